@@ -1,0 +1,36 @@
+#include "gateway/publish/link.h"
+
+#define LINK_SYSTEM_AS_TEXT(sym, text) text,
+const char *const link_system_names[SYSTEM_COUNT] = {LINK_SYSTEMS(LINK_SYSTEM_AS_TEXT)};
+
+const char *const channel_names[CHANNEL_STREAMS] = {"book", "trade", "ohlc", "ticker",
+                                                    "instrument"};
+
+const uint32_t interval_class_ms[INTERVAL_CLASSES] = {0, 20, 50, 100, 250, 1000};
+
+int interval_class(uint64_t interval_ms)
+{
+    for (int i = 0; i < INTERVAL_CLASSES; i++) {
+        if (interval_class_ms[i] == interval_ms) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+uint64_t stream_key_pack(const struct stream_key *k)
+{
+    GW_ASSERT(k->param < 1u << 20 && k->class < INTERVAL_CLASSES);
+    return (uint64_t)k->symbol << 32 | (uint64_t)k->param << 12 | (uint64_t)k->channel << 4 |
+           (uint64_t)k->class;
+}
+
+struct stream_key stream_key_unpack(uint64_t packed)
+{
+    return (struct stream_key){
+        .symbol = (uint32_t)(packed >> 32),
+        .param = (uint32_t)(packed >> 12 & 0xfffff),
+        .channel = (enum channel)(packed >> 4 & 0xff),
+        .class = (unsigned)(packed & 0xf),
+    };
+}

@@ -1,0 +1,73 @@
+/* gateway/publish/link.h - the messages between the market thread and its readers (shards, REST).
+ * Why: one page for the contract of the mailboxes; `struct mail` fields are given per kind.
+ *
+ *   shard                                   market
+ *     (number = the shard in the next three)
+ *     LINK_OPEN key, ref      ---------->   stream starts, its frames go to this shard as well
+ *     LINK_SNAPSHOT key       ---------->   wants the snapshot of what was last published
+ *     LINK_CLOSE key          ---------->   no more frames
+ *     <---------- LINK_SNAPSHOT_FRAME ref, payload: valid right after the frames already posted
+ *     <---------- LINK_FRAME ref, payload
+ *     <---------- LINK_CLOSED ref: the last message about ref
+ *     <---------- LINK_SYMBOL number, payload = struct link_symbol
+ *     <---------- LINK_NOTICE number, payload: a `gateway` channel message about the symbol
+ *                             (SYMBOL_NONE: about all)
+ *     <---------- LINK_SYSTEM number = enum link_system
+ *   REST  LINK_QUERY payload = struct query  ---------->  <---------- LINK_ANSWER payload = struct query
+ *
+ * Owner: none. Invariant: a receiver owns the payload; frames by one reference. */
+#ifndef GATEWAY_PUBLISH_LINK_H
+#define GATEWAY_PUBLISH_LINK_H
+#include <stdint.h>
+#include "gateway/market/event.h"
+#include "gateway/publish/frame.h"
+
+#define LINK_SHARDS_MAX 32u
+
+enum link_kind {
+    LINK_OPEN,
+    LINK_SNAPSHOT,
+    LINK_CLOSE,
+    LINK_QUERY,
+    LINK_FRAME,
+    LINK_SNAPSHOT_FRAME,
+    LINK_CLOSED,
+    LINK_SYMBOL,
+    LINK_NOTICE,
+    LINK_SYSTEM,
+    LINK_ANSWER,
+    LINK_STOP, /* to any loop: leave */
+};
+
+/* PROTOCOL 3 `status`: the word for the whole system. */
+#define LINK_SYSTEMS(X)                                                                            \
+    X(ONLINE, "online") X(CANCEL_ONLY, "cancel_only") X(POST_ONLY, "post_only")                    \
+    X(MAINTENANCE, "maintenance")
+#define LINK_SYSTEM_AS_ENUM(sym, text) SYSTEM_##sym,
+enum link_system { LINK_SYSTEMS(LINK_SYSTEM_AS_ENUM) SYSTEM_COUNT };
+extern const char *const link_system_names[SYSTEM_COUNT];
+
+struct link_symbol {
+    char epoch[EPOCH_MAX]; /* "" before the first entry */
+};
+
+/* Channels as in client requests; streams exist for the first five. */
+enum channel { CHANNEL_BOOK, CHANNEL_TRADE, CHANNEL_OHLC, CHANNEL_TICKER, CHANNEL_INSTRUMENT };
+#define CHANNEL_STREAMS 5
+extern const char *const channel_names[CHANNEL_STREAMS];
+
+/* Conflation intervals a subscription may choose (PROTOCOL 5.2). */
+#define INTERVAL_CLASSES 6
+extern const uint32_t interval_class_ms[INTERVAL_CLASSES]; /* 0 20 50 100 250 1000 */
+int interval_class(uint64_t interval_ms); /* -1 when there is no such class */
+
+/* What a stream is: its subscribers all get the same bytes. */
+struct stream_key {
+    uint32_t symbol; /* SYMBOL_NONE for `instrument` */
+    enum channel channel;
+    uint32_t param; /* book: depth; ohlc: minutes; ticker: 1 = bbo; else 0 */
+    unsigned class; /* index in interval_class_ms */
+};
+uint64_t stream_key_pack(const struct stream_key *k);
+struct stream_key stream_key_unpack(uint64_t packed);
+#endif

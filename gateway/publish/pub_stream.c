@@ -1,0 +1,254 @@
+#include "gateway/publish/pub_stream.h"
+
+#include <string.h>
+
+/* Is there anything to show at all? */
+static bool has_data(const struct pub_stream *s)
+{
+    switch (s->key.channel) {
+    case CHANNEL_BOOK:
+        return s->in->has_book;
+    case CHANNEL_TRADE:
+        return s->in->trades.end != 0;
+    case CHANNEL_OHLC:
+        return s->in->candles.series[0].running.trades != 0;
+    case CHANNEL_TICKER:
+        return s->in->has_book || s->in->trades.end != 0;
+    case CHANNEL_INSTRUMENT:
+        break;
+    }
+    return true;
+}
+
+static int interval_of(const struct pub_stream *s)
+{
+    int i = candle_interval_index(s->key.param);
+
+    GW_ASSERT(i >= 0);
+    return i;
+}
+
+static const struct candle *running(const struct pub_stream *s)
+{
+    return &s->in->candles.series[interval_of(s)].running;
+}
+
+static void take_best(struct pub_stream *s)
+{
+    for (int side = 0; side < 2; side++) {
+        const struct level *best =
+            s->in->has_book ? book_best(&s->in->book, (enum side)side) : NULL;
+
+        s->best[side] = best != NULL ? *best : (struct level){{0}, {0}};
+    }
+    s->ticker_trades = s->in->trades.end;
+}
+
+/* Remembers the present as published. */
+static void take_now(struct pub_stream *s)
+{
+    s->last_seq = s->in->seq.last;
+    s->last_events = s->in->events;
+    switch (s->key.channel) {
+    case CHANNEL_BOOK:
+        view_take(&s->view, &s->in->book);
+        s->view_crc = instrument_checksum(s->in);
+        s->view_ts_ns = s->in->book_ts_ns;
+        break;
+    case CHANNEL_TRADE:
+        s->trade_pos = s->in->trades.end;
+        break;
+    case CHANNEL_OHLC:
+        s->candle_begin_s = running(s)->begin_s;
+        s->candle_trades = running(s)->trades;
+        break;
+    case CHANNEL_TICKER:
+        take_best(s);
+        break;
+    case CHANNEL_INSTRUMENT:
+        break;
+    }
+}
+
+void pub_stream_init(struct pub_stream *s, const struct stream_key *key, struct instrument *in)
+{
+    *s = (struct pub_stream){.id = stream_key_pack(key), .key = *key, .in = in};
+    if (key->channel == CHANNEL_BOOK) {
+        view_init(&s->view, key->param);
+    }
+    if (in != NULL && has_data(s)) {
+        take_now(s);
+        s->primed = true;
+    }
+    s->primed = s->primed || in == NULL;
+}
+
+void pub_stream_fini(struct pub_stream *s)
+{
+    if (s->key.channel == CHANNEL_BOOK) {
+        view_fini(&s->view);
+    }
+}
+
+static struct gw_mark mark_update(struct pub_stream *s, uint64_t seq, bool count_events)
+{
+    struct gw_mark gw = {.seq = seq, .prev = s->last_seq};
+
+    if (count_events) {
+        gw.folded = s->in->events - s->last_events;
+    }
+    s->last_seq = seq;
+    s->last_events = s->in->events;
+    return gw;
+}
+
+static bool update_book(struct pub_stream *s, struct view_diff *diff, struct buf *out)
+{
+    struct gw_mark gw;
+
+    if (!s->in->has_book || !view_diff(&s->view, &s->in->book, diff)) {
+        return false;
+    }
+    gw = mark_update(s, s->in->seq.last, true);
+    s->view_crc = instrument_checksum(s->in);
+    s->view_ts_ns = s->in->book_ts_ns;
+    encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
+    return true;
+}
+
+static bool update_trades(struct pub_stream *s, struct buf *out)
+{
+    const struct trades *t = &s->in->trades;
+    uint64_t from = s->trade_pos;
+    uint64_t to;
+    struct gw_mark gw;
+
+    if (from < trades_begin(t)) {
+        s->skipped_trades += trades_begin(t) - from;
+        from = trades_begin(t);
+    }
+    if (from == t->end) {
+        return false;
+    }
+    to = t->end - from > PUB_TRADES_A_FRAME ? from + PUB_TRADES_A_FRAME : t->end;
+    gw = mark_update(s, trades_at(t, to - 1)->seq, false);
+    encode_trades(out, s->in->symbol, t, from, to, &gw);
+    s->trade_pos = to;
+    return true;
+}
+
+/* The last state of a candle that has closed goes out before the first of the next: both in one message,
+ * oldest first. */
+static bool update_ohlc(struct pub_stream *s, struct buf *out)
+{
+    const struct candle *list[8];
+    const struct candle *now = running(s);
+    int interval = interval_of(s);
+    uint32_t count = 0;
+    uint32_t back = 0;
+    const struct candle *k;
+    struct gw_mark gw;
+
+    if (now->begin_s == s->candle_begin_s && now->trades == s->candle_trades) {
+        return false;
+    }
+    while (back < GW_LEN(list) - 1 &&
+           (k = candles_closed(&s->in->candles, interval, back)) != NULL &&
+           k->begin_s >= s->candle_begin_s &&
+           !(k->begin_s == s->candle_begin_s && k->trades == s->candle_trades)) {
+        back++;
+    }
+    while (back != 0) {
+        list[count++] = candles_closed(&s->in->candles, interval, --back);
+    }
+    list[count++] = now;
+    s->candle_begin_s = now->begin_s;
+    s->candle_trades = now->trades;
+    gw = mark_update(s, s->in->seq.last, true);
+    encode_ohlc(out, s->in->symbol, s->key.param, list, count, &gw);
+    return true;
+}
+
+static bool update_ticker(struct pub_stream *s, struct buf *out)
+{
+    struct level before[2] = {s->best[0], s->best[1]};
+    uint64_t trades_before = s->ticker_trades;
+    struct gw_mark gw;
+
+    take_best(s);
+    if (s->ticker_trades == trades_before &&
+        (s->key.param == 0 || memcmp(before, s->best, sizeof before) == 0)) {
+        return false;
+    }
+    gw = mark_update(s, s->in->seq.last, true);
+    encode_ticker(out, s->in, &gw);
+    return true;
+}
+
+bool pub_stream_update(struct pub_stream *s, struct view_diff *diff, struct buf *out)
+{
+    s->primed = s->primed || has_data(s);
+    if (!s->primed) {
+        return false;
+    }
+    switch (s->key.channel) {
+    case CHANNEL_BOOK:
+        return update_book(s, diff, out);
+    case CHANNEL_TRADE:
+        return update_trades(s, out);
+    case CHANNEL_OHLC:
+        return update_ohlc(s, out);
+    case CHANNEL_TICKER:
+        return update_ticker(s, out);
+    case CHANNEL_INSTRUMENT:
+        break;
+    }
+    return false;
+}
+
+static void snapshot_ohlc(struct pub_stream *s, const struct gw_mark *gw, struct buf *out)
+{
+    const struct candle *list[PUB_OHLC_SNAPSHOT];
+    int interval = interval_of(s);
+    uint32_t closed = candles_closed_count(&s->in->candles, interval);
+    uint32_t count = 0;
+
+    closed = closed < PUB_OHLC_SNAPSHOT - 1 ? closed : PUB_OHLC_SNAPSHOT - 1;
+    while (closed != 0) {
+        list[count++] = candles_closed(&s->in->candles, interval, --closed);
+    }
+    list[count++] = running(s);
+    encode_ohlc(out, s->in->symbol, s->key.param, list, count, gw);
+}
+
+static void snapshot_trades(struct pub_stream *s, const struct gw_mark *gw, struct buf *out)
+{
+    uint64_t from = s->trade_pos > PUB_TRADE_SNAPSHOT ? s->trade_pos - PUB_TRADE_SNAPSHOT : 0;
+    uint64_t begin = trades_begin(&s->in->trades);
+
+    encode_trades(out, s->in->symbol, &s->in->trades, from > begin ? from : begin, s->trade_pos,
+                  gw);
+}
+
+void pub_stream_snapshot(struct pub_stream *s, struct buf *out)
+{
+    struct gw_mark gw = {.epoch = s->in->seq.epoch, .seq = s->last_seq};
+
+    GW_ASSERT(s->primed);
+    switch (s->key.channel) {
+    case CHANNEL_BOOK:
+        encode_book_snapshot(out, s->in->symbol, &s->view, s->view_crc, s->view_ts_ns, &gw);
+        break;
+    case CHANNEL_TRADE:
+        snapshot_trades(s, &gw, out);
+        break;
+    case CHANNEL_OHLC:
+        snapshot_ohlc(s, &gw, out);
+        break;
+    case CHANNEL_TICKER:
+        encode_ticker(out, s->in, &gw);
+        break;
+    case CHANNEL_INSTRUMENT:
+        GW_ASSERT(!"instrument snapshots are the publisher's");
+    }
+}

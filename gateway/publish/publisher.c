@@ -1,0 +1,552 @@
+#include "gateway/publish/publisher.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "gateway/publish/encode.h"
+#include "gateway/publish/pub_stream.h"
+#include "gateway/publish/query.h"
+#include "gateway/runtime/clock.h"
+#include "gateway/runtime/log.h"
+
+static const struct metric_label channel_label = {"channel", channel_names, CHANNEL_STREAMS};
+
+/* clang-format off */
+#define PUB_METRICS(X)                                                                                        \
+    X(PUB_M_FRAMES,  "md_frames_total",           COUNTER,   &channel_label, "messages encoded, once per stream") \
+    X(PUB_M_BYTES,   "md_frame_bytes_total",      COUNTER,   &channel_label, "bytes of encoded messages")         \
+    X(PUB_M_STREAMS, "md_streams",                GAUGE,     NULL, "streams with at least one follower")          \
+    X(PUB_M_LAG,     "md_publish_lag_seconds",    HISTOGRAM, NULL, "from the first unpublished entry to its message") \
+    X(PUB_M_SKIPPED, "md_trades_skipped_total",   COUNTER,   NULL, "trades overwritten before they were published (must stay 0)") \
+    X(PUB_M_REFUSED, "md_mail_refused_total",     COUNTER,   NULL, "messages a full shard mailbox refused")       \
+    X(PUB_M_QUERIES, "md_queries_total",          COUNTER,   NULL, "REST questions answered")
+/* clang-format on */
+enum pub_metric { PUB_METRICS(METRIC_AS_ENUM) PUB_M_COUNT };
+static const struct metric_row metric_rows[] = {PUB_METRICS(METRIC_AS_ROW)};
+const struct metric_table publisher_metrics = {"publish", metric_rows, PUB_M_COUNT};
+
+/* Publishing state of one symbol. */
+struct pub_symbol {
+    struct pub_stream *streams;
+    unsigned classes; /* bit mask of classes that have streams here */
+    unsigned dirty;   /* bit mask of classes whose list holds this symbol */
+    int64_t dirty_since_ns;
+    bool degraded; /* clients were told so */
+};
+
+struct dirty_list {
+    uint32_t *v;
+    uint32_t count;
+};
+
+struct class_timer {
+    uv_timer_t timer;
+    struct publisher *publisher;
+    unsigned class;
+    uint32_t streams;
+};
+
+struct publisher {
+    struct publisher_options opt;
+    struct metric_set *metrics;
+    struct pub_symbol *symbols;
+    struct pub_stream *by_id;
+    struct pub_stream *instruments; /* the one stream without a symbol; NULL while nobody follows */
+    struct dirty_list dirty[INTERVAL_CLASSES];
+    struct class_timer timers[INTERVAL_CLASSES];
+    uv_timer_t system_timer;
+    enum link_system system;
+    bool connected;
+    int64_t connected_changed_ns;   /* wall clock */
+    int64_t connected_changed_mono; /* monotonic */
+    int64_t last_entry_ns;
+    uint32_t wake; /* bit mask of shards with unannounced mail */
+    struct buf text;
+    struct view_diff diff;
+};
+
+static void post(struct publisher *p, uint32_t shard, const struct mail *mail)
+{
+    if (!mailbox_post(p->opt.shards[shard], mail)) {
+        /* The shard sees the overrun and drops its sessions: it can no longer vouch for them. */
+        struct frame *f = mail->payload;
+
+        metrics_inc(p->metrics, PUB_M_REFUSED);
+        if (mail->kind == LINK_FRAME || mail->kind == LINK_SNAPSHOT_FRAME ||
+            mail->kind == LINK_NOTICE) {
+            frame_unref(&f);
+        } else {
+            free(mail->payload);
+        }
+    }
+    p->wake |= 1u << shard;
+}
+
+static void wake_shards(struct publisher *p)
+{
+    for (uint32_t i = 0; p->wake != 0; i++, p->wake >>= 1) {
+        if ((p->wake & 1) != 0) {
+            mailbox_wake(p->opt.shards[i]);
+        }
+    }
+}
+
+/* Posts the text in p->text as a frame of S to the shards in MASK. */
+static void post_frame(struct publisher *p, struct pub_stream *s, enum link_kind kind,
+                       uint32_t mask)
+{
+    uint32_t followers = (uint32_t)__builtin_popcount(mask);
+    struct frame *f;
+
+    if (followers == 0) {
+        return;
+    }
+    f = frame_create(p->text.data, p->text.len, s->last_seq, clock_mono_ns());
+    metrics_add(p->metrics, PUB_M_FRAMES, s->key.channel, 1);
+    metrics_add(p->metrics, PUB_M_BYTES, s->key.channel, f->len);
+    frame_ref(f, followers - 1);
+    for (uint32_t i = 0; mask != 0; i++, mask >>= 1) {
+        if ((mask & 1) != 0) {
+            post(p, i, &(struct mail){.kind = kind, .ref = s->refs[i], .payload = f});
+        }
+    }
+}
+
+static void send_snapshot(struct publisher *p, struct pub_stream *s, uint32_t mask)
+{
+    buf_reset(&p->text);
+    if (s->in == NULL) {
+        struct gw_mark gw = {.epoch = "", .seq = s->last_seq};
+
+        encode_instruments(&p->text, p->opt.market->symbols, p->opt.market->status, SYMBOL_NONE,
+                           &gw);
+    } else {
+        pub_stream_snapshot(s, &p->text);
+    }
+    post_frame(p, s, LINK_SNAPSHOT_FRAME, mask);
+}
+
+static void publish(struct publisher *p, struct pub_stream *s)
+{
+    uint64_t skipped = s->skipped_trades;
+
+    buf_reset(&p->text);
+    while (pub_stream_update(s, &p->diff, &p->text)) {
+        post_frame(p, s, LINK_FRAME, s->shards);
+        buf_reset(&p->text);
+    }
+    metrics_add(p->metrics, PUB_M_SKIPPED, 0, s->skipped_trades - skipped);
+    if (s->waiting != 0 && s->primed) {
+        send_snapshot(p, s, s->waiting);
+        s->waiting = 0;
+    }
+}
+
+static void publish_class(struct publisher *p, uint32_t number, unsigned class, int64_t since_ns)
+{
+    struct pub_symbol *sym = &p->symbols[number];
+
+    for (struct pub_stream *s = sym->streams; s != NULL; s = s->next) {
+        if (s->key.class == class) {
+            publish(p, s);
+        }
+    }
+    metrics_observe_ns(p->metrics, PUB_M_LAG, 0, clock_mono_ns() - since_ns);
+}
+
+static void on_class_timer(uv_timer_t *timer)
+{
+    struct class_timer *t = timer->data;
+    struct publisher *p = t->publisher;
+    struct dirty_list *list = &p->dirty[t->class];
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct pub_symbol *sym = &p->symbols[list->v[i]];
+
+        sym->dirty &= ~(1u << t->class);
+        publish_class(p, list->v[i], t->class, sym->dirty_since_ns);
+    }
+    list->count = 0;
+    wake_shards(p);
+}
+
+static void mark_dirty(struct publisher *p, uint32_t number)
+{
+    struct pub_symbol *sym = &p->symbols[number];
+    unsigned fresh = sym->classes & ~sym->dirty & ~1u;
+
+    if (sym->dirty == 0) {
+        sym->dirty_since_ns = clock_mono_ns();
+    }
+    sym->dirty |= fresh;
+    for (unsigned c = 1; fresh >> c != 0; c++) {
+        if ((fresh >> c & 1) != 0) {
+            p->dirty[c].v[p->dirty[c].count++] = number;
+        }
+    }
+    if ((sym->classes & 1) != 0) {
+        publish_class(p, number, 0, clock_mono_ns());
+    }
+}
+
+static void broadcast(struct publisher *p, const struct mail *mail)
+{
+    for (uint32_t i = 0; i < p->opt.shard_count; i++) {
+        post(p, i, mail);
+    }
+}
+
+static void announce_epoch(struct publisher *p, uint32_t number)
+{
+    for (uint32_t i = 0; i < p->opt.shard_count; i++) {
+        struct link_symbol *state = gw_calloc(1, sizeof *state);
+
+        memcpy(state->epoch, p->opt.market->instruments[number].seq.epoch, sizeof state->epoch);
+        post(p, i, &(struct mail){.kind = LINK_SYMBOL, .number = number, .payload = state});
+    }
+}
+
+/* Sends the text in p->text on the `gateway` channel to those who follow NUMBER. */
+static void post_notice(struct publisher *p, uint32_t number, uint32_t shard_mask)
+{
+    for (uint32_t i = 0; i < p->opt.shard_count; i++) {
+        if ((shard_mask >> i & 1) != 0) {
+            struct frame *f = frame_create(p->text.data, p->text.len, 0, clock_mono_ns());
+
+            post(p, i, &(struct mail){.kind = LINK_NOTICE, .number = number, .payload = f});
+        }
+    }
+}
+
+static void tell_degraded(struct publisher *p, uint32_t number, uint32_t shard_mask)
+{
+    const struct instrument *in = &p->opt.market->instruments[number];
+    int64_t now = clock_real_ns();
+    int64_t since = p->connected ? now : p->connected_changed_ns;
+    int64_t last = p->last_entry_ns != 0 ? p->last_entry_ns : now;
+
+    buf_reset(&p->text);
+    encode_feed_degraded(&p->text, in->symbol, p->connected ? "SEQUENCE_GAP" : "UPSTREAM_LOST",
+                         since, in->seq.last, (now - last) / 1000000);
+    post_notice(p, number, shard_mask);
+}
+
+static void tell_ok(struct publisher *p, uint32_t number)
+{
+    struct instrument *in = &p->opt.market->instruments[number];
+
+    buf_reset(&p->text);
+    encode_feed_ok(&p->text, in->symbol, in->seq.epoch, in->gap_trade_from, in->gap_trade_to);
+    post_notice(p, number, UINT32_MAX);
+}
+
+/* Tells followers of NUMBER when its soundness has changed. */
+static void check_degraded(struct publisher *p, uint32_t number)
+{
+    struct pub_symbol *sym = &p->symbols[number];
+    struct instrument *in = &p->opt.market->instruments[number];
+    bool sound = p->connected && in->seq.state != SEQ_BROKEN;
+
+    if (sound == !sym->degraded) {
+        return;
+    }
+    sym->degraded = !sound;
+    if (sym->streams == NULL) {
+        return;
+    }
+    if (sound) {
+        tell_ok(p, number);
+        in->gap_trade_from = 0;
+        in->gap_trade_to = 0;
+    } else {
+        tell_degraded(p, number, UINT32_MAX);
+    }
+}
+
+static void publish_status(struct publisher *p, uint32_t number)
+{
+    struct pub_stream *s = p->instruments;
+    struct gw_mark gw;
+
+    if (s != NULL) {
+        gw = (struct gw_mark){.seq = s->last_seq + 1, .prev = s->last_seq, .folded = 1};
+        s->last_seq++;
+        buf_reset(&p->text);
+        encode_instruments(&p->text, p->opt.market->symbols, p->opt.market->status, number, &gw);
+        post_frame(p, s, LINK_FRAME, s->shards);
+    }
+}
+
+void publisher_event(struct publisher *p, uint32_t symbol, const struct apply_result *r)
+{
+    p->last_entry_ns = clock_real_ns();
+    if (r->epoch_changed || p->opt.market->instruments[symbol].events == 1) {
+        announce_epoch(p, symbol);
+    }
+    if ((r->changed & (CHANGED_BOOK | CHANGED_TRADES)) != 0) {
+        mark_dirty(p, symbol);
+    }
+    if ((r->changed & CHANGED_STATUS) != 0) {
+        publish_status(p, symbol);
+    }
+    if (r->broken || r->healed || r->crossed) {
+        check_degraded(p, symbol);
+    }
+}
+
+void publisher_turn(struct publisher *p)
+{
+    wake_shards(p);
+}
+
+static void set_system(struct publisher *p, enum link_system system)
+{
+    if (system != p->system) {
+        log_warn("publish", "system", "\"from\":\"%s\",\"to\":\"%s\"",
+                 link_system_names[p->system], link_system_names[system]);
+        p->system = system;
+        broadcast(p, &(struct mail){.kind = LINK_SYSTEM, .number = (uint32_t)system});
+        wake_shards(p);
+    }
+}
+
+static void on_system_timer(uv_timer_t *timer)
+{
+    struct publisher *p = timer->data;
+    int64_t lost_ns = clock_mono_ns() - p->connected_changed_mono;
+
+    if (!p->connected && lost_ns >= (int64_t)p->opt.maintenance_after_ms * 1000000) {
+        set_system(p, SYSTEM_MAINTENANCE);
+    }
+}
+
+void publisher_connected(struct publisher *p, bool connected)
+{
+    if (connected == p->connected) {
+        return;
+    }
+    p->connected = connected;
+    p->connected_changed_ns = clock_real_ns();
+    p->connected_changed_mono = clock_mono_ns();
+    if (connected) {
+        set_system(p, SYSTEM_ONLINE);
+    }
+    for (uint32_t i = 0; i < p->opt.market->count; i++) {
+        if (p->opt.market->instruments[i].events != 0) {
+            check_degraded(p, i);
+        }
+    }
+    wake_shards(p);
+}
+
+static struct pub_stream *stream_find(struct publisher *p, uint64_t id)
+{
+    struct pub_stream *s;
+
+    HASH_FIND(hh, p->by_id, &id, sizeof id, s);
+    return s;
+}
+
+static void class_started(struct publisher *p, unsigned class)
+{
+    struct class_timer *t = &p->timers[class];
+
+    if (t->streams++ == 0 && class != 0) {
+        uint64_t ms = interval_class_ms[class];
+
+        GW_ASSERT(uv_timer_start(&t->timer, on_class_timer, ms, ms) == 0);
+    }
+}
+
+static struct pub_stream *stream_start(struct publisher *p, const struct stream_key *key)
+{
+    struct pub_stream *s = gw_calloc(1, sizeof *s);
+
+    if (key->channel == CHANNEL_INSTRUMENT) {
+        pub_stream_init(s, key, NULL);
+        p->instruments = s;
+    } else {
+        struct pub_symbol *sym = &p->symbols[key->symbol];
+
+        pub_stream_init(s, key, &p->opt.market->instruments[key->symbol]);
+        s->next = sym->streams;
+        sym->streams = s;
+        sym->classes |= 1u << key->class;
+    }
+    HASH_ADD(hh, p->by_id, id, sizeof s->id, s);
+    class_started(p, key->class);
+    metrics_set(p->metrics, PUB_M_STREAMS, 0, HASH_COUNT(p->by_id));
+    return s;
+}
+
+static void stream_stop(struct publisher *p, struct pub_stream *s)
+{
+    if (s->key.channel == CHANNEL_INSTRUMENT) {
+        p->instruments = NULL;
+    } else {
+        struct pub_symbol *sym = &p->symbols[s->key.symbol];
+        struct pub_stream **at = &sym->streams;
+
+        sym->classes = 0;
+        while (*at != NULL) {
+            if (*at == s) {
+                *at = s->next;
+            } else {
+                sym->classes |= 1u << (*at)->key.class;
+                at = &(*at)->next;
+            }
+        }
+    }
+    HASH_DEL(p->by_id, s);
+    if (--p->timers[s->key.class].streams == 0) {
+        uv_timer_stop(&p->timers[s->key.class].timer);
+    }
+    metrics_set(p->metrics, PUB_M_STREAMS, 0, HASH_COUNT(p->by_id));
+    pub_stream_fini(s);
+    free(s);
+}
+
+static void on_open(struct publisher *p, const struct mail *m)
+{
+    struct stream_key key = stream_key_unpack(m->key);
+    struct pub_stream *s = stream_find(p, m->key);
+
+    GW_ASSERT(m->number < p->opt.shard_count);
+    GW_ASSERT(key.channel == CHANNEL_INSTRUMENT || key.symbol < p->opt.market->count);
+    s = s != NULL ? s : stream_start(p, &key);
+    s->shards |= 1u << m->number;
+    s->refs[m->number] = m->ref;
+    if (s->in != NULL && p->symbols[key.symbol].degraded) {
+        tell_degraded(p, key.symbol, 1u << m->number);
+    }
+}
+
+static void on_snapshot(struct publisher *p, const struct mail *m)
+{
+    struct pub_stream *s = stream_find(p, m->key);
+
+    GW_ASSERT(s != NULL && (s->shards >> m->number & 1) != 0);
+    if (!s->primed) {
+        s->waiting |= 1u << m->number;
+        return;
+    }
+    if (s->key.channel == CHANNEL_OHLC || s->key.channel == CHANNEL_TICKER) {
+        publish(p, s); /* their snapshot shows the present: catch up first */
+    }
+    send_snapshot(p, s, 1u << m->number);
+}
+
+static void on_close(struct publisher *p, const struct mail *m)
+{
+    struct pub_stream *s = stream_find(p, m->key);
+
+    GW_ASSERT(s != NULL);
+    post(p, m->number, &(struct mail){.kind = LINK_CLOSED, .ref = s->refs[m->number]});
+    s->shards &= ~(1u << m->number);
+    s->waiting &= ~(1u << m->number);
+    s->refs[m->number] = NULL;
+    if (s->shards == 0) {
+        stream_stop(p, s);
+    }
+}
+
+static void on_query(struct publisher *p, struct query *q)
+{
+    struct market_view view = {
+        .symbols = p->opt.market->symbols,
+        .instruments = p->opt.market->instruments,
+        .status = p->opt.market->status,
+        .system = p->system,
+        .connected = p->connected,
+        .connected_changed_ns = p->connected_changed_ns,
+        .last_entry_ns = p->last_entry_ns,
+        .now_ns = clock_real_ns(),
+    };
+
+    query_answer(q, &view);
+    metrics_inc(p->metrics, PUB_M_QUERIES);
+    if (!mailbox_post(p->opt.rest, &(struct mail){.kind = LINK_ANSWER, .payload = q})) {
+        query_destroy(&q); /* REST times out */
+        return;
+    }
+    mailbox_wake(p->opt.rest);
+}
+
+static void on_mail(void *arg, struct mail *m)
+{
+    struct publisher *p = arg;
+
+    switch ((enum link_kind)m->kind) {
+    case LINK_OPEN:
+        on_open(p, m);
+        break;
+    case LINK_SNAPSHOT:
+        on_snapshot(p, m);
+        break;
+    case LINK_CLOSE:
+        on_close(p, m);
+        break;
+    case LINK_QUERY:
+        on_query(p, m->payload);
+        break;
+    case LINK_STOP:
+        p->opt.on_stop(p->opt.stop_arg);
+        break;
+    default:
+        GW_ASSERT(!"not a message to the market");
+    }
+}
+
+static void on_batch(void *arg)
+{
+    wake_shards(arg);
+}
+
+struct publisher *publisher_create(uv_loop_t *loop, const struct publisher_options *opt)
+{
+    struct publisher *p = gw_calloc(1, sizeof *p);
+
+    GW_ASSERT(opt->shard_count <= LINK_SHARDS_MAX);
+    p->opt = *opt;
+    p->metrics = metrics_create(&publisher_metrics);
+    p->symbols = gw_calloc(opt->market->count, sizeof *p->symbols);
+    p->connected_changed_ns = clock_real_ns();
+    p->connected_changed_mono = clock_mono_ns();
+    for (unsigned c = 0; c < INTERVAL_CLASSES; c++) {
+        p->dirty[c].v = gw_calloc(opt->market->count, sizeof *p->dirty[c].v);
+        p->timers[c].publisher = p;
+        p->timers[c].class = c;
+        uv_timer_init(loop, &p->timers[c].timer);
+        p->timers[c].timer.data = &p->timers[c];
+    }
+    uv_timer_init(loop, &p->system_timer);
+    p->system_timer.data = p;
+    uv_timer_start(&p->system_timer, on_system_timer, 250, 250);
+    mailbox_open(opt->inbox, loop, on_mail, on_batch, p);
+    return p;
+}
+
+void publisher_close(struct publisher *p)
+{
+    mailbox_close(p->opt.inbox);
+    for (unsigned c = 0; c < INTERVAL_CLASSES; c++) {
+        uv_close((uv_handle_t *)&p->timers[c].timer, NULL);
+    }
+    uv_close((uv_handle_t *)&p->system_timer, NULL);
+}
+
+void publisher_destroy(struct publisher **pp)
+{
+    struct publisher *p = *pp;
+
+    *pp = NULL;
+    while (p->by_id != NULL) {
+        stream_stop(p, p->by_id);
+    }
+    for (unsigned c = 0; c < INTERVAL_CLASSES; c++) {
+        free(p->dirty[c].v);
+    }
+    free(p->symbols);
+    buf_fini(&p->text);
+    view_diff_fini(&p->diff);
+    free(p);
+}
