@@ -1,0 +1,251 @@
+/* ws/control.c - what a client's message does: subscribe, unsubscribe, ping, and the limits on them.
+ * Order of the answers: ack per symbol, then its snapshot, then updates (PROTOCOL 5.1). */
+#include "gateway/runtime/clock.h"
+#include "ws/reply.h"
+#include "ws/shard_priv.h"
+
+#define VIOLATION_WINDOW_NS (10 * (int64_t)1000000000)
+
+struct request_turn {
+    struct session *session;
+    struct ws_request request;
+    struct reply_times times;
+};
+
+static struct buf *begin(struct request_turn *q)
+{
+    buf_reset(&q->session->shard->text);
+    q->times.out_ns = clock_real_ns();
+    return &q->session->shard->text;
+}
+
+static void send_text(struct request_turn *q)
+{
+    session_say(q->session, q->session->shard->text.data, q->session->shard->text.len);
+}
+
+static void say_error(struct request_turn *q, const char *error, const char *symbol)
+{
+    metrics_inc(q->session->shard->metrics, WS_M_BAD);
+    reply_error(begin(q), &q->request, error, symbol, &q->times);
+    send_text(q);
+}
+
+static void say_ack(struct request_turn *q, const char *symbol, const char *epoch,
+                    const char *warning)
+{
+    struct reply_ack ack = {
+        .symbol = symbol, .warning = warning, .epoch = epoch, .session = q->session->id};
+
+    reply_ack(begin(q), &q->request, &ack, &q->times);
+    send_text(q);
+}
+
+/* The client goes on after refusals: third one in ten seconds closes. */
+static void note_violation(struct session *s)
+{
+    int64_t now = s->shard->now_ns;
+
+    metrics_inc(s->shard->metrics, WS_M_LIMITED);
+    if (s->violations_ns[0] != 0 && now - s->violations_ns[0] < VIOLATION_WINDOW_NS) {
+        session_close(s, GW_ERATE, NULL);
+        return;
+    }
+    s->violations_ns[0] = s->violations_ns[1];
+    s->violations_ns[1] = now;
+}
+
+static bool within_rate(struct request_turn *q)
+{
+    static const char text[] = "EAuth:Too many requests";
+    struct session *s = q->session;
+    struct shard *shard = s->shard;
+    int64_t retry_ns;
+
+    if (q->request.method == WS_PING &&
+        gcra_take(&s->ping_tat_ns, &shard->ping_rate, shard->now_ns, 1, &retry_ns)) {
+        return true;
+    }
+    if (gcra_take(&s->control_tat_ns, &shard->control_rate, shard->now_ns, 1, &retry_ns)) {
+        return true;
+    }
+    if (q->request.symbol_count == 0) {
+        say_error(q, text, NULL);
+    }
+    for (uint32_t i = 0; i < q->request.symbol_count; i++) {
+        say_error(q, text, q->request.symbols[i]);
+    }
+    note_violation(s);
+    return false;
+}
+
+static struct stream_key key_of(const struct ws_request *r, uint32_t symbol)
+{
+    struct stream_key key = {
+        .symbol = symbol,
+        .channel = (enum channel)r->channel,
+        .class = (unsigned)interval_class(r->interval_ms),
+    };
+
+    switch (key.channel) {
+    case CHANNEL_BOOK:
+        key.param = r->depth;
+        break;
+    case CHANNEL_OHLC:
+        key.param = r->interval;
+        break;
+    case CHANNEL_TICKER:
+        key.param = r->bbo;
+        break;
+    case CHANNEL_TRADE:
+        break;
+    case CHANNEL_INSTRUMENT:
+        key.class = (unsigned)interval_class(50); /* one stream for all */
+        break;
+    }
+    return key;
+}
+
+/* The subscription of this session that R names: same channel and symbol; for book and ohlc the
+ * same depth or interval. */
+static struct sub *find_same(struct session *s, const struct stream_key *key)
+{
+    struct sub *sub;
+
+    for (sub = s->subs; sub != NULL; sub = sub->next) {
+        const struct stream_key *k = &sub->stream->key;
+
+        if (k->channel == key->channel && k->symbol == key->symbol &&
+            (k->param == key->param || key->channel == CHANNEL_TICKER)) {
+            return sub;
+        }
+    }
+    return NULL;
+}
+
+static void start(struct session *s, struct sub *sub, bool snapshot)
+{
+    if (snapshot) {
+        shard_want_snapshot(s->shard, sub);
+    } else {
+        sub_start(sub, NULL);
+    }
+}
+
+static void subscribe(struct request_turn *q, uint32_t symbol, const char *name)
+{
+    struct session *s = q->session;
+    struct stream_key key = key_of(&q->request, symbol);
+    const char *epoch = symbol != SYMBOL_NONE ? shard_epoch(s->shard, symbol) : NULL;
+    struct sub *sub = find_same(s, &key);
+
+    if (sub == NULL && key.channel == CHANNEL_BOOK && !s->uses_gw &&
+        session_find_sub(s, CHANNEL_BOOK, symbol) != NULL) {
+        /* Frames of two depths look alike to a plain client. */
+        say_error(q, "Already subscribed", name);
+        return;
+    }
+    if (sub == NULL && s->sub_count[key.channel] >= s->shard->config->symbols_per_channel) {
+        say_error(q, "EAuth:Too many requests", name);
+        return;
+    }
+    say_ack(q, name, epoch, sub != NULL ? "already subscribed" : NULL);
+    if (s->state == WS_CLOSING) {
+        return;
+    }
+    if (sub != NULL && sub->stream->id == stream_key_pack(&key)) {
+        sub_restart(sub);
+    } else {
+        if (sub != NULL) {
+            session_remove_sub(&sub);
+        }
+        sub = session_add_sub(s, shard_stream(s->shard, &key));
+    }
+    start(s, sub, q->request.snapshot);
+}
+
+static void unsubscribe(struct request_turn *q, uint32_t symbol, const char *name)
+{
+    struct session *s = q->session;
+    struct stream_key key = key_of(&q->request, symbol);
+    struct sub *sub = find_same(s, &key);
+
+    if (sub == NULL && key.channel == CHANNEL_BOOK && !q->request.has_depth) {
+        sub = session_find_sub(s, CHANNEL_BOOK, symbol);
+    }
+    if (sub == NULL) {
+        say_error(q, "Subscription Not Found", name);
+        return;
+    }
+    session_remove_sub(&sub);
+    say_ack(q, name, NULL, NULL);
+}
+
+static void for_each_symbol(struct request_turn *q,
+                            void (*act)(struct request_turn *q, uint32_t symbol, const char *name))
+{
+    for (uint32_t i = 0; i < q->request.symbol_count; i++) {
+        const char *name = q->request.symbols[i];
+        uint32_t symbol = symbols_find(q->session->shard->opt.symbols, name);
+        char text[64];
+
+        if (q->session->state == WS_CLOSING) {
+            return;
+        }
+        if (symbol == SYMBOL_NONE) {
+            (void)snprintf(text, sizeof text, "Currency pair not supported %s", name);
+            say_error(q, text, name);
+        } else {
+            act(q, symbol, name);
+        }
+    }
+}
+
+static void handle(struct request_turn *q)
+{
+    struct session *s = q->session;
+    bool on = q->request.method == WS_SUBSCRIBE;
+
+    if (q->request.method == WS_PING) {
+        reply_pong(begin(q), &q->request, &q->times);
+        send_text(q);
+        return;
+    }
+    s->uses_gw = s->uses_gw || q->request.has_gw;
+    if (q->request.interval_ms == 0 && !s->shard->config->interval_0_for_all) {
+        say_error(q, "EGeneral:Permission denied", NULL);
+        return;
+    }
+    switch (q->request.channel) {
+    case WS_CH_HEARTBEAT:
+        s->heartbeat = on;
+        say_ack(q, NULL, NULL, NULL);
+        break;
+    case WS_CH_GATEWAY:
+        s->uses_gw = on;
+        say_ack(q, NULL, NULL, NULL);
+        break;
+    case WS_CH_INSTRUMENT:
+        (on ? subscribe : unsubscribe)(q, SYMBOL_NONE, NULL);
+        break;
+    default:
+        for_each_symbol(q, on ? subscribe : unsubscribe);
+        break;
+    }
+}
+
+void session_on_message(struct session *s, const char *text, size_t len)
+{
+    struct request_turn q = {.session = s, .times.in_ns = clock_real_ns()};
+    enum gw_err err = ws_request_parse(text, len, &q.request);
+
+    metrics_inc(s->shard->metrics, WS_M_RECEIVED);
+    if (s->state != WS_CLOSING && within_rate(&q)) {
+        if (err != GW_OK) {
+            say_error(&q, q.request.error, NULL);
+        } else {
+            handle(&q);
+        }
+    }
+    ws_request_fini(&q.request);
+}

@@ -1,0 +1,63 @@
+/* ws/shard.h - one WebSocket shard: a thread with its own loop, sessions and streams.
+ * Why: sessions are spread over threads by the kernel (one port, SO_REUSEPORT) and never cross. A turn:
+ * I/O, mailbox, timers, flush, reap.
+ * Owner: created and joined by the main thread; everything in between runs on its own thread.
+ * Invariant: what the market posts is applied in order; nothing is freed inside a callback. */
+#ifndef WS_SHARD_H
+#define WS_SHARD_H
+#include "gateway/market/symbols.h"
+#include "gateway/runtime/config.h"
+#include "gateway/runtime/mailbox.h"
+#include "gateway/runtime/metrics.h"
+#include "ws/ip_limit.h"
+
+/* clang-format off */
+#define WS_CONFIG(X) /* key, type, default, min, max, help */                                                                  \
+    X(listen,           ENDPOINT, "127.0.0.1:8443", 1, 300,     "address of the public WebSocket listener")                    \
+    X(shards,           UINT, "1",      1, 32,                  "threads that serve WebSocket sessions")                       \
+    X(max_clients,      UINT, "20000",  1, 1000000,             "sessions one shard accepts")                                  \
+    X(max_per_ip,       UINT, "200",    0, 1000000,             "sessions of one address at once, 0: no limit")                \
+    X(connects_per_10min, UINT, "150",  0, 10000000,            "connection attempts of one address in ten minutes, 0: no limit") \
+    X(idle_subscribe,   MSEC, "30s",    1000, 3600000,          "a session without a subscription for so long is closed (4010)") \
+    X(ping_after,       MSEC, "15s",    1000, 3600000,          "protocol ping after so long without a byte from the client (whole seconds)") \
+    X(hangup_after,     MSEC, "25s",    2000, 3600000,          "and without an answer the peer counts as dead (whole seconds)") \
+    X(heartbeat,        MSEC, "1s",     100, 60000,             "heartbeat after so long without anything sent")               \
+    X(ring_bytes,       SIZE, "4MiB",   65536, 1073741824,      "bytes of past frames a stream keeps")                         \
+    X(ring_age,         MSEC, "30s",    1000, 3600000,          "age of past frames a stream keeps")                           \
+    X(lag_bytes,        SIZE, "1MiB",   65536, 1073741824,      "backlog at which a slow client is evicted (4008)")            \
+    X(lag,              MSEC, "5s",     100, 600000,            "lag at which a slow client is evicted (4008)")                \
+    X(control_bytes,    SIZE, "256KiB", 16384, 16777216,        "unread replies of one client, above which it is evicted")     \
+    X(message_bytes,    SIZE, "64KiB",  1024, 1048576,          "longest message from a client (1009)")                        \
+    X(control_rate,     UINT, "20",     1, 100000,              "control messages a second of one client")                     \
+    X(control_burst,    UINT, "50",     1, 100000,              "control messages at once of one client")                      \
+    X(symbols_per_channel, UINT, "200", 1, 100000,              "symbols per channel of one client")                           \
+    X(interval_0_for_all, BOOL, "false", 0, 0,                  "gw.interval_ms 0 (every engine batch) also without a key")    \
+    X(release_buffers,  BOOL, "true",   0, 0,                   "give TLS buffers back between writes (less memory, more time)") \
+    X(mailbox,          UINT, "65536",  1024, 1048576,          "messages from the market that may wait for a shard")
+/* clang-format on */
+struct ws_config {
+    WS_CONFIG(CFG_FIELD)
+};
+extern const struct cfg_table ws_config_table;
+extern const struct metric_table ws_metrics;
+
+struct shard;
+
+struct shard_options {
+    uint32_t number;
+    const struct ws_config *config;
+    const char *cert_file;
+    const char *key_file;
+    const struct symbols *symbols;
+    struct mailbox *inbox;  /* from the market */
+    struct mailbox *market; /* to the market */
+    struct ip_limit *ips;
+};
+
+/* Starts the thread; returns when it listens, or with its error. */
+GW_MUSTCHECK enum gw_err shard_start(const struct shard_options *opt, struct shard **out);
+/* Tells it to drain: no new sessions, existing ones closed with 1012, then it ends. Any thread. */
+void shard_stop(struct shard *s);
+/* Waits for its end; frees. */
+void shard_join(struct shard **sp);
+#endif

@@ -1,0 +1,273 @@
+#include "ws/transport.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <libwebsockets.h>
+#include <openssl/ssl.h>
+#include "gateway/runtime/log.h"
+
+#define CLOSE_REASON_MAX 123 /* RFC 6455 5.5 */
+
+/* libwebsockets' per-session memory. */
+struct transport_conn {
+    struct lws *wsi;
+    void *session; /* NULL before on_open and after on_closed */
+    bool peer_closes; /* the peer has sent its close: nothing of ours may follow */
+    uint16_t close_code;
+    char close_reason[CLOSE_REASON_MAX + 1];
+};
+
+struct transport {
+    uv_loop_t *loop;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    struct transport_handlers handlers;
+    void *arg;
+    bool release_buffers;
+    lws_retry_bo_t retry;
+    struct lws_protocols protocols[2];
+    void *foreign_loops[1];
+    unsigned char scratch[LWS_PRE + TRANSPORT_WRITE_MAX];
+};
+
+/* SECURITY 1.1 item 8: TLS 1.2 and 1.3 with AEAD only, no renegotiation, no tickets, no early data. */
+static void harden_tls(SSL_CTX *ctx, bool release_buffers)
+{
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_ENABLE_KTLS);
+    SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL");
+    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"portcullis-ws", 13);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    if (release_buffers) {
+        SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    }
+}
+
+/* Text of header TOKEN, "" when absent or too long for OUT. */
+static void copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size)
+{
+    out[0] = '\0';
+    if (lws_hdr_copy(wsi, out, size, token) <= 0) {
+        out[0] = '\0';
+    }
+}
+
+/* lws calls this for `Upgrade: h2c` and unknown values as well (SECURITY 1.2): only websocket may pass. */
+static int confirm_upgrade(struct lws *wsi)
+{
+    char upgrade[32];
+
+    copy_header(wsi, WSI_TOKEN_UPGRADE, upgrade, (int)sizeof upgrade);
+    return strcasecmp(upgrade, "websocket") == 0 ? 0 : -1;
+}
+
+static bool path_known(const char *path)
+{
+    return strcmp(path, "/v2") == 0 || strcmp(path, "/v2/public") == 0 ||
+           strcmp(path, "/v2/private") == 0;
+}
+
+static int open_session(struct transport *t, struct lws *wsi, struct transport_conn *c)
+{
+    char ip[64] = "";
+    char path[64];
+
+    lws_get_peer_simple(wsi, ip, sizeof ip);
+    copy_header(wsi, WSI_TOKEN_GET_URI, path, (int)sizeof path);
+    *c = (struct transport_conn){.wsi = wsi};
+    c->session = t->handlers.on_open(t->arg, c, ip, path);
+    return c->session != NULL ? 0 : -1;
+}
+
+static int on_writable(struct transport *t, struct lws *wsi, struct transport_conn *c)
+{
+    if (c->session == NULL || c->peer_closes) {
+        return 0;
+    }
+    if (c->close_code != 0) {
+        if (lws_partial_buffered(wsi)) {
+            return 0;
+        }
+        lws_close_reason(wsi, (enum lws_close_status)c->close_code,
+                         (unsigned char *)c->close_reason, strlen(c->close_reason));
+        return -1;
+    }
+    t->handlers.on_writable(c->session);
+    return 0;
+}
+
+static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                             void *in, size_t len)
+{
+    struct transport *t = lws_context_user(lws_get_context(wsi));
+    struct transport_conn *c = user;
+    char text[64];
+
+    switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        harden_tls(user, t->release_buffers);
+        return 0;
+    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION: {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof peer;
+
+        text[0] = '\0';
+        if (getpeername((int)(intptr_t)in, (struct sockaddr *)&peer, &size) == 0) {
+            (void)uv_ip_name((struct sockaddr *)&peer, text, sizeof text);
+        }
+        return t->handlers.on_accept(t->arg, text) ? 0 : -1;
+    }
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return confirm_upgrade(wsi);
+    case LWS_CALLBACK_HTTP:
+        return -1; /* this listener speaks WebSocket only */
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        copy_header(wsi, WSI_TOKEN_GET_URI, text, (int)sizeof text);
+        return path_known(text) ? 0 : -1;
+    case LWS_CALLBACK_ESTABLISHED:
+        return open_session(t, wsi, c);
+    case LWS_CALLBACK_RECEIVE:
+        if (c->session != NULL && c->close_code == 0) {
+            t->handlers.on_data(c->session, in, len, lws_is_first_fragment(wsi) != 0,
+                                lws_is_final_fragment(wsi) != 0 &&
+                                    lws_remaining_packet_payload(wsi) == 0,
+                                lws_frame_is_binary(wsi) != 0);
+        }
+        return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        c->peer_closes = true;
+        return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return on_writable(t, wsi, c);
+    case LWS_CALLBACK_CLOSED:
+        if (c->session != NULL) {
+            void *session = c->session;
+
+            c->session = NULL;
+            t->handlers.on_closed(session);
+        }
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* The library's own lines join ours: notices and below are its chatter. */
+static void on_library_log(int level, const char *line)
+{
+    if ((level & (LLL_ERR | LLL_WARN)) != 0) {
+        log_warn("ws", "library", "\"line\":%s", log_json(line));
+    }
+}
+
+enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *opt,
+                             const struct transport_handlers *handlers, void *arg,
+                             struct transport **out)
+{
+    struct transport *t = gw_calloc(1, sizeof *t);
+    struct lws_context_creation_info info = {0};
+
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
+    t->loop = loop;
+    t->handlers = *handlers;
+    t->arg = arg;
+    t->release_buffers = opt->release_buffers;
+    t->retry.secs_since_valid_ping = opt->ping_after_s;
+    t->retry.secs_since_valid_hangup = opt->hangup_after_s;
+    t->protocols[0] = (struct lws_protocols){
+        .name = "portcullis",
+        .callback = protocol_callback,
+        .per_session_data_size = sizeof(struct transport_conn),
+        .rx_buffer_size = 4096,
+        .tx_packet_size = TRANSPORT_WRITE_MAX,
+    };
+    t->foreign_loops[0] = loop;
+    info.iface = opt->host;
+    info.port = opt->port;
+    info.protocols = t->protocols;
+    info.ssl_cert_filepath = opt->cert_file;
+    info.ssl_private_key_filepath = opt->key_file;
+    info.alpn = "http/1.1";
+    info.user = t;
+    info.foreign_loops = t->foreign_loops;
+    info.retry_and_idle_policy = &t->retry;
+    info.fd_limit_per_thread = opt->max_connections + 16;
+    info.timeout_secs = 5;
+    info.timeout_secs_ah_idle = 5;
+    info.keepalive_timeout = 5;
+    info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+                   LWS_SERVER_OPTION_ALLOW_LISTEN_SHARE | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+                   LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+                   LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+    t->context = lws_create_context(&info);
+    if (t->context != NULL) {
+        t->vhost = lws_create_vhost(t->context, &info);
+    }
+    *out = t;
+    if (t->vhost == NULL) {
+        transport_destroy(out);
+        return GW_ESYS;
+    }
+    return GW_OK;
+}
+
+void transport_stop_listening(struct transport *t)
+{
+    lws_vhost_destroy(t->vhost);
+    t->vhost = NULL;
+}
+
+void transport_destroy(struct transport **tp)
+{
+    struct transport *t = *tp;
+
+    *tp = NULL;
+    if (t->context != NULL) {
+        lws_context_destroy(t->context);
+        /* Foreign loop: the library's handles close on it, then the context frees itself. */
+        for (int i = 0; i < 1000 && uv_run(t->loop, UV_RUN_NOWAIT) != 0; i++) {
+        }
+    }
+    free(t);
+}
+
+bool transport_write(struct transport_conn *c, const void *data, size_t len)
+{
+    struct transport *t = lws_context_user(lws_get_context(c->wsi));
+    unsigned char *out = t->scratch + LWS_PRE;
+
+    GW_ASSERT(len <= TRANSPORT_WRITE_MAX);
+    memcpy(out, data, len);
+    return lws_write(c->wsi, out, len, LWS_WRITE_RAW) >= 0;
+}
+
+bool transport_choked(const struct transport_conn *c)
+{
+    return c->peer_closes || c->close_code != 0 || lws_partial_buffered(c->wsi) != 0;
+}
+
+void transport_want_write(struct transport_conn *c)
+{
+    lws_callback_on_writable(c->wsi);
+}
+
+void transport_close(struct transport_conn *c, uint16_t code, const char *reason)
+{
+    size_t len = strlen(reason);
+
+    if (c->close_code == 0) {
+        c->close_code = code;
+        len = len < CLOSE_REASON_MAX ? len : CLOSE_REASON_MAX;
+        memcpy(c->close_reason, reason, len);
+        c->close_reason[len] = '\0';
+    }
+    lws_callback_on_writable(c->wsi);
+}
+
+void transport_kill(struct transport_conn *c)
+{
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
