@@ -3,7 +3,7 @@
  * finished text back. Answering is pure: state in, JSON out.
  * Owner: a query belongs to whoever holds it: REST until posted (LINK_QUERY), market until answered
  * (LINK_ANSWER), then REST again.
- * Invariant: an answered query has err == GW_OK and a complete body, or err and no body. */
+ * Invariant: an answered query has err == GW_OK and a complete body, or err and no body (QUERY_READY has both). */
 #ifndef GATEWAY_PUBLISH_QUERY_H
 #define GATEWAY_PUBLISH_QUERY_H
 #include "gateway/base/buf.h"
@@ -39,7 +39,7 @@ struct query {
     int64_t since;     /* OHLC: s; Kraken trades: ns; /v1 trades: after this id; /v1 candles: s */
     enum gw_err err;
     struct buf body;
-    void *owner;       /* REST's own */
+    uint64_t id;        /* REST's own: which request it belongs to */
 };
 
 /* What the market thread shows of itself. */

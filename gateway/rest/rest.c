@@ -1,0 +1,158 @@
+#include "gateway/rest/rest.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+#include "gateway/base/fixed.h"
+#include "gateway/rest/rest_priv.h"
+#include "gateway/runtime/clock.h"
+
+/* clang-format off */
+const struct http_route rest_public_routes[] = {
+    {HTTP_GET, "/",                         rest_root},
+    {HTTP_GET, "/0/public/Time",            kraken_time},
+    {HTTP_GET, "/0/public/SystemStatus",    kraken_system_status},
+    {HTTP_GET, "/0/public/Assets",          kraken_assets},
+    {HTTP_GET, "/0/public/AssetPairs",      kraken_asset_pairs},
+    {HTTP_GET, "/0/public/Ticker",          kraken_ticker},
+    {HTTP_GET, "/0/public/Depth",           kraken_depth},
+    {HTTP_GET, "/0/public/OHLC",            kraken_ohlc},
+    {HTTP_GET, "/0/public/Trades",          kraken_trades},
+    {HTTP_GET, "/v1/md/{symbol}/book",      md_book},
+    {HTTP_GET, "/v1/md/{symbol}/trades",    md_trades},
+    {HTTP_GET, "/v1/md/{symbol}/candles",   md_candles},
+    {HTTP_GET, "/v1/status",                md_status},
+    {HTTP_GET, "/v1/limits",                md_limits},
+};
+const struct http_route rest_ops_routes[] = {
+    {HTTP_GET, "/livez",   ops_live},
+    {HTTP_GET, "/readyz",  ops_ready},
+    {HTTP_GET, "/metrics", ops_metrics},
+};
+/* clang-format on */
+const size_t rest_public_route_count = GW_LEN(rest_public_routes);
+const size_t rest_ops_route_count = GW_LEN(rest_ops_routes);
+
+static void finish(struct rest_call *c, struct query *q)
+{
+    struct rest *r = c->rest;
+
+    DL_DELETE(r->calls, c);
+    r->call_count--;
+    if (c->req != NULL) {
+        http_req_on_gone(c->req, NULL, NULL);
+        c->done(c, q);
+    }
+    free(c);
+}
+
+static void on_gone(void *arg)
+{
+    struct rest_call *c = arg;
+
+    c->req = NULL; /* the answer, when it comes, is dropped */
+}
+
+static void on_mail(void *arg, struct mail *mail)
+{
+    struct rest *r = arg;
+    struct query *q = mail->payload;
+    struct rest_call *c;
+
+    GW_ASSERT(mail->kind == LINK_ANSWER);
+    DL_FOREACH(r->calls, c)
+    {
+        if (c->id == q->id) {
+            finish(c, q);
+            break;
+        }
+    }
+    query_destroy(&q);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct rest *r = timer->data;
+    int64_t now = clock_mono_ns();
+
+    while (r->calls != NULL && now >= r->calls->deadline_ns) {
+        finish(r->calls, NULL);
+    }
+}
+
+struct query *rest_query(enum query_kind kind)
+{
+    struct query *q = gw_calloc(1, sizeof *q);
+
+    q->kind = kind;
+    return q;
+}
+
+void rest_ask(struct rest *r, struct http_req *req, struct query **qp,
+              void (*done)(struct rest_call *c, struct query *q))
+{
+    struct mail mail = {.kind = LINK_QUERY, .payload = *qp};
+    struct rest_call *c;
+
+    (*qp)->id = ++r->next_id;
+    if (r->call_count >= REST_IN_FLIGHT_MAX || !mailbox_post(r->opt.market, &mail)) {
+        query_destroy(qp);
+        http_reply_problem(req, GW_EFULL, "too many requests are under way; try again");
+        return;
+    }
+    *qp = NULL;
+    c = gw_calloc(1, sizeof *c);
+    *c = (struct rest_call){.rest = r, .id = r->next_id, .req = req, .done = done};
+    c->deadline_ns = clock_mono_ns() + REST_DEADLINE_NS;
+    DL_APPEND(r->calls, c);
+    r->call_count++;
+    http_req_on_gone(req, on_gone, c);
+    mailbox_wake(r->opt.market);
+}
+
+bool rest_number(struct http_req *req, const char *name, uint64_t min, uint64_t max,
+                 uint64_t fallback, uint64_t *out)
+{
+    const char *text = http_query(req, name);
+
+    if (text == NULL) {
+        *out = fallback;
+        return true;
+    }
+    return u64_parse(text, strlen(text), out) == GW_OK && *out >= min && *out <= max;
+}
+
+struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt)
+{
+    struct rest *r = gw_calloc(1, sizeof *r);
+
+    r->opt = *opt;
+    uv_timer_init(loop, &r->timer);
+    r->timer.data = r;
+    uv_timer_start(&r->timer, on_timer, 100, 100);
+    mailbox_open(opt->inbox, loop, on_mail, NULL, r);
+    return r;
+}
+
+void rest_close(struct rest *r)
+{
+    while (r->calls != NULL) {
+        finish(r->calls, NULL);
+    }
+    mailbox_close(r->opt.inbox);
+    uv_close((uv_handle_t *)&r->timer, NULL);
+}
+
+void rest_destroy(struct rest **rp)
+{
+    struct rest *r = *rp;
+    struct mail mail;
+
+    *rp = NULL;
+    while (mailbox_take(r->opt.inbox, &mail)) {
+        struct query *q = mail.payload;
+
+        query_destroy(&q);
+    }
+    free(r);
+}

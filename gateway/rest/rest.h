@@ -1,0 +1,34 @@
+/* gateway/rest/rest.h - the public REST (Kraken's shape and /v1/md) and the endpoints machines ask
+ * (/livez, /readyz, /metrics).
+ * Why: handlers check arguments and send a question to the market thread; the answer comes back by mailbox.
+ * Owner: the control loop.
+ * Invariant: each accepted request is answered once: by the market, by its 2 s deadline, or not at
+ * all when the client has gone. */
+#ifndef GATEWAY_REST_REST_H
+#define GATEWAY_REST_REST_H
+#include <uv.h>
+#include "gateway/http/server.h"
+#include "gateway/market/symbols.h"
+#include "gateway/runtime/mailbox.h"
+
+struct rest;
+
+struct rest_options {
+    const struct symbols *symbols;
+    struct mailbox *market; /* questions go there */
+    struct mailbox *inbox;  /* answers come back */
+    const char *limits;     /* JSON object: what /v1/limits and /v1/status publish; borrowed */
+    const bool *draining;   /* the daemon is stopping: not ready */
+};
+
+struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt);
+/* The loop must run once more before rest_destroy(). */
+void rest_close(struct rest *r);
+void rest_destroy(struct rest **rp);
+
+/* Route tables of the two listeners; struct http_options.arg is the struct rest. */
+extern const struct http_route rest_public_routes[];
+extern const size_t rest_public_route_count;
+extern const struct http_route rest_ops_routes[];
+extern const size_t rest_ops_route_count;
+#endif

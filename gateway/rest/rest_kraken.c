@@ -1,0 +1,207 @@
+/* gateway/rest/rest_kraken.c - /0/public/...: arguments in, Kraken's envelope out. Errors are HTTP 200 with an
+ * `error` array, as Kraken's clients expect. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "gateway/base/fixed.h"
+#include "gateway/rest/rest_priv.h"
+#include "gateway/runtime/clock.h"
+
+#define JSON "application/json"
+
+static void reply_error(struct http_req *req, const char *error)
+{
+    struct buf body = {0};
+
+    buf_printf(&body, "{\"error\":[\"%s\"]}", error);
+    http_reply(req, 200, JSON, body.data, body.len);
+    buf_fini(&body);
+}
+
+static void reply_argument(struct http_req *req, const char *name)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof text, "EGeneral:Invalid arguments:%s", name);
+    reply_error(req, text);
+}
+
+static void on_answer(struct rest_call *c, struct query *q)
+{
+    if (q == NULL || q->err != GW_OK) {
+        reply_error(c->req, "EService:Unavailable");
+    } else {
+        http_reply(c->req, 200, JSON, q->body.data, q->body.len);
+    }
+}
+
+/* Comma-separated pairs of parameter NAME into Q. False when one is unknown, after the reply. */
+static bool read_pairs(struct rest *r, struct http_req *req, struct query *q, bool needed)
+{
+    const char *text = http_query(req, "pair");
+
+    if (text == NULL) {
+        if (needed) {
+            reply_argument(req, "pair");
+        }
+        return !needed;
+    }
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+        char *name = q->names[q->symbol_count];
+
+        if (q->symbol_count == QUERY_SYMBOLS_MAX - 1 || len >= SYMBOL_NAME_MAX) {
+            reply_argument(req, "pair");
+            return false;
+        }
+        memcpy(name, text, len);
+        name[len] = '\0';
+        q->symbols[q->symbol_count] = symbols_find_rest(r->opt.symbols, name);
+        if (q->symbols[q->symbol_count] == SYMBOL_NONE) {
+            reply_error(req, "EQuery:Unknown asset pair");
+            return false;
+        }
+        q->symbol_count++;
+        text += len + (text[len] == ',');
+    }
+    if (q->symbol_count == 0) {
+        reply_argument(req, "pair");
+    }
+    return q->symbol_count != 0;
+}
+
+static void ask_pairs(struct http_req *req, struct rest *r, struct query *q, bool needed)
+{
+    if (read_pairs(r, req, q, needed)) {
+        rest_ask(r, req, &q, on_answer);
+    } else {
+        query_destroy(&q);
+    }
+}
+
+void kraken_time(struct http_req *req, void *arg)
+{
+    struct buf body = {0};
+    time_t now = (time_t)(clock_real_ns() / 1000000000);
+    char text[64];
+    struct tm tm;
+
+    (void)arg;
+    gmtime_r(&now, &tm);
+    (void)strftime(text, sizeof text, "%a, %d %b %y %H:%M:%S +0000", &tm);
+    buf_printf(&body, "{\"error\":[],\"result\":{\"unixtime\":%lld,\"rfc1123\":\"%s\"}}",
+               (long long)now, text);
+    http_reply(req, 200, JSON, body.data, body.len);
+    buf_fini(&body);
+}
+
+void kraken_system_status(struct http_req *req, void *arg)
+{
+    struct query *q = rest_query(QUERY_KRAKEN_SYSTEM_STATUS);
+
+    rest_ask(arg, req, &q, on_answer);
+}
+
+/* Assets do not change while the daemon runs: no need to ask the market. */
+void kraken_assets(struct http_req *req, void *arg)
+{
+    const struct rest *r = arg;
+    const char *wanted = http_query(req, "asset");
+    struct buf body = {0};
+    const char *separator = "";
+    struct buf list = {0};
+
+    buf_printf(&list, ",%s,", wanted != NULL ? wanted : "");
+    buf_lit(&body, "{\"error\":[],\"result\":{");
+    for (uint32_t i = 0; i < symbols_asset_count(r->opt.symbols); i++) {
+        const struct asset *a = symbols_asset_at(r->opt.symbols, i);
+        char needle[SYMBOL_NAME_MAX + 2];
+
+        (void)snprintf(needle, sizeof needle, ",%s,", a->id);
+        if (wanted == NULL || strstr(buf_cstr(&list), needle) != NULL) {
+            buf_printf(&body,
+                       "%s\"%s\":{\"aclass\":\"currency\",\"altname\":\"%s\",\"decimals\":%u,"
+                       "\"display_decimals\":%u,\"status\":\"enabled\"}",
+                       separator, a->id, a->id, a->precision, a->precision);
+            separator = ",";
+        }
+    }
+    buf_lit(&body, "}}");
+    if (wanted != NULL && *separator == '\0') {
+        reply_error(req, "EQuery:Unknown asset");
+    } else {
+        http_reply(req, 200, JSON, body.data, body.len);
+    }
+    buf_fini(&list);
+    buf_fini(&body);
+}
+
+void kraken_asset_pairs(struct http_req *req, void *arg)
+{
+    ask_pairs(req, arg, rest_query(QUERY_KRAKEN_ASSET_PAIRS), false);
+}
+
+void kraken_ticker(struct http_req *req, void *arg)
+{
+    ask_pairs(req, arg, rest_query(QUERY_KRAKEN_TICKER), false);
+}
+
+void kraken_depth(struct http_req *req, void *arg)
+{
+    struct query *q = rest_query(QUERY_KRAKEN_DEPTH);
+    uint64_t count;
+
+    if (!rest_number(req, "count", 1, 500, 100, &count)) {
+        reply_argument(req, "count");
+        query_destroy(&q);
+        return;
+    }
+    q->depth = (uint32_t)count;
+    ask_pairs(req, arg, q, true);
+}
+
+/* Parameter `since`, at most MAX. False after the reply. */
+static bool read_since(struct http_req *req, struct query *q)
+{
+    uint64_t since;
+
+    if (!rest_number(req, "since", 0, INT64_MAX, 0, &since)) {
+        reply_argument(req, "since");
+        return false;
+    }
+    q->has_since = http_query(req, "since") != NULL;
+    q->since = (int64_t)since;
+    return true;
+}
+
+void kraken_ohlc(struct http_req *req, void *arg)
+{
+    struct query *q = rest_query(QUERY_KRAKEN_OHLC);
+    uint64_t minutes;
+
+    q->interval = rest_number(req, "interval", 1, 21600, 1, &minutes)
+                      ? candle_interval_index(minutes)
+                      : -1;
+    if (q->interval < 0) {
+        reply_argument(req, "interval");
+    } else if (read_since(req, q)) {
+        ask_pairs(req, arg, q, true);
+        return;
+    }
+    query_destroy(&q);
+}
+
+void kraken_trades(struct http_req *req, void *arg)
+{
+    struct query *q = rest_query(QUERY_KRAKEN_TRADES);
+    uint64_t count;
+
+    if (!rest_number(req, "count", 1, 1000, 1000, &count)) {
+        reply_argument(req, "count");
+    } else if (read_since(req, q)) {
+        q->limit = (uint32_t)count;
+        ask_pairs(req, arg, q, true);
+        return;
+    }
+    query_destroy(&q);
+}
