@@ -20,18 +20,16 @@ static const char *const method_names[] = {
 
 typedef bool param_fn(const json_t *v, struct ws_request *r);
 
-static bool refuse(struct ws_request *r, const char *format, const char *what)
-    __attribute__((format(printf, 2, 0)));
-
-static bool refuse(struct ws_request *r, const char *format, const char *what)
+/* The text of the refusal, WHAT appended. */
+static bool refuse(struct ws_request *r, const char *text, const char *what)
 {
-    (void)snprintf(r->error, sizeof r->error, format, what);
+    (void)snprintf(r->error, sizeof r->error, "%s%s", text, what);
     return false;
 }
 
 static bool invalid(struct ws_request *r, const char *field)
 {
-    return refuse(r, "EGeneral:Invalid arguments:%s", field);
+    return refuse(r, "EGeneral:Invalid arguments:", field);
 }
 
 /* --- params ------------------------------------------------------------------------------------ */
@@ -60,13 +58,13 @@ static bool add_symbol(struct ws_request *r, const json_t *v)
     const char *name = json_string_value(v);
 
     if (name == NULL) {
-        return refuse(r, "%s", "Symbol field must be an array");
+        return refuse(r, "Symbol field must be an array", "");
     }
     if (!name_ok(name, json_string_length(v))) {
         char shown[WS_SYMBOL_MAX];
 
         (void)snprintf(shown, sizeof shown, "%s", name);
-        return refuse(r, "Currency pair not in ISO 4217-A3 format %s", shown);
+        return refuse(r, "Currency pair not in ISO 4217-A3 format ", shown);
     }
     for (uint32_t i = 0; i < r->symbol_count; i++) {
         if (strcmp(r->symbols[i], name) == 0) {
@@ -82,7 +80,7 @@ static bool read_symbol(const json_t *v, struct ws_request *r)
     size_t count = json_array_size(v);
 
     if (!json_is_array(v)) {
-        return refuse(r, "%s", "Symbol field must be an array");
+        return refuse(r, "Symbol field must be an array", "");
     }
     if (count == 0 || count > WS_REQUEST_SYMBOLS_MAX) {
         return invalid(r, "symbol");
@@ -107,7 +105,7 @@ static bool read_depth(const json_t *v, struct ws_request *r)
             return true;
         }
     }
-    return refuse(r, "%s", "Subscription depth not supported");
+    return refuse(r, "Subscription depth not supported", "");
 }
 
 static bool read_interval(const json_t *v, struct ws_request *r)
@@ -116,7 +114,7 @@ static bool read_interval(const json_t *v, struct ws_request *r)
 
     if (!json_is_integer(v) || !json_read_u64(v, &minutes) ||
         candle_interval_index(minutes) < 0) {
-        return refuse(r, "%s", "Subscription ohlc interval not supported");
+        return refuse(r, "Subscription ohlc interval not supported", "");
     }
     r->interval = (uint32_t)minutes;
     return true;
@@ -269,7 +267,7 @@ static bool read_params(const json_t *v, struct ws_request *r)
     json_t *member;
 
     if (!json_is_object(v)) {
-        return refuse(r, "%s", "Malformed request");
+        return refuse(r, "Malformed request", "");
     }
     if (!read_channel(json_object_get(v, "channel"), r)) {
         return false;
@@ -302,7 +300,7 @@ static bool read_method(const json_t *v, struct ws_request *r)
             return true;
         }
     }
-    return refuse(r, "%s", json_is_string(v) ? "Event(s) not found" : "Malformed request");
+    return refuse(r, json_is_string(v) ? "Event(s) not found" : "Malformed request", "");
 }
 
 static bool read_envelope(const json_t *root, struct ws_request *r)
@@ -313,7 +311,7 @@ static bool read_envelope(const json_t *root, struct ws_request *r)
     json_t *member;
 
     if (!json_is_object(root)) {
-        return refuse(r, "%s", "Malformed request");
+        return refuse(r, "Malformed request", "");
     }
     if (json_is_integer(req_id)) {
         r->has_req_id = true;
@@ -342,7 +340,7 @@ enum gw_err ws_request_parse(const char *text, size_t len, struct ws_request *ou
 
     *out = (struct ws_request){.depth = 10, .interval = 1, .interval_ms = 50};
     if (root == NULL) {
-        (void)refuse(out, "%s", "Malformed request");
+        (void)refuse(out, "Malformed request", "");
         return GW_EINVAL;
     }
     ok = read_envelope(root, out);

@@ -353,6 +353,13 @@ static void on_timer_closed(uv_handle_t *handle)
     part_closed(handle->data);
 }
 
+void feed_save(struct feed *f)
+{
+    if (f->connected) {
+        save_checkpoints(f);
+    }
+}
+
 void feed_close(struct feed *f, void (*done)(void *arg), void *arg)
 {
     GW_ASSERT(!f->closing);
@@ -360,9 +367,6 @@ void feed_close(struct feed *f, void (*done)(void *arg), void *arg)
     f->to_close = 2;
     f->on_closed = done;
     f->on_closed_arg = arg;
-    if (f->connected) {
-        save_checkpoints(f);
-    }
     uv_close((uv_handle_t *)&f->timer, on_timer_closed);
     source_close(f->source, on_source_closed, f);
 }

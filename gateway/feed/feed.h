@@ -38,7 +38,9 @@ struct feed_listener {
 struct feed;
 struct feed *feed_create(uv_loop_t *loop, const struct feed_config *config, struct market *market,
                          const struct feed_listener *listener, void *arg);
-/* Stores the last checkpoints (best effort), closes the source, then calls DONE. */
+/* Stores the checkpoints that are due, now. Best effort. */
+void feed_save(struct feed *f);
+/* Closes the source, then calls DONE. Nothing more is delivered. */
 void feed_close(struct feed *f, void (*done)(void *arg), void *arg);
 void feed_destroy(struct feed **fp);
 #endif

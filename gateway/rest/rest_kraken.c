@@ -88,7 +88,7 @@ void kraken_time(struct http_req *req, void *arg)
 
     (void)arg;
     gmtime_r(&now, &tm);
-    (void)strftime(text, sizeof text, "%a, %d %b %y %H:%M:%S +0000", &tm);
+    (void)strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S +0000", &tm);
     buf_printf(&body, "{\"error\":[],\"result\":{\"unixtime\":%lld,\"rfc1123\":\"%s\"}}",
                (long long)now, text);
     http_reply(req, 200, JSON, body.data, body.len);

@@ -1,0 +1,280 @@
+#include "gateway/app/daemon.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "gateway/app/market_thread.h"
+#include "gateway/http/server.h"
+#include "gateway/publish/link.h"
+#include "gateway/rest/rest.h"
+#include "gateway/runtime/log.h"
+
+#define HTTP_DRAIN_MS 2000u
+
+#define TLS_ROW(...)    CFG_ROW_OF(struct tls_config, __VA_ARGS__)
+#define LOG_ROW(...)    CFG_ROW_OF(struct log_config, __VA_ARGS__)
+#define PUBLIC_ROW(...) CFG_ROW_OF(struct public_config, __VA_ARGS__)
+#define ADMIN_ROW(...)  CFG_ROW_OF(struct admin_config, __VA_ARGS__)
+static const struct cfg_row tls_rows[] = {TLS_CONFIG(TLS_ROW)};
+static const struct cfg_row log_rows[] = {LOG_CONFIG(LOG_ROW)};
+static const struct cfg_row public_rows[] = {PUBLIC_CONFIG(PUBLIC_ROW)};
+static const struct cfg_row admin_rows[] = {ADMIN_CONFIG(ADMIN_ROW)};
+static const struct cfg_table tls_table = {"tls", tls_rows, GW_LEN(tls_rows)};
+static const struct cfg_table log_table = {"log", log_rows, GW_LEN(log_rows)};
+static const struct cfg_table public_table = {"public", public_rows, GW_LEN(public_rows)};
+static const struct cfg_table admin_table = {"admin", admin_rows, GW_LEN(admin_rows)};
+
+void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS])
+{
+    bindings[0] = (struct cfg_binding){&tls_table, &c->tls};
+    bindings[1] = (struct cfg_binding){&log_table, &c->log};
+    bindings[2] = (struct cfg_binding){&ws_config_table, &c->ws};
+    bindings[3] = (struct cfg_binding){&public_table, &c->public};
+    bindings[4] = (struct cfg_binding){&admin_table, &c->admin};
+    bindings[5] = (struct cfg_binding){&feed_config_table, &c->feed};
+}
+
+struct gateway {
+    const struct daemon_config *config;
+    const struct symbols *symbols;
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    struct mailbox *shard_inboxes[LINK_SHARDS_MAX];
+    struct mailbox *market_inbox;
+    struct mailbox *rest_inbox;
+    struct shard *shards[LINK_SHARDS_MAX];
+    uint32_t shard_count;
+    struct ip_limit *ips;
+    struct market_thread *market;
+    struct rest *rest;
+    struct http_server *public_http;
+    struct http_server *admin_http;
+    struct buf limits;
+    unsigned draining_http;
+    bool draining;
+};
+
+/* What clients may do, as /v1/limits tells them (PROTOCOL 5.7). */
+static void print_limits(const struct ws_config *ws, struct buf *out)
+{
+    buf_printf(out,
+               "{\"connections_per_10min_per_ip\":%llu,\"connections_per_ip\":%llu,"
+               "\"control_messages_per_s\":%llu,\"control_burst\":%llu,\"ping_per_s\":1,"
+               "\"symbols_per_channel\":%llu,\"message_bytes\":%llu,\"subscribe_within_ms\":%llu,"
+               "\"depths\":[10,25,100,500,1000],\"intervals_ms\":[0,20,50,100,250,1000],"
+               "\"default_interval_ms\":50,\"lag_ms\":%llu,\"lag_bytes\":%llu}",
+               (unsigned long long)ws->connects_per_10min, (unsigned long long)ws->max_per_ip,
+               (unsigned long long)ws->control_rate, (unsigned long long)ws->control_burst,
+               (unsigned long long)ws->symbols_per_channel, (unsigned long long)ws->message_bytes,
+               (unsigned long long)ws->idle_subscribe, (unsigned long long)ws->lag,
+               (unsigned long long)ws->lag_bytes);
+    (void)buf_cstr(out);
+}
+
+/* Sockets are the edge's currency: take all that the system allows. */
+static void raise_nofile(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum gw_err start_shards(struct gateway *g)
+{
+    const struct ws_config *ws = &g->config->ws;
+
+    g->ips = ip_limit_create((uint32_t)ws->max_per_ip, (uint32_t)ws->connects_per_10min);
+    for (uint32_t i = 0; i < ws->shards; i++) {
+        struct shard_options opt = {
+            .number = i,
+            .config = ws,
+            .cert_file = g->config->tls.cert_file,
+            .key_file = g->config->tls.key_file,
+            .symbols = g->symbols,
+            .inbox = g->shard_inboxes[i],
+            .market = g->market_inbox,
+            .ips = g->ips,
+        };
+        enum gw_err err = shard_start(&opt, &g->shards[i]);
+
+        if (err != GW_OK) {
+            log_error("app", "cannot_listen",
+                      "\"ws.listen\":%s,\"next\":\"check that the address is of this machine, the "
+                      "port is free and tls.cert_file, tls.key_file are readable\"",
+                      log_json(ws->listen));
+            return err;
+        }
+        g->shard_count++;
+    }
+    return GW_OK;
+}
+
+static enum gw_err start_http(struct gateway *g)
+{
+    const struct public_config *p = &g->config->public;
+    struct http_options opt = {
+        .name = "public",
+        .cert_file = g->config->tls.cert_file,
+        .key_file = g->config->tls.key_file,
+        .routes = rest_public_routes,
+        .route_count = rest_public_route_count,
+        .arg = g->rest,
+        .max_connections = (uint32_t)p->max_connections,
+        .max_connections_per_ip = (uint32_t)p->max_per_ip,
+        .max_body_bytes = 65536,
+        .io_timeout_ms = (uint32_t)p->io_timeout,
+        .max_age_ms = (uint32_t)p->max_age,
+        .max_requests_per_s = (uint32_t)p->requests_per_s,
+        .cors_origin = "*",
+    };
+    char host[64];
+    enum gw_err err;
+
+    GW_ASSERT(config_endpoint(p->listen, host, &opt.port));
+    opt.host = host;
+    err = http_server_create(&g->loop, &opt, &g->public_http);
+    if (err != GW_OK) {
+        return err;
+    }
+    GW_ASSERT(config_endpoint(g->config->admin.listen, host, &opt.port));
+    opt.name = "admin";
+    opt.routes = rest_ops_routes;
+    opt.route_count = rest_ops_route_count;
+    opt.cors_origin = NULL;
+    return http_server_create(&g->loop, &opt, &g->admin_http);
+}
+
+static void on_http_drained(void *arg)
+{
+    struct gateway *g = arg;
+
+    if (--g->draining_http == 0) {
+        uv_stop(&g->loop);
+    }
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct gateway *g = signal->data;
+
+    log_info("app", "signal", "\"signal\":%d", number);
+    if (g->draining) {
+        return;
+    }
+    g->draining = true;
+    for (uint32_t i = 0; i < g->shard_count; i++) {
+        shard_stop(g->shards[i]);
+    }
+    g->draining_http = 2;
+    http_server_drain(g->public_http, HTTP_DRAIN_MS, on_http_drained, g);
+    http_server_drain(g->admin_http, HTTP_DRAIN_MS, on_http_drained, g);
+}
+
+static void create_mailboxes(struct gateway *g)
+{
+    for (uint32_t i = 0; i < g->config->ws.shards; i++) {
+        g->shard_inboxes[i] = mailbox_create((uint32_t)g->config->ws.mailbox);
+    }
+    g->market_inbox = mailbox_create(65536);
+    g->rest_inbox = mailbox_create(1024);
+}
+
+static void destroy_mailboxes(struct gateway *g)
+{
+    for (uint32_t i = 0; i < g->config->ws.shards; i++) {
+        mailbox_destroy(&g->shard_inboxes[i]);
+    }
+    mailbox_destroy(&g->market_inbox);
+    mailbox_destroy(&g->rest_inbox);
+}
+
+static enum gw_err start(struct gateway *g)
+{
+    struct market_thread_options market = {
+        .feed = &g->config->feed,
+        .symbols = g->symbols,
+        .shards = g->shard_inboxes,
+    };
+    struct rest_options rest = {.symbols = g->symbols, .draining = &g->draining};
+    static const int signals[2] = {SIGTERM, SIGINT};
+    enum gw_err err = start_shards(g);
+
+    if (err != GW_OK) {
+        return err;
+    }
+    market.inbox = g->market_inbox;
+    market.rest = g->rest_inbox;
+    market.shard_count = g->shard_count;
+    g->market = market_thread_start(&market);
+    rest.market = g->market_inbox;
+    rest.inbox = g->rest_inbox;
+    rest.limits = g->limits.data;
+    g->rest = rest_create(&g->loop, &rest);
+    err = start_http(g);
+    if (err != GW_OK) {
+        return err;
+    }
+    for (unsigned i = 0; i < GW_LEN(signals); i++) {
+        uv_signal_init(&g->loop, &g->signals[i]);
+        g->signals[i].data = g;
+        uv_signal_start(&g->signals[i], on_signal, signals[i]);
+    }
+    return GW_OK;
+}
+
+static void stop(struct gateway *g)
+{
+    for (uint32_t i = 0; i < g->shard_count; i++) {
+        if (!g->draining) {
+            shard_stop(g->shards[i]);
+        }
+        shard_join(&g->shards[i]);
+    }
+    if (g->rest != NULL) {
+        rest_close(g->rest);
+    }
+    if (g->market != NULL) {
+        market_thread_stop(g->market);
+        market_thread_join(&g->market);
+    }
+    if (g->draining) { /* an ordered end; a failed start leaves its handles to the kernel */
+        for (unsigned i = 0; i < GW_LEN(g->signals); i++) {
+            uv_close((uv_handle_t *)&g->signals[i], NULL);
+        }
+        http_server_destroy(&g->public_http);
+        http_server_destroy(&g->admin_http);
+        (void)uv_run(&g->loop, UV_RUN_NOWAIT);
+        rest_destroy(&g->rest);
+        (void)uv_loop_close(&g->loop);
+        destroy_mailboxes(g);
+        ip_limit_destroy(&g->ips);
+    }
+    buf_fini(&g->limits);
+}
+
+int daemon_run(const struct daemon_config *config, const struct symbols *symbols)
+{
+    struct gateway g = {.config = config, .symbols = symbols};
+    enum gw_err err;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_nofile();
+    GW_ASSERT(uv_loop_init(&g.loop) == 0);
+    print_limits(&config->ws, &g.limits);
+    create_mailboxes(&g);
+    err = start(&g);
+    if (err == GW_OK) {
+        log_info("app", "started",
+                 "\"version\":\"%s\",\"symbols\":%u,\"ws\":%s,\"public\":%s,\"admin\":%s",
+                 GW_VERSION, symbols_count(symbols), log_json(config->ws.listen),
+                 log_json(config->public.listen), log_json(config->admin.listen));
+        (void)uv_run(&g.loop, UV_RUN_DEFAULT);
+    }
+    stop(&g);
+    log_info("app", "stopped", "\"error\":\"%s\"", gw_err_text(err));
+    return err == GW_OK ? 0 : 1;
+}

@@ -1,0 +1,57 @@
+/* gateway/app/daemon.h - the running gateway: start order, signals, drain. Wiring only.
+ *
+ *   start: mailboxes, shards (listening), market thread, REST, admin listener; each next one needs the one before
+ *   stop (SIGTERM, SIGINT): not ready -> HTTPS drains -> shards close sessions with 1012 -> market stores -> exit 0
+ *
+ * Owner: the main thread, which is the control loop. */
+#ifndef GATEWAY_APP_DAEMON_H
+#define GATEWAY_APP_DAEMON_H
+#include "gateway/feed/feed.h"
+#include "ws/shard.h"
+
+/* clang-format off */
+#define TLS_CONFIG(X) /* key, type, default, min, max, help */                                          \
+    X(cert_file, TEXT, "server.pem", 1, 4096, "PEM certificate chain of all listeners")                  \
+    X(key_file,  TEXT, "server.key", 1, 4096, "PEM private key")
+#define LOG_CONFIG(X)                                                                                    \
+    X(level, TEXT, "info", 4, 5, "least level that is written: debug, info, warn, error")
+#define PUBLIC_CONFIG(X)                                                                                 \
+    X(listen,             ENDPOINT, "127.0.0.1:8444", 1, 300,    "address of the public HTTPS listener") \
+    X(max_connections,    UINT, "4096",  1, 1000000,             "open connections")                     \
+    X(max_per_ip,         UINT, "256",   1, 1000000,             "open connections of one address")      \
+    X(io_timeout,         MSEC, "5s",    100, 600000,            "a request head and body must arrive, and an answer be taken, within this") \
+    X(max_age,            MSEC, "1h",    1000, 86400000,         "longest life of a connection")         \
+    X(requests_per_s,     UINT, "200",   1, 1000000,             "requests a second of one connection, above which it is cut")
+#define ADMIN_CONFIG(X)                                                                                  \
+    X(listen,             ENDPOINT, "127.0.0.1:8445", 1, 300,    "address of the admin HTTPS listener (/livez, /readyz, /metrics)")
+/* clang-format on */
+struct tls_config {
+    TLS_CONFIG(CFG_FIELD)
+};
+struct log_config {
+    LOG_CONFIG(CFG_FIELD)
+};
+struct public_config {
+    PUBLIC_CONFIG(CFG_FIELD)
+};
+struct admin_config {
+    ADMIN_CONFIG(CFG_FIELD)
+};
+
+struct daemon_config {
+    struct tls_config tls;
+    struct log_config log;
+    struct ws_config ws;
+    struct public_config public;
+    struct admin_config admin;
+    struct feed_config feed;
+};
+
+/* Fills BINDINGS (room for DAEMON_BINDINGS). */
+#define DAEMON_BINDINGS 6
+struct cfg_binding;
+void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
+
+/* Runs until a signal; the process's exit code. */
+int daemon_run(const struct daemon_config *config, const struct symbols *symbols);
+#endif

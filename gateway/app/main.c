@@ -1,0 +1,144 @@
+/* gateway/app/main.c - the command line of `portcullis`. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "gateway/app/daemon.h"
+#include "gateway/app/describe.h"
+#include "gateway/feed/symbol_file.h"
+#include "gateway/runtime/json.h"
+#include "gateway/runtime/log.h"
+
+extern char **environ;
+
+static const char usage[] =
+    "portcullis - edge gateway of an exchange: market data to WebSocket and REST clients\n"
+    "\n"
+    "  portcullis --config FILE            run (ends on SIGTERM or SIGINT after a drain)\n"
+    "  portcullis --config FILE --check-config\n"
+    "                                      read everything, report every error, do nothing\n"
+    "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
+    "  portcullis --version | --help\n"
+    "\n"
+    "Every key of the file can also come from the environment, for example\n"
+    "  PORTCULLIS_WS_SHARDS=2 portcullis --config /etc/portcullis.yaml\n"
+    "Examples\n"
+    "  portcullis --config var/portcullis.yaml --check-config\n"
+    "  portcullis --describe config | less\n";
+
+struct arguments {
+    const char *config;
+    const char *describe;
+    bool check;
+};
+
+/* -1: go on; otherwise the exit code. */
+static int read_arguments(int argc, char **argv, struct arguments *a)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},   {"check-config", no_argument, NULL, 'k'},
+        {"describe", required_argument, NULL, 'd'}, {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:d:vh", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            a->config = optarg;
+            break;
+        case 'k':
+            a->check = true;
+            break;
+        case 'd':
+            a->describe = optarg;
+            break;
+        case 'v':
+            puts("portcullis " GW_VERSION);
+            return 0;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs("portcullis: see portcullis --help\n", stderr);
+            return 2;
+        }
+    }
+    if (optind != argc) {
+        fprintf(stderr, "portcullis: unexpected argument %s; see portcullis --help\n",
+                argv[optind]);
+        return 2;
+    }
+    return -1;
+}
+
+static void seed(void)
+{
+    unsigned value = 1;
+
+    if (getrandom(&value, sizeof value, 0) == (ssize_t)sizeof value) {
+        srandom(value); /* jitter of reconnects, nothing secret */
+    }
+    json_setup();
+}
+
+static int run(const struct daemon_config *config, const struct symbols *symbols)
+{
+    enum log_level level = LOG_INFO;
+    int code;
+
+    (void)log_level_parse(config->log.level, &level);
+    log_start(level);
+    code = daemon_run(config, symbols);
+    log_stop();
+    metrics_fini();
+    return code;
+}
+
+static int load_and_run(const struct arguments *a)
+{
+    struct daemon_config config = {0};
+    struct cfg_binding bindings[DAEMON_BINDINGS];
+    struct symbols *symbols = symbols_create();
+    struct buf errors = {0};
+    enum log_level level;
+    int code = 1;
+
+    daemon_bindings(&config, bindings);
+    if (config_load(a->config, environ, bindings, DAEMON_BINDINGS, &errors) == GW_OK) {
+        if (!log_level_parse(config.log.level, &level)) {
+            buf_lit(&errors, "log.level: expected debug, info, warn or error\n");
+        }
+        (void)!symbol_file_load(config.feed.symbols_file, symbols, &errors);
+    }
+    if (errors.len != 0) {
+        fputs(buf_cstr(&errors), stderr);
+        fputs("portcullis: not started; correct the lines above (--describe config lists all keys)\n",
+              stderr);
+    } else if (a->check) {
+        printf("ok: %u symbols\n", symbols_count(symbols));
+        code = 0;
+    } else {
+        code = run(&config, symbols);
+    }
+    config_fini(bindings, DAEMON_BINDINGS);
+    symbols_destroy(&symbols);
+    buf_fini(&errors);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {0};
+    int code = read_arguments(argc, argv, &a);
+
+    if (code >= 0) {
+        return code;
+    }
+    seed();
+    if (a.describe != NULL) {
+        return describe(a.describe);
+    }
+    return load_and_run(&a);
+}
