@@ -65,15 +65,24 @@ static unsigned decimals_of(const char *text, bool exact)
     return (unsigned)(text + len - point - 1);
 }
 
+/* Where the text's decimals are the symbol's, numbers are read with them at once: a venue's book may hold a price
+ * of 9999999997.00000 that has no room for more. */
 static bool read_pair(struct tape_symbol *s, const char *px, const char *qty, struct level *out)
 {
     unsigned px_decimals = decimals_of(px, s->exact_decimals);
     unsigned qty_decimals = decimals_of(qty, s->exact_decimals);
 
+    if (s->exact_decimals && s->seen &&
+        (px_decimals != s->px_decimals || qty_decimals != s->qty_decimals)) {
+        return false;
+    }
+    s->seen = true;
     s->px_decimals = px_decimals > s->px_decimals ? px_decimals : s->px_decimals;
     s->qty_decimals = qty_decimals > s->qty_decimals ? qty_decimals : s->qty_decimals;
-    return fixed_parse(px, strlen(px), TAPE_PX_DECIMALS, &out->px.ticks) == GW_OK &&
-           fixed_parse(qty, strlen(qty), TAPE_QTY_DECIMALS, &out->qty.lots) == GW_OK;
+    px_decimals = s->exact_decimals ? px_decimals : TAPE_PX_DECIMALS;
+    qty_decimals = s->exact_decimals ? qty_decimals : TAPE_QTY_DECIMALS;
+    return fixed_parse(px, strlen(px), px_decimals, &out->px.ticks) == GW_OK &&
+           fixed_parse(qty, strlen(qty), qty_decimals, &out->qty.lots) == GW_OK;
 }
 
 bool tape_level(struct tape *t, struct tape_step *s, enum side side, const char *px,
@@ -155,7 +164,7 @@ static void snapshots_first(struct tape *t)
     }
 }
 
-static void scale(struct tape_symbol *s, struct tape_step *step)
+static void scale(const struct tape_symbol *s, struct tape_step *step)
 {
     int64_t px = fixed_pow10[TAPE_PX_DECIMALS - s->info.price_decimals];
     int64_t qty = fixed_pow10[TAPE_QTY_DECIMALS - s->info.qty_decimals];
@@ -185,7 +194,9 @@ void tape_finish(struct tape *t)
         t->symbols[i].info.qty_decimals = t->symbols[i].qty_decimals;
     }
     for (size_t i = 0; i < t->count; i++) {
-        scale(&t->symbols[t->steps[i].e.symbol], &t->steps[i]);
+        if (!t->symbols[t->steps[i].e.symbol].exact_decimals) {
+            scale(&t->symbols[t->steps[i].e.symbol], &t->steps[i]);
+        }
     }
 }
 

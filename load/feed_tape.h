@@ -7,8 +7,8 @@
 #include "gateway/market/event.h"
 
 /* While recordings are read, prices and quantities have these decimals; tape_finish() scales them to
- * each symbol's own. */
-#define TAPE_PX_DECIMALS  10u
+ * each symbol's own (unless they are exact from the start). */
+#define TAPE_PX_DECIMALS  9u
 #define TAPE_QTY_DECIMALS 8u
 
 struct tape_step {
@@ -21,6 +21,7 @@ struct tape_step {
 struct tape_symbol {
     struct symbol info;
     bool exact_decimals;     /* decimals are those of the text, trailing zeros included */
+    bool seen;
     unsigned px_decimals;    /* most seen */
     unsigned qty_decimals;
     bool has_snapshot;

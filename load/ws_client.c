@@ -292,6 +292,7 @@ enum ws_parse ws_upgrade_response(const char *data, size_t len, const char *key,
     const char *end = memmem(data, len, "\r\n\r\n", 4);
     char accept[WS_ACCEPT_CHARS + 1];
     const char *value;
+    size_t value_len;
     size_t head_len;
 
     *error = NULL;
@@ -310,14 +311,13 @@ enum ws_parse ws_upgrade_response(const char *data, size_t len, const char *key,
         *error = "upgrade answer without Upgrade: websocket and Connection: Upgrade";
     } else if (!header_is(data, head_len, "Sec-WebSocket-Accept", accept, false)) {
         *error = "wrong Sec-WebSocket-Accept";
-    } else if (ws_header(data, head_len, "Sec-WebSocket-Extensions", &value, &head_len) ||
-               ws_header(data, (size_t)(end - data) + 2, "Sec-WebSocket-Protocol", &value,
-                         &head_len)) {
+    } else if (ws_header(data, head_len, "Sec-WebSocket-Extensions", &value, &value_len) ||
+               ws_header(data, head_len, "Sec-WebSocket-Protocol", &value, &value_len)) {
         *error = "the server chose an extension or subprotocol that was not offered";
     }
     if (*error != NULL) {
         return WS_PARSE_ERROR;
     }
-    *used = (size_t)(end - data) + 4;
+    *used = head_len + 2;
     return WS_PARSE_EVENT;
 }

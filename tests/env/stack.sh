@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# tests/env/stack.sh - the processes of ./up: their files, start, readiness and end.
+# Sourced after common.sh; expects $root and $var (absolute).
+
+# Kept short: a unix socket's path may have 107 bytes.
+redis_socket_path() {
+    if [ ${#var} -le 90 ]; then
+        printf '%s/redis.sock' "$var"
+    else
+        printf '%s/redis.sock' "$(mktemp -d /tmp/portcullis.XXXXXX)"
+    fi
+}
+
+# launch NAME COMMAND...: in the background, in its own process session (the terminal's Ctrl-C is for
+# ./up alone, which then stops things in order), output to $var/log/NAME.log. Sets $launched.
+launch() {
+    local log=$var/log/$1.log
+    shift
+    # 9: the lock of $var must not live on in children
+    setsid "$@" >>"$log" 2>&1 </dev/null 9>&- &
+    launched=$!
+}
+
+last_lines() {
+    local log=$var/log/$1.log
+    printf -- '--- last lines of %s\n' "$log" >&2
+    tail -n "${2:-12}" "$log" >&2 || true
+    printf -- '---\n' >&2
+}
+
+# memory for the feed: a quarter of the machine's, 256 MB to 2 GB
+redis_memory_mb() {
+    local mb
+    mb=$(awk '/^MemTotal:/ {print int($2 / 4096)}' /proc/meminfo)
+    if [ "$mb" -lt 256 ]; then mb=256; elif [ "$mb" -gt 2048 ]; then mb=2048; fi
+    printf '%s' "$mb"
+}
+
+redis_start() {
+    cat >"$var/redis.conf" <<CONF
+# Written by ./up. Only the unix socket, nothing on disk: the feed can always be played again.
+port 0
+unixsocket $redis_socket
+unixsocketperm 700
+dir $var
+daemonize no
+save ""
+appendonly no
+maxmemory $(redis_memory_mb)mb
+maxmemory-policy noeviction
+CONF
+    launch redis redis-server "$var/redis.conf"
+    redis_pid=$launched
+    local tries=100
+    until redis-cli -s "$redis_socket" ping >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        if [ "$tries" -le 0 ] || ! kill -0 "$redis_pid" 2>/dev/null; then
+            last_lines redis
+            die "redis-server did not start" "correct what it says above (its file: $var/redis.conf)"
+        fi
+        sleep 0.1
+    done
+}
+
+gateway_configure() {
+    cat >"$var/portcullis.yaml" <<YAML
+# Written by ./up at each start. All keys: $gateway --describe config
+tls:
+  cert_file: "$var/tls/server.pem"
+  key_file: "$var/tls/server.key"
+ws:
+  listen: "127.0.0.1:$wss_port"
+  shards: $shards
+public:
+  listen: "127.0.0.1:$https_port"
+admin:
+  listen: "127.0.0.1:$admin_port"
+feed:
+  redis: "unix:$redis_socket"
+  symbols_file: "$symbols"
+log:
+  level: info
+YAML
+}
+
+gateway_start() {
+    # what ./up decides itself must not be changed by a variable left in the caller's environment
+    local own=(-u PORTCULLIS_WS_LISTEN -u PORTCULLIS_WS_SHARDS -u PORTCULLIS_PUBLIC_LISTEN
+        -u PORTCULLIS_ADMIN_LISTEN -u PORTCULLIS_TLS_CERT_FILE -u PORTCULLIS_TLS_KEY_FILE
+        -u PORTCULLIS_FEED_REDIS -u PORTCULLIS_FEED_SYMBOLS_FILE)
+    launch gateway env "${own[@]}" "$gateway" --config "$var/portcullis.yaml"
+    gateway_pid=$launched
+}
+
+# gateway_wait PATH SECONDS: until https://ADMIN/PATH answers 200.
+gateway_wait() {
+    local deadline=$((SECONDS + $2)) since=$SECONDS url=https://127.0.0.1:$admin_port$1 answer code
+    while :; do
+        answer=$(curl -sS --max-time 2 --cacert "$var/tls/ca.pem" -w '\n%{http_code}' "$url" 2>&1) || true
+        code=${answer##*$'\n'}
+        [ "$code" != 200 ] || break
+        if ! kill -0 "$gateway_pid" 2>/dev/null; then
+            last_lines gateway
+            die "the gateway ended before it was ready" "correct what it says above, then ./up again"
+        fi
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            last_lines gateway
+            last_lines feeder 4
+            die "the gateway was not ready after $2 s; $1 says: ${answer%$'\n'*}" \
+                "look at $var/log/, and try: curl --cacert $var/tls/ca.pem $url"
+        fi
+        if on_terminal; then
+            printf '\r\033[Kwaiting for the gateway: %s s' "$((SECONDS - since))"
+        fi
+        sleep 0.2
+    done
+    if on_terminal; then
+        printf '\r\033[K'
+    fi
+}
+
+feeder_start() {
+    local set_args=()
+    [ -z "$sets" ] || set_args=(--sets "$sets")
+    launch feeder "$feeder" --redis "unix:$redis_socket" --data "$data" "${set_args[@]}" \
+        --loop forever --time now --speed "$speed" --maxlen 50000
+    feeder_pid=$launched
+}
+
+symbols_write() {
+    local set_args=() log=$var/log/symbols.log
+    [ -z "$sets" ] || set_args=(--sets "$sets")
+    if ! "$feeder" --data "$data" "${set_args[@]}" --symbols-out "$symbols" >"$log" 2>&1; then
+        last_lines symbols
+        die "the symbol table could not be made from $data" "check --data and --sets"
+    fi
+}
+
+# The order in which things end: no more feed, then the gateway drains, then its Redis.
+# stack_stop FEEDER_PID GATEWAY_PID REDIS_PID REDIS_SOCKET
+stack_stop() {
+    process_end "${1:-0}" "--redis unix:$4" 5
+    process_end "${2:-0}" "--config $var/portcullis.yaml" 20
+    process_end "${3:-0}" "$4" 5
+    rm -f "$4"
+    if [[ $4 == /tmp/portcullis.* ]]; then
+        rmdir "$(dirname "$4")" 2>/dev/null || true
+    fi
+}
