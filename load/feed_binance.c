@@ -73,6 +73,7 @@ static bool add_delta(struct reader *r, const json_t *data, int64_t recv_ns)
     r->joined = true;
     r->last_update = last;
     s = tape_add(r->tape, EVENT_BOOK_DELTA, r->symbol, recv_ns, number(data, "E") * 1000000);
+    s->venue_seq = (uint64_t)last;
     return add_levels(r->tape, s, SIDE_BID, json_object_get(data, "b")) &&
            add_levels(r->tape, s, SIDE_ASK, json_object_get(data, "a"));
 }

@@ -14,6 +14,7 @@
 struct tape_step {
     int64_t recv_ns; /* when the recorder saw it: the pace */
     struct feed_event e;
+    uint64_t venue_seq; /* the venue's own number of the update, 0: none */
     bool has_checksum;
     uint32_t checksum; /* the venue's own, of the book after this step */
 };

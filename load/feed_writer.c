@@ -264,6 +264,9 @@ bool writer_step(struct writer *w, const struct tape_step *s, int64_t ts_ns)
         put_head(w, EVENT_BOOK_DELTA, s->e.symbol, ts_ns);
         put_levels(&w->text, "bids", sym, s->e.levels[0], s->e.level_count[0]);
         put_levels(&w->text, "asks", sym, s->e.levels[1], s->e.level_count[1]);
+        if (s->venue_seq != 0) {
+            buf_printf(&w->text, ",\"venue_seq\":\"%llu\"", (unsigned long long)s->venue_seq);
+        }
         if (s->has_checksum) {
             buf_printf(&w->text, ",\"venue_checksum\":\"%u\"", s->checksum);
         }

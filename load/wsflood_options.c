@@ -16,7 +16,8 @@ static const char help[] =
     "  --insecure           trust any certificate\n"
     "  --subscribe SPEC     CHANNEL:SYMBOL[,SYMBOL...][:DEPTH or MINUTES], repeatable;\n"
     "                       channels: book trade ohlc ticker instrument (no symbol)\n"
-    "  --spread             session n sends only SPEC n modulo their number (default: all of them)\n"
+    "  --spread             session n sends only SPEC n modulo their number (default: all of "
+    "them)\n"
     "  --interval-ms I      ask for this conflation interval (gw.interval_ms)\n"
     "  --sessions N         sessions (default 100)\n"
     "  --connect-rate R     new connections a second (default 500)\n"
@@ -31,13 +32,15 @@ static const char help[] =
     "  --help\n"
     "\n"
     "Latency is receive time minus the newest \"timestamp\" of an update, so both sides need one\n"
-    "clock and a feed whose times are now. Exit status: 0 fine; 1 a session could not connect, was\n"
+    "clock and a feed whose times are now. Exit status: 0 fine; 1 a session could not connect, "
+    "was\n"
     "closed, was refused a subscription, or saw a break in gw.s/gw.p; 2 usage.\n"
     "\n"
     "examples:\n"
     "  wsflood --url wss://localhost:8443/v2 --ca var/tls/ca.pem --sessions 1000 \\\n"
     "          --subscribe book:BTC/USDT:10 --duration 30 --json -\n"
-    "  wsflood --url wss://localhost:8443/v2 --insecure --sessions 5000 --connect-rate 300 --spread \\\n"
+    "  wsflood --url wss://localhost:8443/v2 --insecure --sessions 5000 --connect-rate 300 "
+    "--spread \\\n"
     "          --subscribe book:BTC/USDT,ETH/USDT:25 --subscribe trade:BTC/USDT --stall 5% \\\n"
     "          --pid $(pidof portcullis) --json report.json\n";
 
@@ -140,7 +143,8 @@ static bool copy_part(char *out, size_t size, const char *from, size_t len)
     return true;
 }
 
-/* wss://host[:port][/path], [v6] in brackets. The path goes into a request line: no blanks, no controls. */
+/* wss://host[:port][/path], [v6] in brackets. The path goes into a request line: no blanks, no
+ * controls. */
 static bool parse_url(struct wf_options *o, const char *url)
 {
     static const char advice[] = "give wss://HOST[:PORT]/PATH, for example wss://localhost:8443/v2";
@@ -197,8 +201,8 @@ static bool add_stream(struct wf_options *o, struct wf_spec *spec, const char *s
         return complain("--subscribe", spec->text, "a symbol has 1 to 31 characters");
     }
     for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)symbol[i] <= ' ' || (unsigned char)symbol[i] > '~' ||
-            symbol[i] == '"' || symbol[i] == '\\') {
+        if ((unsigned char)symbol[i] <= ' ' || (unsigned char)symbol[i] > '~' || symbol[i] == '"' ||
+            symbol[i] == '\\') {
             return complain("--subscribe", spec->text, "a symbol holds a character it cannot have");
         }
     }
@@ -348,8 +352,8 @@ void wf_options_fini(struct wf_options *o)
 void wf_options_request(const struct wf_options *o, const struct wf_spec *spec, uint32_t req_id,
                         struct buf *out)
 {
-    buf_printf(out, "{\"method\":\"subscribe\",\"req_id\":%u,\"params\":{\"channel\":\"%s\"", req_id,
-               scan_channel_names[spec->channel]);
+    buf_printf(out, "{\"method\":\"subscribe\",\"req_id\":%u,\"params\":{\"channel\":\"%s\"",
+               req_id, scan_channel_names[spec->channel]);
     if (spec->channel != SCAN_INSTRUMENT) {
         for (uint32_t i = 0; i < spec->count; i++) {
             const struct wf_stream *s = &o->streams[spec->first + i];

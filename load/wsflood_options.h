@@ -1,7 +1,7 @@
 /* load/wsflood_options.h - the command line of wsflood, checked, and the streams it subscribes to.
  * Owner: filled once at start, then read-only.
- * Invariant: after wf_options_parse() every value is inside its range and no two streams have the same
- * channel, symbol and candle interval (their frames could not be told apart). */
+ * Invariant: after wf_options_parse() every value is inside its range and no two streams have the
+ * same channel, symbol and candle interval (their frames could not be told apart). */
 #ifndef LOAD_WSFLOOD_OPTIONS_H
 #define LOAD_WSFLOOD_OPTIONS_H
 #include <stdbool.h>

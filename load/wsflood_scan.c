@@ -47,8 +47,9 @@ static bool parse_minute(struct scan_clock *clock, const char *s)
         minute > 59 || century < 19 || century > 21) {
         return false;
     }
-    clock->base_ns = ((days_from_civil(century * 100 + year, month, day) * 24 + hour) * 60 +
-                      minute) * 60 * 1000000000;
+    clock->base_ns =
+        ((days_from_civil(century * 100 + year, month, day) * 24 + hour) * 60 + minute) * 60 *
+        1000000000;
     memcpy(clock->minute, s, sizeof clock->minute);
     return true;
 }

@@ -1,14 +1,19 @@
 #include "ws/transport.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include "gateway/runtime/log.h"
 
 #define CLOSE_REASON_MAX 123 /* RFC 6455 5.5 */
+#define ACCEPTS_A_TURN   64
+#define LISTEN_BACKLOG   4096
 
 /* libwebsockets' per-session memory. */
 struct transport_conn {
@@ -21,6 +26,9 @@ struct transport_conn {
 
 struct transport {
     uv_loop_t *loop;
+    int listen_fd; /* -1: not listening */
+    uv_poll_t listener;
+    bool listening;
     struct lws_context *context;
     struct lws_vhost *vhost;
     struct transport_handlers handlers;
@@ -110,16 +118,6 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         harden_tls(user, t->release_buffers);
         return 0;
-    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION: {
-        struct sockaddr_storage peer;
-        socklen_t size = sizeof peer;
-
-        text[0] = '\0';
-        if (getpeername((int)(intptr_t)in, (struct sockaddr *)&peer, &size) == 0) {
-            (void)uv_ip_name((struct sockaddr *)&peer, text, sizeof text);
-        }
-        return t->handlers.on_accept(t->arg, text) ? 0 : -1;
-    }
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return confirm_upgrade(wsi);
     case LWS_CALLBACK_HTTP:
@@ -155,6 +153,79 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     }
 }
 
+/* --- accepting ---------------------------------------------------------------------------------
+ * libwebsockets 4.1.6 sets SO_REUSEPORT only with more than one service thread, which Debian's build does
+ * not have: shards share the port by listening themselves and handing accepted sockets over. */
+
+static void adopt(struct transport *t, int fd, const struct sockaddr_storage *peer)
+{
+    char ip[64] = "";
+    int on = 1;
+
+    (void)uv_ip_name((const struct sockaddr *)peer, ip, sizeof ip);
+    if (!t->handlers.on_accept(t->arg, ip)) {
+        (void)close(fd);
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* The library closes the socket when it cannot take it. */
+    (void)lws_adopt_socket_vhost(t->vhost, fd);
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+    struct transport *t = poll->data;
+
+    (void)events;
+    for (int i = 0; status == 0 && i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof peer;
+        int fd = accept4(t->listen_fd, (struct sockaddr *)&peer, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0) {
+            return; /* none left, or no descriptors: the next turn tries again */
+        }
+        adopt(t, fd, &peer);
+    }
+}
+
+static bool parse_address(const char *host, uint16_t port, struct sockaddr_storage *out,
+                          socklen_t *size)
+{
+    if (uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0) {
+        *size = sizeof(struct sockaddr_in);
+        return true;
+    }
+    *size = sizeof(struct sockaddr_in6);
+    return uv_ip6_addr(host, port, (struct sockaddr_in6 *)out) == 0;
+}
+
+static bool start_listening(struct transport *t, const char *host, uint16_t port)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t size;
+    int on = 1;
+
+    if (!parse_address(host, port, &addr, &size)) {
+        errno = EINVAL;
+        return false;
+    }
+    t->listen_fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (t->listen_fd < 0 ||
+        setsockopt(t->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        setsockopt(t->listen_fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+        bind(t->listen_fd, (struct sockaddr *)&addr, size) != 0 ||
+        listen(t->listen_fd, LISTEN_BACKLOG) != 0) {
+        return false;
+    }
+    GW_ASSERT(uv_poll_init(t->loop, &t->listener, t->listen_fd) == 0);
+    t->listener.data = t;
+    GW_ASSERT(uv_poll_start(&t->listener, UV_READABLE, on_acceptable) == 0);
+    t->listening = true;
+    return true;
+}
+
 /* The library's own lines join ours: notices and below are its chatter. */
 static void on_library_log(int level, const char *line)
 {
@@ -172,6 +243,7 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
 
     lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
     t->loop = loop;
+    t->listen_fd = -1;
     t->handlers = *handlers;
     t->arg = arg;
     t->release_buffers = opt->release_buffers;
@@ -185,8 +257,7 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
         .tx_packet_size = TRANSPORT_WRITE_MAX,
     };
     t->foreign_loops[0] = loop;
-    info.iface = opt->host;
-    info.port = opt->port;
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.protocols = t->protocols;
     info.ssl_cert_filepath = opt->cert_file;
     info.ssl_private_key_filepath = opt->key_file;
@@ -199,15 +270,15 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
     info.timeout_secs_ah_idle = 5;
     info.keepalive_timeout = 5;
     info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                   LWS_SERVER_OPTION_ALLOW_LISTEN_SHARE | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-                   LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
-                   LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+                   LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     t->context = lws_create_context(&info);
     if (t->context != NULL) {
         t->vhost = lws_create_vhost(t->context, &info);
     }
     *out = t;
-    if (t->vhost == NULL) {
+    if (t->vhost == NULL || !start_listening(t, opt->host, opt->port)) {
+        log_error("ws", "cannot_listen", "\"host\":\"%s\",\"port\":%u,\"error\":\"%s\"", opt->host,
+                  opt->port, t->vhost == NULL ? "TLS files" : strerror(errno));
         transport_destroy(out);
         return GW_ESYS;
     }
@@ -216,8 +287,15 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
 
 void transport_stop_listening(struct transport *t)
 {
-    lws_vhost_destroy(t->vhost);
-    t->vhost = NULL;
+    if (t->listening) {
+        t->listening = false;
+        uv_poll_stop(&t->listener);
+        uv_close((uv_handle_t *)&t->listener, NULL);
+    }
+    if (t->listen_fd >= 0) {
+        (void)close(t->listen_fd);
+        t->listen_fd = -1;
+    }
 }
 
 void transport_destroy(struct transport **tp)
@@ -225,6 +303,7 @@ void transport_destroy(struct transport **tp)
     struct transport *t = *tp;
 
     *tp = NULL;
+    transport_stop_listening(t);
     if (t->context != NULL) {
         lws_context_destroy(t->context);
         /* Foreign loop: the library's handles close on it, then the context frees itself. */

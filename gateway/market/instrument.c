@@ -104,10 +104,8 @@ struct apply_result instrument_apply(struct instrument *in, const struct feed_ev
     r.epoch_changed = had_epoch && strcmp(epoch, in->seq.epoch) != 0;
     in->fresh_trade_ids = in->fresh_trade_ids || r.epoch_changed;
     r.broken = was_live && in->seq.state == SEQ_BROKEN;
-    r.healed = !was_live && in->seq.state == SEQ_LIVE;
-    if (r.verdict == SEQ_RESYNC && (was_live || r.lost != 0)) {
-        r.healed = true; /* gap and healing snapshot in one entry */
-    }
+    /* A first snapshot heals nothing; a gap and its healing snapshot may be one entry. */
+    r.healed = had_epoch && r.verdict == SEQ_RESYNC;
     in->events++;
     switch (e->type) {
     case EVENT_BOOK_SNAPSHOT:

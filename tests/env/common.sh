@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # tests/env/common.sh - what ./up and ./check share: speaking, packages, the build, ports, processes.
 # Sourced by both after `set -euo pipefail`; expects $root, the checkout.
+# shellcheck disable=SC2154
 
 # The one list of Debian packages. node and npm are looked for as commands (see packages_missing):
 # many machines have them from elsewhere.

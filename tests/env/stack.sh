@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # tests/env/stack.sh - the processes of ./up: their files, start, readiness and end.
-# Sourced after common.sh; expects $root and $var (absolute).
+# Sourced by ./up after common.sh; works on its variables (var is absolute).
+# shellcheck disable=SC2154,SC2034
 
 # Kept short: a unix socket's path may have 107 bytes.
 redis_socket_path() {
@@ -102,6 +103,10 @@ gateway_wait() {
         if ! kill -0 "$gateway_pid" 2>/dev/null; then
             last_lines gateway
             die "the gateway ended before it was ready" "correct what it says above, then ./up again"
+        fi
+        if [ -n "$feeder_pid" ] && ! kill -0 "$feeder_pid" 2>/dev/null; then
+            last_lines feeder
+            die "the feeder ended" "correct what it says above (its options: $feeder --help)"
         fi
         if [ "$SECONDS" -ge "$deadline" ]; then
             last_lines gateway

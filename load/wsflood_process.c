@@ -1,11 +1,11 @@
-#include "load/wsflood_fds.h"
+#include "load/wsflood_process.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
 
 #define SPARE 64u /* stdio, epoll, listener, /proc */
 
-bool fds_raise(uint32_t connections, const char *program)
+bool process_raise_fds(uint32_t connections, const char *program)
 {
     rlim_t need = (rlim_t)connections + SPARE;
     struct rlimit limit;
@@ -24,4 +24,21 @@ bool fds_raise(uint32_t connections, const char *program)
             "LimitNOFILE= in a unit), run as root, or ask for fewer connections\n",
             program, (unsigned long long)need, (unsigned long long)limit.rlim_max);
     return false;
+}
+
+uint64_t process_cpu_us(void)
+{
+    struct rusage u;
+
+    (void)getrusage(RUSAGE_SELF, &u);
+    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+int64_t process_clock_ns(clockid_t id)
+{
+    struct timespec t;
+
+    (void)clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }

@@ -1,0 +1,253 @@
+#include "load/wsflood_report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    uint32_t at;
+} percentiles[] = {{"p50", 50000}, {"p90", 90000}, {"p99", 99000}, {"p99_9", 99900}};
+
+static uint64_t per_second(uint64_t count, int64_t window_ns)
+{
+    return window_ns > 0 ? (uint64_t)((unsigned __int128)count * 1000000000 / (uint64_t)window_ns)
+                         : 0;
+}
+
+static void put_u64(struct buf *out, const char *name, uint64_t v)
+{
+    buf_printf(out, ",\"%s\":%llu", name, (unsigned long long)v);
+}
+
+static void put_text(struct buf *out, const char *name, const char *text)
+{
+    if (text[0] != '\0') {
+        buf_printf(out, ",\"%s\":", name);
+        buf_json_str(out, text, strlen(text));
+    }
+}
+
+/* Microseconds with three decimals. */
+static void put_us(struct buf *out, const char *name, uint64_t ns)
+{
+    buf_printf(out, ",\"%s\":", name);
+    buf_fixed(out, (int64_t)(ns < INT64_MAX ? ns : INT64_MAX), 3);
+}
+
+static void put_hist(struct buf *out, const char *name, const struct hist *h)
+{
+    buf_printf(out, ",\"%s\":{\"count\":%llu", name, (unsigned long long)hist_count(h));
+    put_us(out, "min", hist_min(h));
+    put_us(out, "mean", hist_mean(h));
+    for (unsigned i = 0; i < GW_LEN(percentiles); i++) {
+        put_us(out, percentiles[i].name, hist_at(h, percentiles[i].at));
+    }
+    put_us(out, "max", hist_max(h));
+    put_u64(out, "over_100s", hist_over(h));
+    buf_putc(out, '}');
+}
+
+static void put_config(struct buf *out, const struct wf_options *o)
+{
+    buf_lit(out, "{\"config\":{\"url\":");
+    buf_printf(out, "\"wss://%s:%s%s\"", o->host, o->port, o->path);
+    put_u64(out, "sessions", o->sessions);
+    put_u64(out, "connect_rate", o->connect_rate);
+    put_u64(out, "warmup_s", o->warmup_s);
+    put_u64(out, "duration_s", o->duration_s);
+    put_u64(out, "stall_percent", o->stall_percent);
+    put_u64(out, "rcvbuf_bytes", o->rcvbuf_bytes);
+    put_u64(out, "sources", o->sources);
+    buf_puts(out, o->spread ? ",\"spread\":true" : ",\"spread\":false");
+    if (o->has_interval_ms) {
+        put_u64(out, "interval_ms", o->interval_ms);
+    }
+    buf_lit(out, ",\"subscribe\":[");
+    for (uint32_t i = 0; i < o->spec_count; i++) {
+        if (i != 0) {
+            buf_putc(out, ',');
+        }
+        buf_json_str(out, o->specs[i].text, strlen(o->specs[i].text));
+    }
+    buf_lit(out, "]}");
+}
+
+static void put_closes(struct buf *out, const char *name, const uint32_t *closes)
+{
+    bool first = true;
+
+    buf_printf(out, ",\"%s\":{", name);
+    for (uint32_t i = 0; i < WF_CLOSE_CODES; i++) {
+        if (closes[i] != 0) {
+            buf_printf(out, "%s\"%u\":%u", first ? "" : ",", i, closes[i]);
+            first = false;
+        }
+    }
+    buf_putc(out, '}');
+}
+
+static uint64_t sum_closes(const uint32_t *closes)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < WF_CLOSE_CODES; i++) {
+        sum += closes[i];
+    }
+    return sum;
+}
+
+static void put_channels(struct buf *out, const char *name, const uint64_t *v, unsigned count)
+{
+    bool first = true;
+
+    buf_printf(out, ",\"%s\":{", name);
+    for (unsigned i = 0; i < count; i++) {
+        if (v[i] != 0) {
+            buf_printf(out, "%s\"%s\":%llu", first ? "" : ",", scan_channel_names[i],
+                       (unsigned long long)v[i]);
+            first = false;
+        }
+    }
+    buf_putc(out, '}');
+}
+
+static void put_window(struct buf *out, const struct wf_result *r)
+{
+    const struct wf_counters *c = &r->stats->window;
+    uint64_t total = r->window_ns > 0 ? wf_counters_total(c) : 0;
+
+    put_us(out, "window_us", (uint64_t)r->window_ns);
+    if (r->window_ns <= 0) {
+        return;
+    }
+    put_u64(out, "messages", total);
+    put_u64(out, "data_messages", wf_counters_data(c));
+    put_u64(out, "messages_per_s", per_second(total, r->window_ns));
+    put_u64(out, "bytes", c->bytes);
+    put_u64(out, "bytes_per_s", per_second(c->bytes, r->window_ns));
+    put_u64(out, "reads", c->reads);
+    put_u64(out, "snapshots", c->snapshots);
+    put_channels(out, "channels", c->messages, SCAN_CHANNEL_COUNT);
+    put_hist(out, "latency_us", r->stats->latency);
+    put_u64(out, "negative_latency", c->negative_latency);
+    put_u64(out, "without_timestamp", c->without_time);
+    put_u64(out, "without_gw", c->without_seq);
+    put_us(out, "client_cpu_us", r->own_cpu_us * 1000);
+}
+
+static void put_whole_run(struct buf *out, const struct wf_result *r)
+{
+    const struct wf_counters *c = &r->stats->all;
+
+    put_u64(out, "refused", c->messages[SCAN_REFUSED]);
+    put_text(out, "first_refusal", r->stats->first_refusal);
+    put_u64(out, "breaks", wf_counters_breaks(c));
+    put_channels(out, "breaks_by_channel", c->breaks, SCAN_STREAMS);
+    put_u64(out, "book_updates_before_snapshot", c->before_snapshot);
+    put_u64(out, "unknown_stream", c->unknown_stream);
+    put_u64(out, "slow_warnings", c->slow_warnings);
+    put_u64(out, "evict_notices", c->evict_notices);
+    put_closes(out, "closes", r->stats->closes);
+    buf_printf(out, ",\"stalled\":{\"sessions\":%u,\"closed\":%llu", r->stalled,
+               (unsigned long long)sum_closes(r->stats->closes_stalled));
+    put_closes(out, "closes", r->stats->closes_stalled);
+    buf_putc(out, '}');
+}
+
+static void put_watch(struct buf *out, const struct wf_result *r)
+{
+    const struct wf_watch *w = r->watch;
+    uint64_t cpu_us = wf_watch_cpu_us(w);
+    uint64_t messages = r->window_ns > 0 ? wf_counters_total(&r->stats->window) : 0;
+
+    if (w->pid == 0) {
+        return;
+    }
+    buf_printf(out, ",\"server\":{\"pid\":%u,\"ended\":%s,\"cpu_seconds\":", w->pid,
+               w->ended ? "true" : "false");
+    buf_fixed(out, (int64_t)cpu_us, 6);
+    if (r->window_ns > 0) {
+        buf_lit(out, ",\"cpu_percent\":");
+        buf_fixed(out, (int64_t)(cpu_us * 10000000 / (uint64_t)r->window_ns), 2);
+    }
+    if (messages != 0) {
+        put_us(out, "cpu_us_per_message", cpu_us * 1000 / messages);
+    }
+    put_u64(out, "rss_begin_bytes", w->rss_begin_bytes);
+    put_u64(out, "rss_end_bytes", w->rss_bytes);
+    put_u64(out, "rss_peak_bytes", w->rss_peak_bytes);
+    buf_putc(out, '}');
+}
+
+void wf_report_json(const struct wf_result *r, struct buf *out)
+{
+    put_config(out, r->flood->options);
+    put_text(out, "tls", r->flood->tls_name);
+    buf_puts(out, wf_report_ok(r) ? ",\"ok\":true" : ",\"ok\":false");
+    buf_puts(out, r->interrupted ? ",\"interrupted\":true" : ",\"interrupted\":false");
+    put_u64(out, "opened", r->opened);
+    put_u64(out, "failed", r->stats->failed);
+    put_text(out, "first_failure", r->stats->first_failure);
+    put_us(out, "connect_all_us", (uint64_t)r->connect_ns);
+    put_hist(out, "connect_us", r->stats->connect);
+    put_window(out, r);
+    put_whole_run(out, r);
+    put_watch(out, r);
+    buf_lit(out, "}\n");
+}
+
+static void say_problems(const struct wf_result *r)
+{
+    const struct wf_stats *s = r->stats;
+
+    if (s->failed != 0) {
+        fprintf(stderr, "  %u sessions could not connect; the first: %s\n", s->failed,
+                s->first_failure);
+    }
+    if (s->all.messages[SCAN_REFUSED] != 0) {
+        fprintf(stderr, "  %llu requests were refused; the first: %s\n",
+                (unsigned long long)s->all.messages[SCAN_REFUSED], s->first_refusal);
+    }
+    if (wf_counters_breaks(&s->all) != 0 || s->all.before_snapshot != 0) {
+        fprintf(stderr, "  order: %llu breaks, %llu book updates before a snapshot\n",
+                (unsigned long long)wf_counters_breaks(&s->all),
+                (unsigned long long)s->all.before_snapshot);
+    }
+    for (uint32_t i = 0; i < WF_CLOSE_CODES; i++) {
+        if (s->closes[i] != 0 || s->closes_stalled[i] != 0) {
+            fprintf(stderr, "  closed with %u: %u (and %u stalled)\n", i, s->closes[i],
+                    s->closes_stalled[i]);
+        }
+    }
+}
+
+void wf_report_text(const struct wf_result *r)
+{
+    const struct wf_counters *c = &r->stats->window;
+    const struct hist *h = r->stats->latency;
+    struct buf line = {0};
+
+    buf_printf(&line, "wsflood: %u of %u sessions open", r->opened, r->flood->options->sessions);
+    if (r->window_ns > 0) {
+        buf_printf(&line, ", %llu messages/s, %llu bytes/s",
+                   (unsigned long long)per_second(wf_counters_total(c), r->window_ns),
+                   (unsigned long long)per_second(c->bytes, r->window_ns));
+    }
+    if (hist_count(h) != 0) {
+        for (unsigned i = 0; i < GW_LEN(percentiles); i++) {
+            buf_printf(&line, ", %s ", percentiles[i].name);
+            buf_fixed(&line, (int64_t)(hist_at(h, percentiles[i].at) / 1000), 3);
+        }
+        buf_lit(&line, " ms");
+    }
+    fprintf(stderr, "%s\n", buf_cstr(&line));
+    buf_fini(&line);
+    say_problems(r);
+}
+
+bool wf_report_ok(const struct wf_result *r)
+{
+    return r->stats->failed == 0 && sum_closes(r->stats->closes) == 0 &&
+           r->stats->all.messages[SCAN_REFUSED] == 0 && wf_counters_breaks(&r->stats->all) == 0 &&
+           r->stats->all.before_snapshot == 0;
+}
