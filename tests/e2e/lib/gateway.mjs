@@ -1,205 +1,368 @@
-// The harness: a private Redis, a certificate, the real gateway and the real feeder, all in one temporary folder and
-// gone at the end. Nothing here knows how the gateway works inside.
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// A private Redis, gateway and feeder for one test, in a folder of their own, gone at its end.
+//
+//   envTest('book follows the feed', async (env, t) => {
+//       const gw = await env.startGateway({ symbols: [{ symbol: 'BTC/USD', price_decimals: 1, qty_decimals: 8 }] });
+//       const feed = env.handFeed('BTC/USD');
+//       await feed.snapshot([['49999.5', '1']], [['50000.0', '1']]);
+//       await gw.waitReady();
+//       const ws = await env.connect();
+//   });
+//
+// When the test fails, the last lines of every log are printed. The gateway must leave with code 0 on
+// SIGTERM, so a crash or a sanitizer's finding at the end fails the test as well.
+// PORTCULLIS_BUILD: folder with the programs (default build/ of the checkout).
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import fs from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Process, SLOW, sleep, until } from './process.mjs';
+import { HandFeed } from './feed.mjs';
+import { Proxy } from './proxy.mjs';
+import { RedisClient } from './redis.mjs';
+import { connect } from './ws.mjs';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
-export const buildDir = process.env.PORTCULLIS_BUILD || path.join(root, 'build');
+export { sleep, until };
 
-// Where the recordings are, or null: tests on recordings then say that they were skipped.
-export function recordings() {
-  for (const dir of [process.env.PORTCULLIS_DATA, path.join(root, '../shared/data')]) {
-    if (dir && existsSync(path.join(dir, 'binance_spot_btcusdt_20240808.gz'))) return dir;
-  }
-  return null;
-}
-export const needsRecordings = { skip: recordings() ? false : 'no recordings: set PORTCULLIS_DATA (docs/RECORDINGS.md)' };
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+export const BUILD = path.resolve(process.env.PORTCULLIS_BUILD ?? path.join(ROOT, 'build'));
 
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+function program(...candidates) {
+    const found = candidates.map((c) => path.join(BUILD, c)).find((c) => fs.existsSync(c));
+    if (found === undefined) throw new Error(`${BUILD} has no ${candidates[0]}; build it (./check --quick), or set PORTCULLIS_BUILD`);
+    return found;
 }
 
-export async function until(what, ms, probe) {
-  const end = Date.now() + ms;
-  let last;
-  while (Date.now() < end) {
+export const gatewayProgram = () => program('portcullis');
+export const feederProgram = () => program('load/feeder', 'feeder');
+export const toolProgram = (name) => program(`load/${name}`, name);
+
+/** The folder of recordings, or null: such tests then call t.skip(NO_DATA) and return. */
+export function dataFolder() {
+    const dir = process.env.PORTCULLIS_DATA ?? path.join(ROOT, '../shared/data');
+    return fs.existsSync(dir) && fs.readdirSync(dir).some((f) => f.endsWith('.gz')) ? path.resolve(dir) : null;
+}
+export const NO_DATA = 'no recordings: set PORTCULLIS_DATA (docs/RECORDINGS.md)';
+
+/** N ports of 127.0.0.1 that nobody listens on. */
+export async function freePorts(n) {
+    const servers = await Promise.all(Array.from({ length: n }, () => new Promise((resolve, reject) => {
+        const server = net.createServer();
+        server.once('error', reject);
+        server.listen(0, '127.0.0.1', () => resolve(server));
+    })));
+    const ports = servers.map((server) => server.address().port);
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    return ports;
+}
+
+function yaml(sections) {
+    return Object.entries(sections).map(([section, keys]) => `${section}:\n${
+        Object.entries(keys).map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`).join('');
+}
+
+function symbolsYaml(rows) {
+    const member = ([key, value]) => `${key}: ${JSON.stringify(value)}`;
+    return `symbols:\n${rows.map((row) => `  - {${Object.entries(row).map(member).join(', ')}}\n`).join('')}`;
+}
+
+/** Prometheus text -> Map of `name{label="x"}` as printed -> number. */
+export function parseMetrics(text) {
+    const values = new Map();
+    for (const line of text.split('\n')) {
+        const match = /^([A-Za-z_:][\w:]*(?:\{.*\})?) (\S+)$/.exec(line);
+        if (match !== null) values.set(match[1], Number(match[2]));
+    }
+    return values;
+}
+
+class Gateway {
+    constructor(env, options) {
+        Object.assign(this, { env, options });
+    }
+
+    get wssUrl() {
+        return `wss://127.0.0.1:${this.ports.wss}/v2`;
+    }
+
+    get httpsUrl() {
+        return `https://127.0.0.1:${this.ports.https}`;
+    }
+
+    get adminUrl() {
+        return `https://127.0.0.1:${this.ports.admin}`;
+    }
+
+    get pid() {
+        return this.process.pid;
+    }
+
+    configure({ symbols, config = {}, redis }) {
+        const { dir } = this.env;
+        const symbols_file = typeof symbols === 'string' ? symbols : path.join(dir, 'symbols.yaml');
+        const listen = (port) => `127.0.0.1:${port}`;
+        const sections = {
+            tls: { cert_file: `${dir}/tls/server.pem`, key_file: `${dir}/tls/server.key` },
+            // a test is one address with many clients: the limits of an address are for the tests about them
+            ws: { listen: listen(this.ports.wss), shards: 1, max_per_ip: 0, connects_per_10min: 0 },
+            public: { listen: listen(this.ports.https) },
+            admin: { listen: listen(this.ports.admin) },
+            feed: { redis: redis ?? `unix:${this.env.redisSocket}`, symbols_file },
+            log: { level: 'info' },
+        };
+        for (const [section, keys] of Object.entries(config)) sections[section] = { ...sections[section], ...keys };
+        if (typeof symbols !== 'string') fs.writeFileSync(symbols_file, symbolsYaml(symbols));
+        fs.writeFileSync(this.configFile, yaml(sections));
+    }
+
+    /** Starts (again, on the same ports). Waits for /livez; see waitReady(). */
+    async start() {
+        const { env: extra = {} } = this.options;
+        const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('PORTCULLIS_'));
+        this.process = new Process('gateway', gatewayProgram(), ['--config', this.configFile], {
+            env: { ...Object.fromEntries(inherited), ...extra },
+            cwd: this.env.dir,
+            logFile: this.logFile,
+        });
+        this.env.processes.push(this.process);
+        await this.poll('/livez', 10000);
+        return this;
+    }
+
+    poll(target, ms) {
+        return until(async () => {
+            if (!this.process.running) {
+                const error = new Error(`the gateway ended: ${JSON.stringify(this.process.result)}`);
+                throw Object.assign(error, { fatal: true });
+            }
+            const reply = await this.adminGet(target);
+            if (reply.status !== 200) throw new Error(reply.text);
+            return true;
+        }, ms, `200 from ${target}`);
+    }
+
+    /** /readyz says yes: Redis is there and at least one symbol is live. */
+    waitReady(ms = 10000) {
+        return this.poll('/readyz', ms);
+    }
+
+    /** {code, signal} after a drain. */
+    stop(signal = 'SIGTERM') {
+        return this.process.stop(signal, 20000);
+    }
+
+    /** As a power cut would. */
+    async kill9() {
+        this.process.stopping = true;
+        this.process.signal('SIGKILL');
+        await this.process.exited;
+    }
+
+    get(base, target, { method = 'GET', headers = {}, body, ms = 5000 } = {}) {
+        return new Promise((resolve, reject) => {
+            const options = { method, headers, ca: this.env.ca, agent: false, timeout: ms * SLOW };
+            const request = https.request(base + target, options, (response) => {
+                const chunks = [];
+                response.on('data', (chunk) => chunks.push(chunk));
+                response.on('error', reject);
+                response.on('end', () => {
+                    const text = Buffer.concat(chunks).toString();
+                    resolve({ status: response.statusCode, headers: response.headers, text, json: () => JSON.parse(text) });
+                });
+            });
+            request.on('timeout', () => request.destroy(new Error(`${target}: no answer in ${ms * SLOW} ms`)));
+            request.on('error', reject);
+            request.end(body);
+        });
+    }
+
+    httpsGet(target, options) {
+        return this.get(this.httpsUrl, target, options);
+    }
+
+    adminGet(target, options) {
+        return this.get(this.adminUrl, target, options);
+    }
+
+    async metrics() {
+        const reply = await this.adminGet('/metrics');
+        if (reply.status !== 200) throw new Error(`/metrics: ${reply.status} ${reply.text}`);
+        return parseMetrics(reply.text);
+    }
+
+    /** Sum of all rows of a metric whose labels contain `labels` ('{symbol="BTC/USD"}' or parts of it). */
+    async metric(name, ...labels) {
+        let sum = 0;
+        for (const [row, value] of await this.metrics()) {
+            const isRow = row === name || row.startsWith(`${name}{`);
+            if (isRow && labels.every((label) => row.includes(label))) sum += value;
+        }
+        return sum;
+    }
+
+    /** Log lines so far, parsed; lines that are no JSON (a sanitizer's) as {text}. */
+    logLines() {
+        return this.process.log().split('\n').filter((line) => line !== '').map((text) => {
+            try {
+                return JSON.parse(text);
+            } catch {
+                return { text };
+            }
+        });
+    }
+}
+
+export class Env {
+    constructor() {
+        this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pc-'));
+        this.processes = [];
+        this.closers = [];
+        this.redisSocket = path.join(this.dir, 'redis.sock');
+        execFileSync(path.join(ROOT, 'tests/env/make-certs'), [path.join(this.dir, 'tls')]);
+        this.caFile = path.join(this.dir, 'tls/ca.pem');
+        this.ca = fs.readFileSync(this.caFile);
+    }
+
+    file(name) {
+        return path.join(this.dir, name);
+    }
+
+    spawn(name, command, args, options = {}) {
+        const started = new Process(name, command, args, { cwd: this.dir, logFile: this.file(`${name}.log`), ...options });
+        this.processes.push(started);
+        return started;
+    }
+
+    async startRedis() {
+        if (this.redisProcess?.running) return this.redisProcess;
+        this.redisProcess = this.spawn('redis', 'redis-server', ['--port', '0', '--unixsocket', this.redisSocket,
+            '--save', '', '--appendonly', 'no', '--dir', this.dir, '--maxmemory', '1gb']);
+        this.redisProcess.mayDie = true;
+        await until(async () => {
+            const client = new RedisClient(this.redisSocket);
+            try {
+                return await client.command('PING') === 'PONG';
+            } finally {
+                client.close();
+            }
+        }, 10000, 'PONG from redis-server');
+        return this.redisProcess;
+    }
+
+    /** A connection for the test itself; made when first asked for. */
+    get redis() {
+        if (this.redisClient === undefined) {
+            this.redisClient = new RedisClient(this.redisSocket);
+            this.closers.push(() => this.redisClient.close());
+        }
+        return this.redisClient;
+    }
+
+    /** A proxy in front of Redis: give startGateway({redis: `unix:${proxy.listenPath}`}). */
+    async startProxy() {
+        const proxy = new Proxy(this.file('proxy.sock'), this.redisSocket);
+        await proxy.start();
+        this.closers.push(() => proxy.stop());
+        return proxy;
+    }
+
+    /** symbols: rows of the symbol table, or the path of one. config: {section: {key: value}} on top of
+     * the harness's own. env: variables for the gateway. redis: its endpoint, default the test's Redis. */
+    async startGateway(options) {
+        await this.startRedis();
+        const gateway = new Gateway(this, options);
+        const number = this.gateways = (this.gateways ?? 0) + 1;
+        const suffix = number === 1 ? '' : `-${number}`;
+        const [wss, https, admin] = await freePorts(3);
+        gateway.ports = { wss, https, admin };
+        gateway.configFile = this.file(`portcullis${suffix}.yaml`);
+        gateway.logFile = this.file(`gateway${suffix}.log`);
+        gateway.configure(options);
+        this.gateway ??= gateway;
+        return gateway.start();
+    }
+
+    /** The feeder on the test's Redis: wait() for a pass that ends, stop() for one that does not. */
+    startFeeder(args, { redis = `unix:${this.redisSocket}` } = {}) {
+        const feeder = this.spawn('feeder', feederProgram(), ['--redis', redis, ...args]);
+        feeder.mayDie = true;
+        return feeder;
+    }
+
+    /** The path of a symbol table the feeder made: await env.makeSymbols(['--data', dir, '--sets', 'A']) */
+    async makeSymbols(args) {
+        const file = this.file('made-symbols.yaml');
+        const maker = this.spawn('feeder-symbols', feederProgram(), [...args, '--symbols-out', file]);
+        maker.mayDie = true;
+        const { code } = await maker.wait();
+        if (code !== 0) throw new Error(`feeder ${args.join(' ')} --symbols-out: exit code ${code}: ${maker.log()}`);
+        return file;
+    }
+
+    handFeed(symbol, options) {
+        return new HandFeed(this.redis, symbol, options);
+    }
+
+    /** A WebSocket client of the (first) gateway, closed at the end. */
+    async connect({ url = this.gateway.wssUrl, ...options } = {}) {
+        const client = await connect(url, { ca: this.ca, ...options });
+        this.closers.push(() => client.cut());
+        return client;
+    }
+
+    dumpLogs(lines = 40) {
+        for (const log of new Set(this.processes.map((p) => p.logFile))) {
+            const text = fs.existsSync(log) ? fs.readFileSync(log, 'utf8').trimEnd() : '';
+            if (text !== '') console.error(`--- last lines of ${path.basename(log)}\n${text.split('\n').slice(-lines).join('\n')}\n---`);
+        }
+    }
+
+    /** Ends everything; complaints are returned, since a test's own failure comes first. */
+    async stop() {
+        const complaints = [];
+        for (const close of this.closers.splice(0).reverse()) await close();
+        for (const p of [...this.processes].reverse()) {
+            if (!p.running && !p.stopping && !p.mayDie) complaints.push(`${p.name} ended by itself: ${JSON.stringify(p.result)}`);
+            try {
+                const wasRunning = p.running;
+                const { code, signal } = await p.stop('SIGTERM', 20000);
+                if (wasRunning && p.name === 'gateway' && code !== 0) {
+                    complaints.push(`gateway left with ${signal ?? `code ${code}`} on SIGTERM instead of code 0`);
+                }
+            } catch (error) {
+                complaints.push(error.message);
+            }
+        }
+        return complaints;
+    }
+
+    remove() {
+        fs.rmSync(this.dir, { recursive: true, force: true });
+    }
+}
+
+/** Runs fn(env) and ends everything it started, whatever happens. */
+export async function withEnv(fn) {
+    const env = new Env();
+    let failed = true;
     try {
-      last = await probe();
-      if (last) return last;
-    } catch (error) {
-      last = error;
+        const value = await fn(env);
+        failed = false;
+        return value;
+    } finally {
+        const complaints = await env.stop();
+        if (failed || complaints.length !== 0) env.dumpLogs();
+        env.remove();
+        if (!failed && complaints.length !== 0) throw new Error(complaints.join('; '));
+        for (const complaint of complaints) console.error(`also: ${complaint}`);
     }
-    await sleep(50);
-  }
-  throw new Error(`${what}: not within ${ms} ms (last: ${last?.message ?? JSON.stringify(last)})`);
 }
 
-function ended(child) {
-  return child.exitCode !== null || child.signalCode !== null;
+/** A node:test test with an Env: envTest(name, [options], async (env, t) => ...). */
+export function envTest(name, options, fn) {
+    if (typeof options === 'function') return envTest(name, {}, options);
+    return test(name, { timeout: 60000 * SLOW, ...options }, (t) => withEnv((env) => fn(env, t)));
 }
-
-async function end(child, signal = 'SIGTERM') {
-  if (!child || ended(child)) return child?.exitCode;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGCONT');
-  child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
-  await gone;
-  clearTimeout(timer);
-  return child.exitCode;
-}
-
-export class Stage {
-  static async open() {
-    const stage = new Stage();
-    stage.dir = mkdtempSync(path.join(os.tmpdir(), 'gw-'));
-    stage.children = [];
-    stage.redisSocket = path.join(stage.dir, 'r.sock');
-    stage.ca = path.join(stage.dir, 'cert.pem');
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-      '-keyout', path.join(stage.dir, 'key.pem'), '-out', stage.ca, '-days', '2', '-subj', '/CN=localhost',
-      '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'], { stdio: 'ignore' });
-    [stage.wsPort, stage.publicPort, stage.adminPort] = [await freePort(), await freePort(), await freePort()];
-    stage.wsUrl = `wss://localhost:${stage.wsPort}/v2`;
-    stage.publicUrl = `https://localhost:${stage.publicPort}`;
-    stage.adminUrl = `https://localhost:${stage.adminPort}`;
-    await stage.startRedis();
-    return stage;
-  }
-
-  run(name, program, args, options = {}) {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
-    child.output = '';
-    child.errors = '';
-    child.stdout.on('data', (data) => { child.output += data; });
-    child.stderr.on('data', (data) => { child.errors += data; });
-    this.children.push(child);
-    return child;
-  }
-
-  async startRedis() {
-    this.redis = this.run('redis', 'redis-server', ['--port', '0', '--unixsocket', this.redisSocket, '--save', '',
-      '--appendonly', 'no', '--dir', this.dir]);
-    await until('Redis', 10000, () => this.redisCommand('PING') === 'PONG');
-  }
-
-  redisCommand(...args) {
-    return execFileSync('redis-cli', ['-s', this.redisSocket, ...args], { encoding: 'utf8', maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  }
-
-  feederProgram() {
-    return path.join(buildDir, 'load/feeder');
-  }
-
-  // The symbol table of what the feeder will play.
-  writeSymbols(feederArgs) {
-    this.symbolsFile = path.join(this.dir, 'symbols.yaml');
-    execFileSync(this.feederProgram(), [...feederArgs, '--quiet', '--symbols-out', this.symbolsFile]);
-  }
-
-  configText(overrides = {}) {
-    const sections = {
-      tls: { cert_file: this.ca, key_file: path.join(this.dir, 'key.pem') },
-      ws: { listen: `127.0.0.1:${this.wsPort}`, shards: 1, max_per_ip: 0, connects_per_10min: 0, interval_0_for_all: true },
-      public: { listen: `127.0.0.1:${this.publicPort}` },
-      admin: { listen: `127.0.0.1:${this.adminPort}` },
-      feed: { redis: `unix:${this.redisSocket}`, symbols_file: this.symbolsFile },
-    };
-    for (const [section, keys] of Object.entries(overrides)) Object.assign((sections[section] ??= {}), keys);
-    return Object.entries(sections).map(([section, keys]) => `${section}:\n${Object.entries(keys)
-      .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`).join('');
-  }
-
-  async startGateway(overrides = {}) {
-    this.config = path.join(this.dir, 'gateway.yaml');
-    writeFileSync(this.config, this.configText(overrides));
-    this.gateway = this.run('gateway', path.join(buildDir, 'portcullis'), ['--config', this.config]);
-    await until('the gateway', 15000, async () => {
-      if (ended(this.gateway)) throw new Error(`the gateway ended: ${this.gateway.errors}`);
-      return (await this.get(`${this.adminUrl}/livez`)).status === 200;
-    });
-    return this.gateway;
-  }
-
-  async stopGateway(signal = 'SIGTERM') {
-    return end(this.gateway, signal);
-  }
-
-  feed(...args) {
-    return this.run('feeder', this.feederProgram(), ['--redis', `unix:${this.redisSocket}`, '--quiet', '--json', ...args]);
-  }
-
-  async fed(...args) {
-    const child = this.feed(...args);
-    await new Promise((resolve) => child.once('exit', resolve));
-    if (child.exitCode !== 0) throw new Error(`feeder: ${child.errors}`);
-    return JSON.parse(child.output);
-  }
-
-  get(url, options = {}) {
-    return new Promise((resolve, reject) => {
-      const request = https.request(url, { ca: readFileSync(this.ca), agent: false, ...options }, (response) => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (data) => { body += data; });
-        response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }));
-      });
-      request.setTimeout(10000, () => request.destroy(new Error(`${url}: no answer in 10 s`)));
-      request.once('error', reject);
-      request.end();
-    });
-  }
-
-  async json(url) {
-    const { body } = await this.get(url);
-    return JSON.parse(body);
-  }
-
-  // Metrics as a map from the text before the value ("ws_clients", 'md_seq{symbol="BTC/USD"}') to a number.
-  async metrics() {
-    const { body } = await this.get(`${this.adminUrl}/metrics`);
-    const map = new Map();
-    for (const line of body.split('\n')) {
-      const at = line.lastIndexOf(' ');
-      if (at > 0 && !line.startsWith('#')) map.set(line.slice(0, at), Number(line.slice(at + 1)));
-    }
-    return map;
-  }
-
-  // All that the feeder wrote has been applied.
-  async applied(entries) {
-    return until(`${entries} entries`, 60000, async () => ((await this.metrics()).get('feed_entries_total') ?? 0) >= entries);
-  }
-
-  async close(failed) {
-    if (failed && this.gateway) console.error(this.gateway.errors.slice(-4000));
-    for (const child of this.children.reverse()) await end(child);
-    rmSync(this.dir, { recursive: true, force: true });
-  }
-}
-
-// Runs BODY on a fresh stage; shows the gateway's log when it fails.
-export async function onStage(body) {
-  const stage = await Stage.open();
-  let failed = true;
-  try {
-    await body(stage);
-    failed = false;
-  } finally {
-    await stage.close(failed);
-  }
-}
-export { sleep };
