@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { onStage, recordings, sleep, until } from './lib/gateway.mjs';
+import { onStage, recordings, sleep, until } from './harness/gateway.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -17,7 +17,7 @@ test('ccxt pro.kraken follows the market and comes back after a restart', () => 
   await stage.startGateway();
   const feeder = stage.feed(...tape, '--time', 'now', '--speed', data ? '5' : '1', ...(data ? ['--loop', 'forever'] : []));
   await until('books', 20000, async () => (await stage.get(`${stage.adminUrl}/readyz`)).status === 200);
-  const client = spawn(process.execPath, [path.join(here, 'lib/ccxt-client.mjs'), stage.publicUrl, stage.wsUrl, ...symbols],
+  const client = spawn(process.execPath, [path.join(here, 'harness/ccxt-client.mjs'), stage.publicUrl, stage.wsUrl, ...symbols],
     { env: { ...process.env, NODE_EXTRA_CA_CERTS: stage.ca }, stdio: ['pipe', 'pipe', 'inherit'] });
   stage.children.push(client);
   const events = [];

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { Book } from './lib/book.mjs';
-import { decimals, entries, recordingLines, Reference } from './lib/feed.mjs';
-import { needsRecordings, onStage, recordings, sleep, until } from './lib/gateway.mjs';
-import { Client } from './lib/ws.mjs';
+import { Book } from './harness/book.mjs';
+import { decimals, entries, recordingLines, Reference } from './harness/feed.mjs';
+import { needsRecordings, onStage, recordings, sleep, until } from './harness/gateway.mjs';
+import { Client } from './harness/ws.mjs';
 
 // State after the last line, by an independent replay (docs/RECORDINGS.md).
 const oracles = {

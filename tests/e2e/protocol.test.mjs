@@ -1,8 +1,8 @@
 // The wire as clients see it, on a made-up market: acks, errors, limits, heartbeats, closes.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { onStage, sleep, until } from './lib/gateway.mjs';
-import { Client } from './lib/ws.mjs';
+import { onStage, sleep, until } from './harness/gateway.mjs';
+import { Client } from './harness/ws.mjs';
 
 const tape = ['--data', 'synthetic', '--symbols', '6', '--rate', '300', '--seed', '7'];
 

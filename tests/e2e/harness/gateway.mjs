@@ -1,0 +1,205 @@
+// The harness: a private Redis, a certificate, the real gateway and the real feeder, all in one temporary folder and
+// gone at the end. Nothing here knows how the gateway works inside.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+export const buildDir = process.env.PORTCULLIS_BUILD || path.join(root, 'build');
+
+// Where the recordings are, or null: tests on recordings then say that they were skipped.
+export function recordings() {
+  for (const dir of [process.env.PORTCULLIS_DATA, path.join(root, '../shared/data')]) {
+    if (dir && existsSync(path.join(dir, 'binance_spot_btcusdt_20240808.gz'))) return dir;
+  }
+  return null;
+}
+export const needsRecordings = { skip: recordings() ? false : 'no recordings: set PORTCULLIS_DATA (docs/RECORDINGS.md)' };
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export async function until(what, ms, probe) {
+  const end = Date.now() + ms;
+  let last;
+  while (Date.now() < end) {
+    try {
+      last = await probe();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(50);
+  }
+  throw new Error(`${what}: not within ${ms} ms (last: ${last?.message ?? JSON.stringify(last)})`);
+}
+
+function ended(child) {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+async function end(child, signal = 'SIGTERM') {
+  if (!child || ended(child)) return child?.exitCode;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGCONT');
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
+  await gone;
+  clearTimeout(timer);
+  return child.exitCode;
+}
+
+export class Stage {
+  static async open() {
+    const stage = new Stage();
+    stage.dir = mkdtempSync(path.join(os.tmpdir(), 'gw-'));
+    stage.children = [];
+    stage.redisSocket = path.join(stage.dir, 'r.sock');
+    stage.ca = path.join(stage.dir, 'cert.pem');
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+      '-keyout', path.join(stage.dir, 'key.pem'), '-out', stage.ca, '-days', '2', '-subj', '/CN=localhost',
+      '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'], { stdio: 'ignore' });
+    [stage.wsPort, stage.publicPort, stage.adminPort] = [await freePort(), await freePort(), await freePort()];
+    stage.wsUrl = `wss://localhost:${stage.wsPort}/v2`;
+    stage.publicUrl = `https://localhost:${stage.publicPort}`;
+    stage.adminUrl = `https://localhost:${stage.adminPort}`;
+    await stage.startRedis();
+    return stage;
+  }
+
+  run(name, program, args, options = {}) {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    child.output = '';
+    child.errors = '';
+    child.stdout.on('data', (data) => { child.output += data; });
+    child.stderr.on('data', (data) => { child.errors += data; });
+    this.children.push(child);
+    return child;
+  }
+
+  async startRedis() {
+    this.redis = this.run('redis', 'redis-server', ['--port', '0', '--unixsocket', this.redisSocket, '--save', '',
+      '--appendonly', 'no', '--dir', this.dir]);
+    await until('Redis', 10000, () => this.redisCommand('PING') === 'PONG');
+  }
+
+  redisCommand(...args) {
+    return execFileSync('redis-cli', ['-s', this.redisSocket, ...args], { encoding: 'utf8', maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  }
+
+  feederProgram() {
+    return path.join(buildDir, 'load/feeder');
+  }
+
+  // The symbol table of what the feeder will play.
+  writeSymbols(feederArgs) {
+    this.symbolsFile = path.join(this.dir, 'symbols.yaml');
+    execFileSync(this.feederProgram(), [...feederArgs, '--quiet', '--symbols-out', this.symbolsFile]);
+  }
+
+  configText(overrides = {}) {
+    const sections = {
+      tls: { cert_file: this.ca, key_file: path.join(this.dir, 'key.pem') },
+      ws: { listen: `127.0.0.1:${this.wsPort}`, shards: 1, max_per_ip: 0, connects_per_10min: 0, interval_0_for_all: true },
+      public: { listen: `127.0.0.1:${this.publicPort}` },
+      admin: { listen: `127.0.0.1:${this.adminPort}` },
+      feed: { redis: `unix:${this.redisSocket}`, symbols_file: this.symbolsFile },
+    };
+    for (const [section, keys] of Object.entries(overrides)) Object.assign((sections[section] ??= {}), keys);
+    return Object.entries(sections).map(([section, keys]) => `${section}:\n${Object.entries(keys)
+      .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`).join('');
+  }
+
+  async startGateway(overrides = {}) {
+    this.config = path.join(this.dir, 'gateway.yaml');
+    writeFileSync(this.config, this.configText(overrides));
+    this.gateway = this.run('gateway', path.join(buildDir, 'portcullis'), ['--config', this.config]);
+    await until('the gateway', 15000, async () => {
+      if (ended(this.gateway)) throw new Error(`the gateway ended: ${this.gateway.errors}`);
+      return (await this.get(`${this.adminUrl}/livez`)).status === 200;
+    });
+    return this.gateway;
+  }
+
+  async stopGateway(signal = 'SIGTERM') {
+    return end(this.gateway, signal);
+  }
+
+  feed(...args) {
+    return this.run('feeder', this.feederProgram(), ['--redis', `unix:${this.redisSocket}`, '--quiet', '--json', ...args]);
+  }
+
+  async fed(...args) {
+    const child = this.feed(...args);
+    await new Promise((resolve) => child.once('exit', resolve));
+    if (child.exitCode !== 0) throw new Error(`feeder: ${child.errors}`);
+    return JSON.parse(child.output);
+  }
+
+  get(url, options = {}) {
+    return new Promise((resolve, reject) => {
+      const request = https.request(url, { ca: readFileSync(this.ca), agent: false, ...options }, (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (data) => { body += data; });
+        response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body }));
+      });
+      request.setTimeout(10000, () => request.destroy(new Error(`${url}: no answer in 10 s`)));
+      request.once('error', reject);
+      request.end();
+    });
+  }
+
+  async json(url) {
+    const { body } = await this.get(url);
+    return JSON.parse(body);
+  }
+
+  // Metrics as a map from the text before the value ("ws_clients", 'md_seq{symbol="BTC/USD"}') to a number.
+  async metrics() {
+    const { body } = await this.get(`${this.adminUrl}/metrics`);
+    const map = new Map();
+    for (const line of body.split('\n')) {
+      const at = line.lastIndexOf(' ');
+      if (at > 0 && !line.startsWith('#')) map.set(line.slice(0, at), Number(line.slice(at + 1)));
+    }
+    return map;
+  }
+
+  // All that the feeder wrote has been applied.
+  async applied(entries) {
+    return until(`${entries} entries`, 60000, async () => ((await this.metrics()).get('feed_entries_total') ?? 0) >= entries);
+  }
+
+  async close(failed) {
+    if (failed && this.gateway) console.error(this.gateway.errors.slice(-4000));
+    for (const child of this.children.reverse()) await end(child);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+// Runs BODY on a fresh stage; shows the gateway's log when it fails.
+export async function onStage(body) {
+  const stage = await Stage.open();
+  let failed = true;
+  try {
+    await body(stage);
+    failed = false;
+  } finally {
+    await stage.close(failed);
+  }
+}
+export { sleep };
