@@ -576,10 +576,11 @@ static bool open_tls(struct ceiling *c)
     if (SSL_CTX_use_certificate_chain_file(c->tls, c->set.cert) != 1 ||
         SSL_CTX_use_PrivateKey_file(c->tls, c->set.key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(c->tls) != 1) {
-        fprintf(stderr,
-                "ceiling: --cert %s --key %s: %s: give a PEM certificate and its key (see --help "
-                "for a command that makes them)\n",
-                c->set.cert, c->set.key, ERR_reason_error_string(ERR_get_error()));
+        char why[160];
+
+        ERR_error_string_n(ERR_get_error(), why, sizeof why);
+        fprintf(stderr, "ceiling: --cert %s --key %s: %s: give PEM files (--help shows how)\n",
+                c->set.cert, c->set.key, why);
         return false;
     }
     return true;

@@ -26,6 +26,8 @@ struct market_gen {
     double weight_sum;
     uint64_t rng[2];
     int64_t now_ns;
+    double given; /* steps */
+    double due;   /* steps, by the rate */
     uint32_t next_snapshot; /* symbols whose snapshot has been given */
     struct tape_step pending; /* the trade that belongs to the delta just given */
     bool has_pending;
@@ -184,7 +186,7 @@ static void sweep(struct market_gen *g, struct gen_symbol *s, enum side side, in
         lots -= take;
     }
     g->has_pending = g->pending.e.trade_count != 0;
-    s->excite += 3; /* trades come in clusters */
+    s->excite = s->excite < 2 ? s->excite + 1 : 3; /* trades come in clusters, bounded */
 }
 
 /* A new or changed order near the touch, never through the other side. */
@@ -253,12 +255,15 @@ static int64_t gap_ns(struct market_gen *g, const struct gen_symbol *s)
 {
     double rate = (double)g->opt.rate;
     int64_t second = g->now_ns / 1000000000;
+    double seconds;
 
     if (g->opt.burst_factor > 1 && second % g->opt.burst_every_s == g->opt.burst_every_s - 1) {
         rate *= g->opt.burst_factor;
     }
-    rate *= (1 + s->excite) / 1.6;
-    return (int64_t)(-log(uniform(g)) / rate * 1e9);
+    /* Clusters may not change the mean: steps given so far over steps that were due. */
+    seconds = -log(uniform(g)) / (rate * (1 + s->excite)) * pow((g->given + 1) / (g->due + 1), 8);
+    g->due += rate * seconds;
+    return (int64_t)(seconds * 1e9);
 }
 
 static void make_batch(struct market_gen *g)
@@ -268,7 +273,7 @@ static void make_batch(struct market_gen *g)
     enum side side = (enum side)below(g, 2);
     uint32_t what = below(g, 1000);
 
-    s->excite *= exp(-(double)(g->now_ns - s->excite_ns) / 2e8);
+    s->excite *= exp(-(double)(g->now_ns - s->excite_ns) / 1e8);
     s->excite_ns = g->now_ns;
     g->now_ns += gap_ns(g, s);
     s->fair += (int64_t)below(g, 3) - 1;
@@ -300,6 +305,7 @@ const struct tape_step *market_gen_next(struct market_gen *g)
         }
         return &g->step;
     }
+    g->given++;
     if (g->has_pending) {
         g->has_pending = false;
         return &g->pending;

@@ -198,8 +198,8 @@ static void loop(struct run *r)
     r->start_ns = r->phase_ns = r->progress_ns = process_clock_ns(CLOCK_MONOTONIC);
     while (r->phase != PHASE_END) {
         int64_t now;
-        int count =
-            epoll_wait(r->flood.epoll, events, EVENTS_MAX, r->phase == PHASE_CONNECT ? 2 : 100);
+        int count = epoll_wait(r->flood.epoll, events, EVENTS_MAX,
+                               wait_ms(r, process_clock_ns(CLOCK_MONOTONIC)));
 
         for (int i = 0; i < count; i++) {
             wf_session_on_event(&r->flood, &events[i]);

@@ -201,8 +201,11 @@ static void say_problems(const struct wf_result *r)
     const struct wf_stats *s = r->stats;
 
     if (s->failed != 0) {
-        fprintf(stderr, "  %u sessions could not connect; the first: %s\n", s->failed,
-                s->first_failure);
+        fprintf(stderr,
+                "  %u sessions could not connect; the first: %s\n"
+                "  check that the server runs at --url, its limits per address (--sources), or use "
+                "a lower --connect-rate\n",
+                s->failed, s->first_failure);
     }
     if (s->all.messages[SCAN_REFUSED] != 0) {
         fprintf(stderr, "  %llu requests were refused; the first: %s\n",

@@ -215,12 +215,28 @@ uint64_t sub_backlog(const struct sub *sub)
     return sub->state == SUB_LIVE ? bytes + stream_backlog(sub->stream, sub->cursor) : bytes;
 }
 
+/* Answers already made go out before the close, if the socket takes them. */
+static bool write_control(struct session *s)
+{
+    bool ok = true;
+
+    if (s->partial == NULL && s->control.len != 0 && s->control.len <= TRANSPORT_WRITE_MAX &&
+        !transport_choked(s->conn)) {
+        ok = transport_write(s->conn, s->control.data, s->control.len);
+    }
+    buf_fini(&s->control);
+    return ok;
+}
+
 void session_close(struct session *s, enum gw_err err, struct buf *notice)
 {
     const struct gw_err_row *row = gw_err_row(err);
 
     if (s->state == WS_CLOSING) {
         return;
+    }
+    if (!write_control(s)) {
+        shard_doom(s->shard, s);
     }
     drop_subs(s);
     set_choked(s, false);
@@ -243,7 +259,9 @@ void session_close(struct session *s, enum gw_err err, struct buf *notice)
             return;
         }
     }
-    transport_close(s->conn, row->ws_close, row->text);
+    if (!transport_close(s->conn, row->ws_close, row->text)) {
+        shard_doom(s->shard, s);
+    }
 }
 
 void session_lag(const struct session *s, uint64_t *bytes, int64_t *lag_ns)

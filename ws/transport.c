@@ -20,8 +20,7 @@ struct transport_conn {
     struct lws *wsi;
     void *session; /* NULL before on_open and after on_closed */
     bool peer_closes; /* the peer has sent its close: nothing of ours may follow */
-    uint16_t close_code;
-    char close_reason[CLOSE_REASON_MAX + 1];
+    bool closing;     /* ours has been written */
 };
 
 struct transport {
@@ -90,18 +89,10 @@ static int open_session(struct transport *t, struct lws *wsi, struct transport_c
     return c->session != NULL ? 0 : -1;
 }
 
-static int on_writable(struct transport *t, struct lws *wsi, struct transport_conn *c)
+static int on_writable(struct transport *t, struct transport_conn *c)
 {
-    if (c->session == NULL || c->peer_closes) {
+    if (c->session == NULL || c->peer_closes || c->closing) {
         return 0;
-    }
-    if (c->close_code != 0) {
-        if (lws_partial_buffered(wsi)) {
-            return 0;
-        }
-        lws_close_reason(wsi, (enum lws_close_status)c->close_code,
-                         (unsigned char *)c->close_reason, strlen(c->close_reason));
-        return -1;
     }
     t->handlers.on_writable(c->session);
     return 0;
@@ -128,7 +119,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
     case LWS_CALLBACK_ESTABLISHED:
         return open_session(t, wsi, c);
     case LWS_CALLBACK_RECEIVE:
-        if (c->session != NULL && c->close_code == 0) {
+        if (c->session != NULL && !c->closing) {
             t->handlers.on_data(c->session, in, len, lws_is_first_fragment(wsi) != 0,
                                 lws_is_final_fragment(wsi) != 0 &&
                                     lws_remaining_packet_payload(wsi) == 0,
@@ -139,7 +130,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
         c->peer_closes = true;
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return on_writable(t, wsi, c);
+        return on_writable(t, c);
     case LWS_CALLBACK_CLOSED:
         if (c->session != NULL) {
             void *session = c->session;
@@ -325,7 +316,7 @@ bool transport_write(struct transport_conn *c, const void *data, size_t len)
 
 bool transport_choked(const struct transport_conn *c)
 {
-    return c->peer_closes || c->close_code != 0 || lws_partial_buffered(c->wsi) != 0;
+    return c->peer_closes || c->closing || lws_partial_buffered(c->wsi) != 0;
 }
 
 void transport_want_write(struct transport_conn *c)
@@ -333,17 +324,25 @@ void transport_want_write(struct transport_conn *c)
     lws_callback_on_writable(c->wsi);
 }
 
-void transport_close(struct transport_conn *c, uint16_t code, const char *reason)
+bool transport_close(struct transport_conn *c, uint16_t code, const char *reason)
 {
     size_t len = strlen(reason);
+    unsigned char frame[4 + CLOSE_REASON_MAX];
 
-    if (c->close_code == 0) {
-        c->close_code = code;
-        len = len < CLOSE_REASON_MAX ? len : CLOSE_REASON_MAX;
-        memcpy(c->close_reason, reason, len);
-        c->close_reason[len] = '\0';
+    if (c->closing || c->peer_closes) {
+        return true;
     }
-    lws_callback_on_writable(c->wsi);
+    /* Closing through the library (lws_close_reason) ended the connection without the code reaching the peer. A control
+     * frame may follow any whole piece, so it is written like everything else; the library sees the peer's answer
+     * and ends the connection. */
+    c->closing = true;
+    len = len < CLOSE_REASON_MAX ? len : CLOSE_REASON_MAX;
+    frame[0] = 0x88; /* FIN, close: RFC 6455 5.5.1 */
+    frame[1] = (unsigned char)(len + 2);
+    frame[2] = (unsigned char)(code >> 8);
+    frame[3] = (unsigned char)(code & 0xff);
+    memcpy(frame + 4, reason, len);
+    return transport_write(c, frame, len + 4);
 }
 
 void transport_kill(struct transport_conn *c)

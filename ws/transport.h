@@ -56,8 +56,9 @@ GW_MUSTCHECK bool transport_write(struct transport_conn *c, const void *data, si
 /* An earlier write has not gone out whole (on_writable comes), or the connection is closing: do not write. */
 bool transport_choked(const struct transport_conn *c);
 void transport_want_write(struct transport_conn *c);
-/* WebSocket close with CODE and REASON once the connection can be written; the peer has a few seconds to answer. */
-void transport_close(struct transport_conn *c, uint16_t code, const char *reason);
+/* Writes a WebSocket close with CODE and REASON; the connection ends when the peer answers, or by
+ * transport_kill(). False: the connection is lost. */
+GW_MUSTCHECK bool transport_close(struct transport_conn *c, uint16_t code, const char *reason);
 /* At once, without a word: on_closed comes inside this call. Not from within a callback about C. */
 void transport_kill(struct transport_conn *c);
 #endif

@@ -4,8 +4,8 @@
 
 #define OHLC_ROWS 720u
 
-/* Key of a pair in an answer: as the caller wrote it, else the joined name ("BTCUSD") unless another
- * pair has the same. */
+/* Key of a pair in an answer: as the caller wrote it, else the joined name ("BTCUSD") unless
+ * another pair has the same. */
 static void put_key(struct buf *out, const struct query *q, const struct market_view *m,
                     uint32_t at, uint32_t number)
 {
@@ -214,6 +214,29 @@ static void put_trade_row(struct buf *out, const struct symbol *sym, const struc
     buf_printf(out, ",\"\",%llu]", (unsigned long long)t->id);
 }
 
+/* End of a page of at most LIMIT trades from FROM. The next page is asked for by time, exclusively,
+ * so trades of one instant (a sweep) stay together: the page gets shorter, or longer when the sweep
+ * fills all of it. */
+static uint64_t page_end(const struct trades *t, uint64_t from, uint32_t limit)
+{
+    uint64_t cut = from + limit;
+    uint64_t end = cut;
+
+    if (t->end - from <= limit) {
+        return t->end;
+    }
+    while (end > from && trades_at(t, end)->ts_ns == trades_at(t, end - 1)->ts_ns) {
+        end--;
+    }
+    if (end != from) {
+        return end;
+    }
+    while (cut < t->end && trades_at(t, cut)->ts_ns == trades_at(t, cut - 1)->ts_ns) {
+        cut++;
+    }
+    return cut;
+}
+
 static void answer_trades(struct query *q, const struct market_view *m)
 {
     const struct instrument *in = &m->instruments[q->symbols[0]];
@@ -225,7 +248,7 @@ static void answer_trades(struct query *q, const struct market_view *m)
         while (from < end && trades_at(&in->trades, from)->ts_ns <= q->since) {
             from++;
         }
-        end = end - from > q->limit ? from + q->limit : end;
+        end = page_end(&in->trades, from, q->limit);
     } else if (end - from > q->limit) {
         from = end - q->limit;
     }

@@ -6,10 +6,10 @@
 
 static const char *state_of(const struct instrument *in, const struct market_view *m)
 {
-    if (!in->has_book) {
+    if (!in->has_book && in->seq.state == SEQ_EMPTY) {
         return "empty";
     }
-    return m->connected && in->seq.state == SEQ_LIVE ? "live" : "degraded";
+    return in->has_book && m->connected && in->seq.state == SEQ_LIVE ? "live" : "degraded";
 }
 
 static void put_time(struct buf *out, const char *name, int64_t ns, unsigned digits)
@@ -72,6 +72,7 @@ static void answer_trades(struct query *q, const struct market_view *m)
     const struct instrument *in = &m->instruments[q->symbols[0]];
     uint64_t from = trades_begin(&in->trades);
     uint64_t end = in->trades.end;
+    uint64_t next = q->has_since ? (uint64_t)q->since : 0; /* after_id of the next call */
 
     if (q->has_since) {
         while (from < end && trades_at(&in->trades, from)->id <= (uint64_t)q->since) {
@@ -87,8 +88,10 @@ static void answer_trades(struct query *q, const struct market_view *m)
             buf_putc(&q->body, ',');
         }
         put_trade(&q->body, in->symbol, trades_at(&in->trades, i));
+        next = trades_at(&in->trades, i)->id;
     }
-    buf_puts(&q->body, end < in->trades.end ? "],\"more\":true}" : "],\"more\":false}");
+    buf_printf(&q->body, "],\"next\":%llu,\"more\":%s}", (unsigned long long)next,
+               end < in->trades.end ? "true" : "false");
 }
 
 static void put_candle(struct buf *out, const struct symbol *sym, const struct candle *k,
@@ -242,14 +245,23 @@ static uint64_t value_trades(const struct instrument *in)
     return in->trades.end;
 }
 
-static uint64_t value_levels(const struct instrument *in)
-{
-    return (uint64_t)in->book.side[0].count + in->book.side[1].count;
-}
-
 static uint64_t value_live(const struct instrument *in)
 {
     return instrument_live(in);
+}
+
+/* The one metric with two labels. */
+static void put_levels(struct query *q, const struct market_view *m)
+{
+    buf_lit(&q->body, "# HELP md_book_levels levels of a side\n# TYPE md_book_levels gauge\n");
+    for (uint32_t i = 0; i < symbols_count(m->symbols); i++) {
+        const struct instrument *in = &m->instruments[i];
+
+        for (int side = 0; in->events != 0 && side < 2; side++) {
+            buf_printf(&q->body, "md_book_levels{symbol=\"%s\",side=\"%s\"} %u\n", in->symbol->name,
+                       side == SIDE_BID ? "bid" : "ask", in->book.side[side].count);
+        }
+    }
 }
 
 static void answer_metrics(struct query *q, const struct market_view *m)
@@ -257,7 +269,7 @@ static void answer_metrics(struct query *q, const struct market_view *m)
     put_metric(q, m, "md_seq", "gauge", "last sequence number seen", value_seq);
     put_metric(q, m, "md_events_total", "counter", "entries applied", value_events);
     put_metric(q, m, "md_trades_total", "counter", "trades seen", value_trades);
-    put_metric(q, m, "md_book_levels", "gauge", "levels of both sides", value_levels);
+    put_levels(q, m);
     put_metric(q, m, "md_symbol_live", "gauge", "1 while the book is sound", value_live);
 }
 

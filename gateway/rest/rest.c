@@ -94,6 +94,11 @@ void rest_ask(struct rest *r, struct http_req *req, struct query **qp,
     struct mail mail = {.kind = LINK_QUERY, .payload = *qp};
     struct rest_call *c;
 
+    if (r->closed) {
+        query_destroy(qp);
+        http_reply_problem(req, GW_EDRAIN, "the gateway is stopping; connect again");
+        return;
+    }
     (*qp)->id = ++r->next_id;
     if (r->call_count >= REST_IN_FLIGHT_MAX || !mailbox_post(r->opt.market, &mail)) {
         query_destroy(qp);
@@ -136,6 +141,7 @@ struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt)
 
 void rest_close(struct rest *r)
 {
+    r->closed = true;
     while (r->calls != NULL) {
         finish(r->calls, NULL);
     }

@@ -1,5 +1,5 @@
-/* gateway/rest/rest_kraken.c - /0/public/...: arguments in, Kraken's envelope out. Errors are HTTP 200 with an
- * `error` array, as Kraken's clients expect. */
+/* gateway/rest/rest_kraken.c - /0/public/...: arguments in, Kraken's envelope out. Errors are HTTP
+ * 200 with an `error` array, as Kraken's clients expect. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -35,8 +35,39 @@ static void on_answer(struct rest_call *c, struct query *q)
     }
 }
 
-/* Comma-separated pairs of parameter NAME into Q. False when one is unknown, after the reply. */
-static bool read_pairs(struct rest *r, struct http_req *req, struct query *q, bool needed)
+/* Adds the pair that starts at TEXT to Q; the same name again changes nothing (a key of JSON occurs
+ * once). Returns Kraken's text of what is wrong, NULL when all is well. */
+static const char *add_pair(const struct symbols *symbols, struct query *q, uint32_t most,
+                            const char *text, size_t len)
+{
+    char name[SYMBOL_NAME_MAX] = "";
+    uint32_t number;
+
+    if (len >= sizeof name) {
+        return "EGeneral:Invalid arguments:pair";
+    }
+    memcpy(name, text, len);
+    number = symbols_find_rest(symbols, name);
+    if (number == SYMBOL_NONE) {
+        return "EQuery:Unknown asset pair";
+    }
+    for (uint32_t i = 0; i < q->symbol_count; i++) {
+        if (strcmp(q->names[i], name) == 0) {
+            return NULL;
+        }
+    }
+    if (q->symbol_count == most) {
+        return "EGeneral:Invalid arguments:pair";
+    }
+    memcpy(q->names[q->symbol_count], name, sizeof name);
+    q->symbols[q->symbol_count++] = number;
+    return NULL;
+}
+
+/* Parameter `pair` into Q: up to MOST, separated by commas. Absent means all, unless NEEDED. False
+ * after the reply. */
+static bool read_pairs(struct rest *r, struct http_req *req, struct query *q, uint32_t most,
+                       bool needed)
 {
     const char *text = http_query(req, "pair");
 
@@ -48,20 +79,12 @@ static bool read_pairs(struct rest *r, struct http_req *req, struct query *q, bo
     }
     while (*text != '\0') {
         size_t len = strcspn(text, ",");
-        char *name = q->names[q->symbol_count];
+        const char *wrong = add_pair(r->opt.symbols, q, most, text, len);
 
-        if (q->symbol_count == QUERY_SYMBOLS_MAX - 1 || len >= SYMBOL_NAME_MAX) {
-            reply_argument(req, "pair");
+        if (wrong != NULL) {
+            reply_error(req, wrong);
             return false;
         }
-        memcpy(name, text, len);
-        name[len] = '\0';
-        q->symbols[q->symbol_count] = symbols_find_rest(r->opt.symbols, name);
-        if (q->symbols[q->symbol_count] == SYMBOL_NONE) {
-            reply_error(req, "EQuery:Unknown asset pair");
-            return false;
-        }
-        q->symbol_count++;
         text += len + (text[len] == ',');
     }
     if (q->symbol_count == 0) {
@@ -70,13 +93,25 @@ static bool read_pairs(struct rest *r, struct http_req *req, struct query *q, bo
     return q->symbol_count != 0;
 }
 
-static void ask_pairs(struct http_req *req, struct rest *r, struct query *q, bool needed)
+static void ask(struct http_req *req, struct rest *r, struct query *q, uint32_t most, bool needed)
 {
-    if (read_pairs(r, req, q, needed)) {
+    if (read_pairs(r, req, q, most, needed)) {
         rest_ask(r, req, &q, on_answer);
     } else {
         query_destroy(&q);
     }
+}
+
+/* Calls that take several pairs, or none for all. */
+static void ask_pairs(struct http_req *req, struct rest *r, struct query *q)
+{
+    ask(req, r, q, QUERY_SYMBOLS_MAX, false);
+}
+
+/* Calls about exactly one pair. */
+static void ask_pair(struct http_req *req, struct rest *r, struct query *q)
+{
+    ask(req, r, q, 1, true);
 }
 
 void kraken_time(struct http_req *req, void *arg)
@@ -102,6 +137,46 @@ void kraken_system_status(struct http_req *req, void *arg)
     rest_ask(arg, req, &q, on_answer);
 }
 
+/* Is ID among the comma-separated names of LIST? */
+static bool listed(const char *list, const char *id)
+{
+    size_t id_len = strlen(id);
+
+    for (;;) {
+        size_t len = strcspn(list, ",");
+
+        if (len == id_len && memcmp(list, id, len) == 0) {
+            return true;
+        }
+        if (list[len] == '\0') {
+            return false;
+        }
+        list += len + 1;
+    }
+}
+
+/* Is each of the comma-separated names of LIST an asset of ours? */
+static bool all_known(const struct symbols *symbols, const char *list)
+{
+    for (;;) {
+        size_t len = strcspn(list, ",");
+        uint32_t i = 0;
+
+        while (i < symbols_asset_count(symbols) &&
+               (strlen(symbols_asset_at(symbols, i)->id) != len ||
+                memcmp(symbols_asset_at(symbols, i)->id, list, len) != 0)) {
+            i++;
+        }
+        if (i == symbols_asset_count(symbols)) {
+            return false;
+        }
+        if (list[len] == '\0') {
+            return true;
+        }
+        list += len + 1;
+    }
+}
+
 /* Assets do not change while the daemon runs: no need to ask the market. */
 void kraken_assets(struct http_req *req, void *arg)
 {
@@ -109,16 +184,16 @@ void kraken_assets(struct http_req *req, void *arg)
     const char *wanted = http_query(req, "asset");
     struct buf body = {0};
     const char *separator = "";
-    struct buf list = {0};
 
-    buf_printf(&list, ",%s,", wanted != NULL ? wanted : "");
+    if (wanted != NULL && !all_known(r->opt.symbols, wanted)) {
+        reply_error(req, "EQuery:Unknown asset");
+        return;
+    }
     buf_lit(&body, "{\"error\":[],\"result\":{");
     for (uint32_t i = 0; i < symbols_asset_count(r->opt.symbols); i++) {
         const struct asset *a = symbols_asset_at(r->opt.symbols, i);
-        char needle[SYMBOL_NAME_MAX + 2];
 
-        (void)snprintf(needle, sizeof needle, ",%s,", a->id);
-        if (wanted == NULL || strstr(buf_cstr(&list), needle) != NULL) {
+        if (wanted == NULL || listed(wanted, a->id)) {
             buf_printf(&body,
                        "%s\"%s\":{\"aclass\":\"currency\",\"altname\":\"%s\",\"decimals\":%u,"
                        "\"display_decimals\":%u,\"status\":\"enabled\"}",
@@ -127,23 +202,18 @@ void kraken_assets(struct http_req *req, void *arg)
         }
     }
     buf_lit(&body, "}}");
-    if (wanted != NULL && *separator == '\0') {
-        reply_error(req, "EQuery:Unknown asset");
-    } else {
-        http_reply(req, 200, JSON, body.data, body.len);
-    }
-    buf_fini(&list);
+    http_reply(req, 200, JSON, body.data, body.len);
     buf_fini(&body);
 }
 
 void kraken_asset_pairs(struct http_req *req, void *arg)
 {
-    ask_pairs(req, arg, rest_query(QUERY_KRAKEN_ASSET_PAIRS), false);
+    ask_pairs(req, arg, rest_query(QUERY_KRAKEN_ASSET_PAIRS));
 }
 
 void kraken_ticker(struct http_req *req, void *arg)
 {
-    ask_pairs(req, arg, rest_query(QUERY_KRAKEN_TICKER), false);
+    ask_pairs(req, arg, rest_query(QUERY_KRAKEN_TICKER));
 }
 
 void kraken_depth(struct http_req *req, void *arg)
@@ -157,7 +227,7 @@ void kraken_depth(struct http_req *req, void *arg)
         return;
     }
     q->depth = (uint32_t)count;
-    ask_pairs(req, arg, q, true);
+    ask_pair(req, arg, q);
 }
 
 /* Parameter `since`, at most MAX. False after the reply. */
@@ -179,13 +249,12 @@ void kraken_ohlc(struct http_req *req, void *arg)
     struct query *q = rest_query(QUERY_KRAKEN_OHLC);
     uint64_t minutes;
 
-    q->interval = rest_number(req, "interval", 1, 21600, 1, &minutes)
-                      ? candle_interval_index(minutes)
-                      : -1;
+    q->interval =
+        rest_number(req, "interval", 1, 21600, 1, &minutes) ? candle_interval_index(minutes) : -1;
     if (q->interval < 0) {
         reply_argument(req, "interval");
     } else if (read_since(req, q)) {
-        ask_pairs(req, arg, q, true);
+        ask_pair(req, arg, q);
         return;
     }
     query_destroy(&q);
@@ -200,7 +269,7 @@ void kraken_trades(struct http_req *req, void *arg)
         reply_argument(req, "count");
     } else if (read_since(req, q)) {
         q->limit = (uint32_t)count;
-        ask_pairs(req, arg, q, true);
+        ask_pair(req, arg, q);
         return;
     }
     query_destroy(&q);

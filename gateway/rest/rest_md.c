@@ -74,9 +74,8 @@ void md_candles(struct http_req *req, void *arg)
     uint64_t limit;
     uint64_t since;
 
-    q->interval = rest_number(req, "interval", 1, 21600, 1, &minutes)
-                      ? candle_interval_index(minutes)
-                      : -1;
+    q->interval =
+        rest_number(req, "interval", 1, 21600, 1, &minutes) ? candle_interval_index(minutes) : -1;
     if (q->interval < 0) {
         http_reply_problem(req, GW_ERANGE,
                            "interval: 1, 5, 15, 30, 60, 240, 1440, 10080 or 21600 (minutes)");

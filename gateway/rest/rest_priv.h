@@ -24,6 +24,7 @@ struct rest {
     struct rest_call *calls;
     uint32_t call_count;
     uint64_t next_id;
+    bool closed; /* nobody is left to ask: the market thread is going */
 };
 
 /* Takes Q; DONE answers the request. */
@@ -32,14 +33,15 @@ void rest_ask(struct rest *r, struct http_req *req, struct query **q,
 struct query *rest_query(enum query_kind kind);
 
 /* rest_kraken.c */
-http_handler_fn kraken_time, kraken_system_status, kraken_assets, kraken_asset_pairs,
-    kraken_ticker, kraken_depth, kraken_ohlc, kraken_trades;
+http_handler_fn kraken_time, kraken_system_status, kraken_assets, kraken_asset_pairs, kraken_ticker,
+    kraken_depth, kraken_ohlc, kraken_trades;
 /* rest_md.c */
 http_handler_fn md_book, md_trades, md_candles, md_status, md_limits, rest_root;
 /* rest_ops.c */
 http_handler_fn ops_live, ops_ready, ops_metrics;
 
-/* A whole number in [min, max] from query parameter NAME; absent: FALLBACK. False: not acceptable. */
+/* A whole number in [min, max] from query parameter NAME; absent: FALLBACK. False: not
+ * acceptable. */
 bool rest_number(struct http_req *req, const char *name, uint64_t min, uint64_t max,
                  uint64_t fallback, uint64_t *out);
 #endif

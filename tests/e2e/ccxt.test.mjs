@@ -9,7 +9,7 @@ import { onStage, recordings, sleep, until } from './harness/gateway.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
-test('ccxt pro.kraken follows the market and comes back after a restart', () => onStage(async (stage) => {
+test('ccxt pro.kraken follows the market and comes back after a restart', { timeout: 240000 }, () => onStage(async (stage) => {
   const data = recordings();
   const tape = data ? ['--data', data, '--sets', 'A'] : ['--data', 'synthetic', '--symbols', '4', '--rate', '400'];
   const symbols = data ? ['BTC/USDT', 'ETH/USDT'] : ['BTC/USD', 'ETH/USD'];

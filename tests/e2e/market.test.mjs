@@ -91,7 +91,7 @@ function followBook(client, symbol, depth, frames) {
   };
 }
 
-test('A: books at five depths, trades, candles and REST equal the oracles', needsRecordings, () => onStage(async (stage) => {
+test('A: books at five depths, trades, candles and REST equal the oracles', { ...needsRecordings, timeout: 180000 }, () => onStage(async (stage) => {
   stage.writeSymbols(tapeA);
   await stage.startGateway({ ws: { shards: 2, lag_bytes: '64MiB', lag: '60s', ring_bytes: '64MiB' } });
   const feeder = stage.feed(...tapeA, '--speed', '60');
@@ -178,7 +178,7 @@ test('A: books at five depths, trades, candles and REST equal the oracles', need
   assert.equal(metrics.get('ws_close_total{reason="SLOW_CONSUMER"}'), 0);
 }));
 
-test('B: all 4,269 recorded checksums equal ours', needsRecordings, () => onStage(async (stage) => {
+test('B: all 4,269 recorded checksums equal ours', { ...needsRecordings, timeout: 180000 }, () => onStage(async (stage) => {
   const tape = ['--data', recordings(), '--sets', 'B', '--maxlen', '10000000'];
   stage.writeSymbols(tape);
   await stage.startGateway({ ws: { lag_bytes: '64MiB', lag: '60s', ring_bytes: '64MiB' } });
@@ -204,7 +204,7 @@ test('B: all 4,269 recorded checksums equal ours', needsRecordings, () => onStag
   client.close();
 }));
 
-test('kill -9 in mid-replay, twice: same books, candles and trades at the end', needsRecordings, () => onStage(async (stage) => {
+test('kill -9 in mid-replay, twice: same books, candles and trades at the end', { ...needsRecordings, timeout: 180000 }, () => onStage(async (stage) => {
   stage.writeSymbols(tapeA);
   await stage.startGateway();
   const feeder = stage.feed(...tapeA, '--speed', '80');

@@ -14,7 +14,7 @@ const withMarket = (overrides, body) => onStage(async (stage) => {
   await body(stage, feeder);
 });
 
-test('subscriptions: ack, snapshot, updates, in that order, for every channel', () => withMarket({}, async (stage) => {
+test('subscriptions: ack, snapshot, updates, in that order, for every channel', { timeout: 60000 }, () => withMarket({}, async (stage) => {
   const client = await Client.connect(stage);
   const status = await client.waitFor((m) => m.channel === 'status');
   assert.equal(status.data[0].system, 'online');
@@ -27,7 +27,7 @@ test('subscriptions: ack, snapshot, updates, in that order, for every channel', 
     assert.equal(ack.result.channel, params.channel);
     if (params.depth) assert.equal(ack.result.depth, 25);
     if (params.interval) assert.equal(ack.result.interval, 5);
-    await client.next((m) => m.channel === params.channel && m.type === 'snapshot', 20000).catch(() => {});
+    await until(`${params.channel} snapshot`, 20000, () => client.messages.slice(from).some((m) => m.channel === params.channel));
     const after = client.messages.slice(from).filter((m) => m.channel === params.channel || m.method === 'subscribe');
     assert.equal(after[0].method, 'subscribe', 'the ack comes first');
     const first = client.messages.slice(from).find((m) => m.channel === params.channel);
@@ -41,15 +41,16 @@ test('subscriptions: ack, snapshot, updates, in that order, for every channel', 
   client.close();
 }));
 
-test('repeated, second depth, unsubscribe, resubscribe with the ack', () => withMarket({}, async (stage) => {
+test('repeated, second depth, unsubscribe, resubscribe with the ack', { timeout: 60000 }, () => withMarket({}, async (stage) => {
   const client = await Client.connect(stage);
   const ack = await client.subscribe({ channel: 'book', symbol: ['BTC/USD'] });
   await client.waitFor((m) => m.channel === 'book' && m.type === 'snapshot');
   const second = await client.subscribe({ channel: 'book', symbol: ['BTC/USD'], depth: 100 });
   assert.equal(second.error, 'Already subscribed');
+  const fresh = client.next((m) => m.channel === 'book' && m.type === 'snapshot', 5000, 'fresh snapshot');
   const again = await client.subscribe({ channel: 'book', symbol: ['BTC/USD'] });
   assert.deepEqual(again.result.warnings, ['already subscribed']);
-  await client.next((m) => m.channel === 'book' && m.type === 'snapshot', 5000, 'fresh snapshot');
+  await fresh;
   // python-kraken-sdk sends the ack's result back as params.
   const { result } = again;
   const echoed = await client.subscribe({ ...result, symbol: [result.symbol] });
@@ -63,7 +64,7 @@ test('repeated, second depth, unsubscribe, resubscribe with the ack', () => with
   client.close();
 }));
 
-test('bad requests get the documented words and change nothing', () => withMarket({ ws: { control_rate: 1000, control_burst: 1000 } }, async (stage) => {
+test('bad requests get the documented words and change nothing', { timeout: 60000 }, () => withMarket({ ws: { control_rate: 1000, control_burst: 1000 } }, async (stage) => {
   const client = await Client.connect(stage);
   await client.waitFor((m) => m.channel === 'status');
   const cases = [
@@ -96,7 +97,7 @@ test('bad requests get the documented words and change nothing', () => withMarke
   client.close();
 }));
 
-test('limits: rate, third violation closes 4029; big message 1009; idle 4010; heartbeat; pong', () => withMarket({ ws: { idle_subscribe: '1s' } }, async (stage) => {
+test('limits: rate, third violation closes 4029; big message 1009; idle 4010; heartbeat; pong', { timeout: 60000 }, () => withMarket({ ws: { idle_subscribe: '1s' } }, async (stage) => {
   const idle = await Client.connect(stage);
   const client = await Client.connect(stage);
   await client.subscribe({ channel: 'instrument' });
@@ -125,7 +126,7 @@ test('limits: rate, third violation closes 4029; big message 1009; idle 4010; he
   client.close();
 }));
 
-test('many symbols in one request; more than the limit is refused by name', () => withMarket({ ws: { symbols_per_channel: 4 } }, async (stage) => {
+test('many symbols in one request; more than the limit is refused by name', { timeout: 60000 }, () => withMarket({ ws: { symbols_per_channel: 4 } }, async (stage) => {
   const client = await Client.connect(stage);
   const pairs = Object.values((await stage.json(`${stage.publicUrl}/0/public/AssetPairs`)).result).map((p) => p.wsname);
   client.send({ method: 'subscribe', params: { channel: 'ticker', symbol: pairs } });
@@ -136,7 +137,7 @@ test('many symbols in one request; more than the limit is refused by name', () =
   client.close();
 }));
 
-test('connections per address: refused with 4013, freed again', () => withMarket({ ws: { max_per_ip: 3 } }, async (stage) => {
+test('connections per address: refused with 4013, freed again', { timeout: 60000 }, () => withMarket({ ws: { max_per_ip: 3 } }, async (stage) => {
   const clients = [];
   for (let i = 0; i < 3; i++) clients.push(await Client.connect(stage));
   const fourth = await Client.connect(stage);
@@ -148,7 +149,7 @@ test('connections per address: refused with 4013, freed again', () => withMarket
   for (const c of [...clients, fifth]) c.close();
 }));
 
-test('SIGTERM: clients are told, closed with 1012, exit code 0', () => withMarket({ ws: { shards: 2 } }, async (stage) => {
+test('SIGTERM: clients are told, closed with 1012, exit code 0', { timeout: 60000 }, () => withMarket({ ws: { shards: 2 } }, async (stage) => {
   const clients = [];
   for (let i = 0; i < 8; i++) clients.push(await Client.connect(stage));
   for (const c of clients) await c.subscribe({ channel: 'book', symbol: ['BTC/USD'] });

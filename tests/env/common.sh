@@ -38,18 +38,15 @@ on_terminal() {
 
 # ---- packages ----
 
-package_installed() {
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
-}
-
 packages_missing() {
-    local p
+    local p have
+    # newer Debian releases carry another clang: its runtime is named after it
+    if command -v clang >/dev/null; then
+        packages=("${packages[@]/libclang-rt-14-dev/libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev}")
+    fi
+    have=$(dpkg-query -W -f '${db:Status-Status}:${Package}\n' "${packages[@]}" 2>/dev/null) || true
     for p in "${packages[@]}"; do
-        # newer Debian releases carry another clang: its runtime is named after it
-        if [ "$p" = libclang-rt-14-dev ] && ! package_installed "$p" && package_installed clang; then
-            p=libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev
-        fi
-        package_installed "$p" || printf '%s\n' "$p"
+        [[ $'\n'$have$'\n' == *$'\n'"installed:$p"$'\n'* ]] || printf '%s\n' "$p"
     done
     command -v node >/dev/null || printf 'nodejs\n'
     command -v npm >/dev/null || printf 'npm\n'
@@ -220,6 +217,13 @@ process_end() {
             return 0
         fi
         tenths=$((tenths - 1))
+        sleep 0.1
+    done
+    # its command line goes first, its sockets a moment later, its number when its parent has looked
+    for ((tenths = 0; tenths < 20; tenths++)); do
+        if ! grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null; then
+            break
+        fi
         sleep 0.1
     done
 }

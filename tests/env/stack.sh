@@ -72,6 +72,9 @@ tls:
 ws:
   listen: "127.0.0.1:$wss_port"
   shards: $shards
+  # one developer is many clients of one address; the limits of an address are for production
+  max_per_ip: 0
+  connects_per_10min: 0
 public:
   listen: "127.0.0.1:$https_port"
 admin:

@@ -100,6 +100,11 @@ export class Stage {
     return execFileSync('redis-cli', ['-s', this.redisSocket, ...args], { encoding: 'utf8', maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   }
 
+  // Many commands, one a line, arguments quoted as redis-cli reads them.
+  redisPipe(lines) {
+    execFileSync('redis-cli', ['-s', this.redisSocket], { input: `${lines.join('\n')}\n`, maxBuffer: 1 << 28, stdio: ['pipe', 'pipe', 'ignore'] });
+  }
+
   feederProgram() {
     return path.join(buildDir, 'load/feeder');
   }
