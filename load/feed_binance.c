@@ -1,6 +1,7 @@
 /* load/feed_binance.c - Binance spot: diff depth, trades and one REST snapshot a file.
- * Rule for joining (Binance's public API documentation, "how to manage a local order book"): drop deltas with
- * u <= lastUpdateId; the first one applied has U <= lastUpdateId+1 <= u; then U == previous u + 1. */
+ * Rule for joining (Binance's public API documentation, "how to manage a local order book"): drop
+ * deltas with u <= lastUpdateId; the first one applied has U <= lastUpdateId+1 <= u; then U ==
+ * previous u + 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 struct reader {
     struct tape *tape;
     uint32_t symbol;
-    bool known;            /* symbol has been seen in this file */
+    bool known;             /* symbol has been seen in this file */
     json_int_t last_update; /* u of the last delta taken, or lastUpdateId */
     bool joined;
     json_t *early[4096]; /* deltas before the snapshot */

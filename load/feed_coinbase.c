@@ -1,5 +1,6 @@
 /* load/feed_coinbase.c - Coinbase exchange feed recordings: level2, matches.
- * `side` of a match is the maker's: the taker is the other one (Coinbase Exchange documentation). */
+ * `side` of a match is the maker's: the taker is the other one (Coinbase Exchange documentation).
+ */
 #include <string.h>
 #include <time.h>
 #include <jansson.h>
@@ -64,8 +65,8 @@ static bool on_snapshot(struct tape *t, const json_t *root, int64_t recv_ns)
 
 static bool on_update(struct tape *t, const json_t *root, int64_t recv_ns)
 {
-    struct tape_step *s = tape_add(t, EVENT_BOOK_DELTA, symbol_of(t, root), recv_ns,
-                                   time_of(root, recv_ns));
+    struct tape_step *s =
+        tape_add(t, EVENT_BOOK_DELTA, symbol_of(t, root), recv_ns, time_of(root, recv_ns));
     size_t i;
     json_t *row;
 

@@ -65,8 +65,8 @@ static unsigned decimals_of(const char *text, bool exact)
     return (unsigned)(text + len - point - 1);
 }
 
-/* Where the text's decimals are the symbol's, numbers are read with them at once: a venue's book may hold a price
- * of 9999999997.00000 that has no room for more. */
+/* Where the text's decimals are the symbol's, numbers are read with them at once: a venue's book
+ * may hold a price of 9999999997.00000 that has no room for more. */
 static bool read_pair(struct tape_symbol *s, const char *px, const char *qty, struct level *out)
 {
     unsigned px_decimals = decimals_of(px, s->exact_decimals);
@@ -122,7 +122,8 @@ static int compare_steps(const void *a, const void *b)
     return (x->recv_ns > y->recv_ns) - (x->recv_ns < y->recv_ns);
 }
 
-/* A merge sort keeps steps of equal time in the order they were read; qsort does not promise that. */
+/* A merge sort keeps steps of equal time in the order they were read; qsort does not promise that.
+ */
 static void stable_sort(struct tape_step *v, size_t n, struct tape_step *scratch)
 {
     size_t half = n / 2;

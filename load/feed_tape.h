@@ -6,8 +6,8 @@
 #define LOAD_FEED_TAPE_H
 #include "gateway/market/event.h"
 
-/* While recordings are read, prices and quantities have these decimals; tape_finish() scales them to
- * each symbol's own (unless they are exact from the start). */
+/* While recordings are read, prices and quantities have these decimals; tape_finish() scales them
+ * to each symbol's own (unless they are exact from the start). */
 #define TAPE_PX_DECIMALS  9u
 #define TAPE_QTY_DECIMALS 8u
 
@@ -21,9 +21,9 @@ struct tape_step {
 
 struct tape_symbol {
     struct symbol info;
-    bool exact_decimals;     /* decimals are those of the text, trailing zeros included */
+    bool exact_decimals; /* decimals are those of the text, trailing zeros included */
     bool seen;
-    unsigned px_decimals;    /* most seen */
+    unsigned px_decimals; /* most seen */
     unsigned qty_decimals;
     bool has_snapshot;
 };

@@ -108,7 +108,8 @@ bool writer_flush(struct writer *w)
         w->batch_count -= taken;
         memmove(w->batch, w->batch + taken, w->batch_count * sizeof(char *));
         memmove(w->batch_lens, w->batch_lens + taken, w->batch_count * sizeof *w->batch_lens);
-        /* What was not answered is sent again: a duplicate is dropped by its seq, a loss would be a gap. */
+        /* What was not answered is sent again: a duplicate is dropped by its seq, a loss would be a
+         * gap. */
         if (w->batch_count != 0 && !connect_again(w)) {
             return false;
         }
@@ -116,7 +117,8 @@ bool writer_flush(struct writer *w)
     return true;
 }
 
-/* --- entries ----------------------------------------------------------------------------------- */
+/* --- entries -----------------------------------------------------------------------------------
+ */
 
 static void put_levels(struct buf *out, const char *name, const struct symbol *sym,
                        const struct level *v, uint32_t count)
@@ -293,7 +295,8 @@ void writer_new_pass(struct writer *w)
     }
 }
 
-/* --- control ----------------------------------------------------------------------------------- */
+/* --- control -----------------------------------------------------------------------------------
+ */
 
 static bool answer(struct writer *w, const redisReply *fields)
 {

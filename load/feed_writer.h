@@ -1,7 +1,7 @@
-/* load/feed_writer.h - engine batches to the feed contract (docs/FEED.md): sequence numbers, JSON, pipelined XADDs.
- * Why: plays the exchange core: it keeps each symbol's book, so it can write a snapshot at any time.
- * Owner: single thread.
- * Invariant: seq of a symbol is contiguous, whatever is looped or injected, unless a fault is asked for. */
+/* load/feed_writer.h - engine batches to the feed contract (docs/FEED.md): sequence numbers, JSON,
+ * pipelined XADDs. Why: plays the exchange core: it keeps each symbol's book, so it can write a
+ * snapshot at any time. Owner: single thread. Invariant: seq of a symbol is contiguous, whatever is
+ * looped or injected, unless a fault is asked for. */
 #ifndef LOAD_FEED_WRITER_H
 #define LOAD_FEED_WRITER_H
 #include <hiredis/hiredis.h>
@@ -44,8 +44,8 @@ struct writer {
 
 bool writer_open(struct writer *w, const struct writer_options *opt, const struct tape *tape);
 void writer_close(struct writer *w);
-/* One batch at TS_NS (engine time). Writes when 256 are gathered; writer_flush() for the rest. False: Redis
- * does not come back. */
+/* One batch at TS_NS (engine time). Writes when 256 are gathered; writer_flush() for the rest.
+ * False: Redis does not come back. */
 bool writer_step(struct writer *w, const struct tape_step *s, int64_t ts_ns);
 /* A snapshot of SYMBOL from the book kept here. */
 bool writer_snapshot(struct writer *w, uint32_t symbol, int64_t ts_ns);

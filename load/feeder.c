@@ -1,4 +1,5 @@
-/* load/feeder.c - plays a recorded or made-up market into the feed contract, as the exchange core would. */
+/* load/feeder.c - plays a recorded or made-up market into the feed contract, as the exchange core
+ * would. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,22 +16,26 @@ static const char usage[] =
     "\n"
     "  --redis unix:/path | host:port   where to (needed to play)\n"
     "  --data DIR | synthetic           recordings (docs/RECORDINGS.md), or a made-up market\n"
-    "  --sets A1,A2,A3,B,C,D            which recordings (default A1,A2,A3,B,C); A = A1,A2,A3; D: symbols only\n"
+    "  --sets A1,A2,A3,B,C,D            which recordings (default A1,A2,A3,B,C); A = A1,A2,A3; D: "
+    "symbols only\n"
     "  --speed X | max                  0.1 to 1000 times the recorded pace (default 1)\n"
     "  --loop N | forever               passes (default 1); sequences go on across them\n"
-    "  --time recorded | now            engine times as recorded (default), or moved to the present\n"
+    "  --time recorded | now            engine times as recorded (default), or moved to the "
+    "present\n"
     "  --symbols-out FILE               write the gateway's symbol table; alone: and end\n"
     "  --snapshot-every S               seconds of market time between snapshots (default 10)\n"
     "  --maxlen N                       entries kept per stream, about (default 200000)\n"
     "  --epoch NAME                     of the sequence numbers (default: made up)\n"
     "  --stop-after N                   end after N entries\n"
     "  --gap-every N, --dup-every N     faults: leave out, or send twice, every Nth entry\n"
-    "  --verify-oracles                 read the recordings, check books and checksums, play nothing\n"
+    "  --verify-oracles                 read the recordings, check books and checksums, play "
+    "nothing\n"
     "  --quiet, --json                  no progress; a JSON summary on standard output\n"
     "made-up market: --symbols S --rate R (batches/s) --seed N --duration S --book-levels L\n"
     "                --burst F:S (rate x F for one second of every S)\n"
     "Examples\n"
-    "  feeder --data ~/recordings --sets A --redis unix:var/redis.sock --speed 10 --loop forever --time now\n"
+    "  feeder --data ~/recordings --sets A --redis unix:var/redis.sock --speed 10 --loop forever "
+    "--time now\n"
     "  feeder --data synthetic --symbols 20 --rate 2000 --redis 127.0.0.1:6379 --duration 60\n"
     "  feeder --data ~/recordings --verify-oracles\n";
 
@@ -40,7 +45,7 @@ struct options {
     const char *sets;
     const char *symbols_out;
     const char *epoch;
-    double speed; /* 0: max */
+    double speed;   /* 0: max */
     uint64_t loops; /* 0: forever */
     bool now;
     bool verify;
@@ -69,7 +74,8 @@ static int64_t clock_ns(clockid_t id)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* --- recordings -------------------------------------------------------------------------------- */
+/* --- recordings --------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *set;
@@ -128,7 +134,8 @@ static bool read_recordings(struct tape *t, const struct options *o)
     return any;
 }
 
-/* --- checking ---------------------------------------------------------------------------------- */
+/* --- checking ----------------------------------------------------------------------------------
+ */
 
 /* Replays into books of its own: venue checksums after each step, crossed books never. */
 static int verify(const struct tape *t)
@@ -173,7 +180,8 @@ static int verify(const struct tape *t)
     return wrong == 0 ? 0 : 1;
 }
 
-/* --- playing ----------------------------------------------------------------------------------- */
+/* --- playing -----------------------------------------------------------------------------------
+ */
 
 struct play {
     const struct options *o;
@@ -204,8 +212,7 @@ static void progress(struct play *p, int64_t now)
 /* Waits until the step at market time AT_NS is due; keeps control and progress going meanwhile. */
 static bool wait_until(struct play *p, int64_t at_ns)
 {
-    int64_t due = p->start_mono_ns +
-                  (p->o->speed > 0 ? (int64_t)((double)at_ns / p->o->speed) : 0);
+    int64_t due = p->start_mono_ns + (p->o->speed > 0 ? (int64_t)((double)at_ns / p->o->speed) : 0);
 
     for (;;) {
         int64_t now = clock_ns(CLOCK_MONOTONIC);
@@ -337,7 +344,8 @@ static int play(const struct options *o, const struct tape *t, struct market_gen
     return ok ? 0 : 1;
 }
 
-/* --- options ----------------------------------------------------------------------------------- */
+/* --- options -----------------------------------------------------------------------------------
+ */
 
 static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
@@ -375,9 +383,29 @@ static bool read_burst(const char *text, struct market_gen_options *g)
 }
 
 enum {
-    O_REDIS = 256, O_DATA, O_SETS, O_SPEED, O_LOOP, O_TIME, O_SYMBOLS_OUT, O_SNAPSHOT_EVERY,
-    O_MAXLEN, O_EPOCH, O_STOP_AFTER, O_GAP, O_DUP, O_VERIFY, O_QUIET, O_JSON, O_SYMBOLS, O_RATE,
-    O_SEED, O_DURATION, O_LEVELS, O_BURST, O_HELP,
+    O_REDIS = 256,
+    O_DATA,
+    O_SETS,
+    O_SPEED,
+    O_LOOP,
+    O_TIME,
+    O_SYMBOLS_OUT,
+    O_SNAPSHOT_EVERY,
+    O_MAXLEN,
+    O_EPOCH,
+    O_STOP_AFTER,
+    O_GAP,
+    O_DUP,
+    O_VERIFY,
+    O_QUIET,
+    O_JSON,
+    O_SYMBOLS,
+    O_RATE,
+    O_SEED,
+    O_DURATION,
+    O_LEVELS,
+    O_BURST,
+    O_HELP,
 };
 
 static const struct option long_options[] = {
@@ -407,41 +435,101 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool read_option(int option, struct options *o)
+/* Options of the made-up market and faults. */
+static bool read_gen_option(int option, struct options *o)
 {
     uint64_t n = 0;
-    bool ok = true;
+    bool ok;
 
     switch (option) {
-    case O_REDIS: o->writer.redis = o->redis = optarg; break;
-    case O_DATA: o->data = optarg; break;
-    case O_SETS: o->sets = optarg; break;
-    case O_SPEED: ok = read_speed(optarg, &o->speed); break;
-    case O_LOOP: ok = strcmp(optarg, "forever") == 0 || number(optarg, 1, 1000000, &n); o->loops = n; break;
-    case O_TIME: o->now = strcmp(optarg, "now") == 0; ok = o->now || strcmp(optarg, "recorded") == 0; break;
-    case O_SYMBOLS_OUT: o->symbols_out = optarg; break;
-    case O_SNAPSHOT_EVERY: ok = number(optarg, 1, 86400, &n); o->snapshot_every_ns = (int64_t)n * 1000000000; break;
-    case O_MAXLEN: ok = number(optarg, 100, 100000000, &n); o->writer.maxlen = (uint32_t)n; break;
-    case O_EPOCH: o->writer.epoch = optarg; ok = strlen(optarg) < EPOCH_MAX; break;
-    case O_STOP_AFTER: ok = number(optarg, 1, UINT64_MAX, &o->stop_after); break;
-    case O_GAP: ok = number(optarg, 2, UINT64_MAX, &o->writer.gap_every); break;
-    case O_DUP: ok = number(optarg, 1, UINT64_MAX, &o->writer.dup_every); break;
-    case O_VERIFY: o->verify = true; break;
-    case O_QUIET: o->quiet = true; break;
-    case O_JSON: o->json = true; break;
-    case O_SYMBOLS: ok = number(optarg, 1, 10000, &n); o->gen.symbols = (uint32_t)n; break;
-    case O_RATE: ok = number(optarg, 1, 10000000, &o->gen.rate); break;
-    case O_SEED: ok = number(optarg, 0, UINT64_MAX, &o->gen.seed); break;
-    case O_DURATION: ok = number(optarg, 1, 1000000, &o->duration_s); break;
-    case O_LEVELS: ok = number(optarg, 10, 5000, &n); o->gen.levels = (uint32_t)n; break;
-    case O_BURST: ok = read_burst(optarg, &o->gen); break;
-    case O_HELP: fputs(usage, stdout); exit(0);
-    default: ok = false;
+    case O_SYMBOLS:
+        ok = number(optarg, 1, 10000, &n);
+        o->gen.symbols = (uint32_t)n;
+        return ok;
+    case O_LEVELS:
+        ok = number(optarg, 10, 5000, &n);
+        o->gen.levels = (uint32_t)n;
+        return ok;
+    case O_RATE:
+        return number(optarg, 1, 10000000, &o->gen.rate);
+    case O_SEED:
+        return number(optarg, 0, UINT64_MAX, &o->gen.seed);
+    case O_DURATION:
+        return number(optarg, 1, 1000000, &o->duration_s);
+    case O_BURST:
+        return read_burst(optarg, &o->gen);
+    case O_GAP:
+        return number(optarg, 2, UINT64_MAX, &o->writer.gap_every);
+    case O_DUP:
+        return number(optarg, 1, UINT64_MAX, &o->writer.dup_every);
+    default:
+        return false;
     }
-    if (!ok) {
-        fputs("feeder: see feeder --help\n", stderr);
+}
+
+static bool read_pace_option(int option, struct options *o)
+{
+    uint64_t n = 0;
+    bool ok;
+
+    switch (option) {
+    case O_SPEED:
+        return read_speed(optarg, &o->speed);
+    case O_LOOP:
+        ok = strcmp(optarg, "forever") == 0 || number(optarg, 1, 1000000, &n);
+        o->loops = n;
+        return ok;
+    case O_TIME:
+        o->now = strcmp(optarg, "now") == 0;
+        return o->now || strcmp(optarg, "recorded") == 0;
+    case O_SNAPSHOT_EVERY:
+        ok = number(optarg, 1, 86400, &n);
+        o->snapshot_every_ns = (int64_t)n * 1000000000;
+        return ok;
+    case O_MAXLEN:
+        ok = number(optarg, 100, 100000000, &n);
+        o->writer.maxlen = (uint32_t)n;
+        return ok;
+    case O_STOP_AFTER:
+        return number(optarg, 1, UINT64_MAX, &o->stop_after);
+    default:
+        return read_gen_option(option, o);
     }
-    return ok;
+}
+
+static bool read_option(int option, struct options *o)
+{
+    switch (option) {
+    case O_REDIS:
+        o->writer.redis = o->redis = optarg;
+        return true;
+    case O_DATA:
+        o->data = optarg;
+        return true;
+    case O_SETS:
+        o->sets = optarg;
+        return true;
+    case O_SYMBOLS_OUT:
+        o->symbols_out = optarg;
+        return true;
+    case O_EPOCH:
+        o->writer.epoch = optarg;
+        return strlen(optarg) < EPOCH_MAX;
+    case O_VERIFY:
+        o->verify = true;
+        return true;
+    case O_QUIET:
+        o->quiet = true;
+        return true;
+    case O_JSON:
+        o->json = true;
+        return true;
+    case O_HELP:
+        fputs(usage, stdout);
+        exit(0);
+    default:
+        return read_pace_option(option, o);
+    }
 }
 
 int main(int argc, char **argv)
@@ -464,12 +552,14 @@ int main(int argc, char **argv)
                    (unsigned long long)(clock_ns(CLOCK_REALTIME) / 1000000));
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (!read_option(option, &o)) {
+            fputs("feeder: see feeder --help\n", stderr);
             return 2;
         }
     }
     if (o.data == NULL || (o.redis == NULL && o.symbols_out == NULL && !o.verify)) {
         fputs("feeder: --data and one of --redis, --symbols-out, --verify-oracles are needed; "
-              "see feeder --help\n", stderr);
+              "see feeder --help\n",
+              stderr);
         return 2;
     }
     if (strcmp(o.data, "synthetic") == 0) {

@@ -12,10 +12,10 @@
 
 struct gen_symbol {
     struct book book;
-    int64_t fair;     /* ticks; what the mid reverts to, itself a slow walk */
-    uint32_t levels;  /* a side */
-    double weight;    /* share of the arrivals */
-    double excite;    /* Hawkes: extra intensity, decays */
+    int64_t fair;    /* ticks; what the mid reverts to, itself a slow walk */
+    uint32_t levels; /* a side */
+    double weight;   /* share of the arrivals */
+    double excite;   /* Hawkes: extra intensity, decays */
     int64_t excite_ns;
     uint64_t trade_id;
 };
@@ -26,9 +26,9 @@ struct market_gen {
     double weight_sum;
     uint64_t rng[2];
     int64_t now_ns;
-    double given; /* steps */
-    double due;   /* steps, by the rate */
-    uint32_t next_snapshot; /* symbols whose snapshot has been given */
+    double given;             /* steps */
+    double due;               /* steps, by the rate */
+    uint32_t next_snapshot;   /* symbols whose snapshot has been given */
     struct tape_step pending; /* the trade that belongs to the delta just given */
     bool has_pending;
     struct tape_step step;
@@ -76,8 +76,9 @@ static int64_t size(struct market_gen *g)
 
 static void name_symbol(uint32_t i, char out[SYMBOL_NAME_MAX])
 {
-    static const char *const bases[] = {"BTC", "ETH", "SOL", "ADA", "DOT", "LINK", "AVAX", "ATOM",
-                                        "LTC", "UNI", "AAVE", "ALGO", "NEAR", "FIL", "ICP", "GRT"};
+    static const char *const bases[] = {"BTC",  "ETH",  "SOL", "ADA", "DOT",  "LINK",
+                                        "AVAX", "ATOM", "LTC", "UNI", "AAVE", "ALGO",
+                                        "NEAR", "FIL",  "ICP", "GRT"};
     static const char *const quotes[] = {"USD", "EUR", "USDT", "GBP"};
     uint32_t base = i % (uint32_t)GW_LEN(bases);
     uint32_t quote = i / (uint32_t)GW_LEN(bases);
@@ -116,7 +117,7 @@ struct market_gen *market_gen_create(const struct market_gen_options *opt, struc
         struct symbol *info;
 
         name_symbol(i, name);
-        info = &tape->symbols[tape_symbol(tape, name, true)].info;
+        (void)tape_symbol(tape, name, true);
         info = &tape->symbols[i].info;
         info->price_decimals = 2;
         info->qty_decimals = 5;

@@ -1,5 +1,5 @@
-/* ws/control.c - what a client's message does: subscribe, unsubscribe, ping, and the limits on them.
- * Order of the answers: ack per symbol, then its snapshot, then updates (PROTOCOL 5.1). */
+/* ws/control.c - what a client's message does: subscribe, unsubscribe, ping, and the limits on
+ * them. Order of the answers: ack per symbol, then its snapshot, then updates (PROTOCOL 5.1). */
 #include "gateway/runtime/clock.h"
 #include "ws/reply.h"
 #include "ws/shard_priv.h"

@@ -75,8 +75,8 @@ void reply_ack(struct buf *out, const struct ws_request *r, const struct reply_a
     put_tail(out, t);
 }
 
-void reply_error(struct buf *out, const struct ws_request *r, const char *error,
-                 const char *symbol, const struct reply_times *t)
+void reply_error(struct buf *out, const struct ws_request *r, const char *error, const char *symbol,
+                 const struct reply_times *t)
 {
     buf_putc(out, '{');
     if (r->method != WS_UNKNOWN) {

@@ -23,7 +23,7 @@ struct reply_ack {
 void reply_ack(struct buf *out, const struct ws_request *r, const struct reply_ack *ack,
                const struct reply_times *t);
 /* SYMBOL: the one that was refused, NULL when the whole request was. */
-void reply_error(struct buf *out, const struct ws_request *r, const char *error,
-                 const char *symbol, const struct reply_times *t);
+void reply_error(struct buf *out, const struct ws_request *r, const char *error, const char *symbol,
+                 const struct reply_times *t);
 void reply_pong(struct buf *out, const struct ws_request *r, const struct reply_times *t);
 #endif

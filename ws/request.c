@@ -32,7 +32,8 @@ static bool invalid(struct ws_request *r, const char *field)
     return refuse(r, "EGeneral:Invalid arguments:", field);
 }
 
-/* --- params ------------------------------------------------------------------------------------ */
+/* --- params ------------------------------------------------------------------------------------
+ */
 
 static bool name_ok(const char *s, size_t len)
 {
@@ -112,8 +113,7 @@ static bool read_interval(const json_t *v, struct ws_request *r)
 {
     uint64_t minutes;
 
-    if (!json_is_integer(v) || !json_read_u64(v, &minutes) ||
-        candle_interval_index(minutes) < 0) {
+    if (!json_is_integer(v) || !json_read_u64(v, &minutes) || candle_interval_index(minutes) < 0) {
         return refuse(r, "Subscription ohlc interval not supported", "");
     }
     r->interval = (uint32_t)minutes;
@@ -290,7 +290,8 @@ static bool read_params(const json_t *v, struct ws_request *r)
     return true;
 }
 
-/* --- envelope ---------------------------------------------------------------------------------- */
+/* --- envelope ----------------------------------------------------------------------------------
+ */
 
 static bool read_method(const json_t *v, struct ws_request *r)
 {

@@ -19,8 +19,10 @@ enum ws_method { WS_UNKNOWN, WS_SUBSCRIBE, WS_UNSUBSCRIBE, WS_PING };
 
 /* The first five are streams, in the order of enum channel. */
 #define WS_CHANNELS(X)                                                                             \
-    X(BOOK, "book") X(TRADE, "trade") X(OHLC, "ohlc") X(TICKER, "ticker")                          \
-    X(INSTRUMENT, "instrument") X(HEARTBEAT, "heartbeat") X(GATEWAY, "gateway")
+    X(BOOK, "book")                                                                                \
+    X(TRADE, "trade")                                                                              \
+    X(OHLC, "ohlc") X(TICKER, "ticker") X(INSTRUMENT, "instrument") X(HEARTBEAT, "heartbeat")      \
+        X(GATEWAY, "gateway")
 #define WS_CHANNEL_AS_ENUM(sym, text) WS_CH_##sym,
 enum ws_channel { WS_CHANNELS(WS_CHANNEL_AS_ENUM) WS_CHANNEL_COUNT };
 extern const char *const ws_channel_names[WS_CHANNEL_COUNT];
@@ -47,6 +49,7 @@ struct ws_request {
 };
 
 /* Fills OUT; ws_request_fini() afterwards in either case. */
-GW_MUSTCHECK enum gw_err ws_request_parse(const char *text, size_t len, struct ws_request *out);
+GW_MUSTCHECK
+enum gw_err ws_request_parse(const char *text, size_t len, struct ws_request *out);
 void ws_request_fini(struct ws_request *r);
 #endif

@@ -251,8 +251,7 @@ void session_close(struct session *s, enum gw_err err, struct buf *notice)
 
         /* Ahead of the close; a socket that is full takes it from the library's remainder. */
         buf_reset(batch);
-        frame_write((uint8_t *)buf_room(batch, frame_size(notice->len)), notice->data,
-                    notice->len);
+        frame_write((uint8_t *)buf_room(batch, frame_size(notice->len)), notice->data, notice->len);
         batch->len = frame_size(notice->len);
         if (!transport_write(s->conn, batch->data, batch->len)) {
             shard_doom(s->shard, s);
@@ -353,7 +352,8 @@ static bool put_control(struct session *s, struct buf *batch)
     return false;
 }
 
-/* The next message of SUB; false when it has lost its place in the ring. Requires that it is due. */
+/* The next message of SUB; false when it has lost its place in the ring. Requires that it is due.
+ */
 static bool next_message(struct sub *sub, struct frame **out)
 {
     struct stream *stream = sub->stream;
@@ -381,7 +381,8 @@ static void took_message(struct sub *sub)
     }
 }
 
-/* Fills BATCH with whole pieces of what is due. False: the session has lost its place and is closing. */
+/* Fills BATCH with whole pieces of what is due. False: the session has lost its place and is
+ * closing. */
 static bool fill(struct session *s, struct buf *batch)
 {
     if (s->partial != NULL) {

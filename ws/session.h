@@ -5,8 +5,9 @@
  *   GREETING --first subscribe--> LIVE --> CLOSING (close code sent, no more data) --> gone
  *
  * Owner: one shard loop.
- * Invariant: a subscription with news is in its session's `due` list, and its session in the shard's
- * dirty list, until flushed. Text messages are never interleaved with the pieces of another one. */
+ * Invariant: a subscription with news is in its session's `due` list, and its session in the
+ * shard's dirty list, until flushed. Text messages are never interleaved with the pieces of another
+ * one. */
 #ifndef WS_SESSION_H
 #define WS_SESSION_H
 #include <stdint.h>
@@ -18,7 +19,7 @@
 
 struct shard;
 
-#define WS_STATES(X) X(GREETING) X(LIVE) X(CLOSING)
+#define WS_STATES(X)        X(GREETING) X(LIVE) X(CLOSING)
 #define WS_STATE_AS_ENUM(s) WS_##s,
 enum ws_state { WS_STATES(WS_STATE_AS_ENUM) WS_STATE_COUNT };
 
@@ -58,17 +59,17 @@ struct session {
     struct sub *subs;
     uint32_t sub_count[CHANNEL_STREAMS];
     struct sub *due;
-    struct frame *partial; /* message being written piece by piece, one reference */
-    uint32_t partial_at;   /* offset of the next piece */
-    struct buf control;    /* framed replies and notices, whole messages */
-    struct buf inbound;    /* message being received */
+    struct frame *partial;  /* message being written piece by piece, one reference */
+    uint32_t partial_at;    /* offset of the next piece */
+    struct buf control;     /* framed replies and notices, whole messages */
+    struct buf inbound;     /* message being received */
     int64_t control_tat_ns; /* GCRA of control messages */
     int64_t ping_tat_ns;
     int64_t violations_ns[2]; /* when the last two refusals were */
     int64_t opened_ns;
-    int64_t sent_ns;   /* last write */
-    int64_t stuck_ns;  /* choked since */
-    int64_t close_ns;  /* CLOSING since */
+    int64_t sent_ns;      /* last write */
+    int64_t stuck_ns;     /* choked since */
+    int64_t close_ns;     /* CLOSING since */
     uint32_t notice_mark; /* last notice seen, so that one is sent once */
     struct session *prev; /* of the shard, least recently written first */
     struct session *next;
@@ -95,7 +96,8 @@ void session_mark_dirty(struct session *s);
 void session_mark_due(struct sub *sub);
 /* Writes what is due, as far as the socket takes it and the turn's budget allows. */
 void session_flush(struct session *s);
-/* Drops all data, sends NOTICE (a `gateway` message, NULL: none), then closes with the code of ERR's row. */
+/* Drops all data, sends NOTICE (a `gateway` message, NULL: none), then closes with the code of
+ * ERR's row. */
 void session_close(struct session *s, enum gw_err err, struct buf *notice);
 /* Bytes not yet sent and the age of the oldest of them. */
 void session_lag(const struct session *s, uint64_t *bytes, int64_t *lag_ns);

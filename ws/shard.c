@@ -14,9 +14,10 @@ const struct cfg_table ws_config_table = {"ws", config_rows, GW_LEN(config_rows)
 static const struct metric_label ws_channel_label = {"channel", channel_names, CHANNEL_STREAMS};
 /* Why the gateway closed: values of ws_close_total{reason}. */
 #define WS_CLOSES(X)                                                                               \
-    X(GW_ESLOW, "SLOW_CONSUMER") X(GW_EIDLE, "IDLE") X(GW_ERATE, "RATE_LIMITED")                   \
-    X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART")                                       \
-    X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
+    X(GW_ESLOW, "SLOW_CONSUMER")                                                                   \
+    X(GW_EIDLE, "IDLE")                                                                            \
+    X(GW_ERATE, "RATE_LIMITED") X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART")           \
+        X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
 #define WS_CLOSE_ERR(err, name)  err,
 #define WS_CLOSE_NAME(err, name) name,
 static const enum gw_err close_errs[] = {WS_CLOSES(WS_CLOSE_ERR)};
@@ -59,7 +60,8 @@ void shard_count_close(struct shard *s, enum gw_err err)
     metrics_add(s->metrics, WS_M_CLOSES, i, 1);
 }
 
-/* --- streams ----------------------------------------------------------------------------------- */
+/* --- streams -----------------------------------------------------------------------------------
+ */
 
 static struct stream **symbol_list(struct shard *s, const struct stream *stream)
 {
@@ -70,8 +72,7 @@ static struct stream **symbol_list(struct shard *s, const struct stream *stream)
 
 static void post(struct shard *s, enum link_kind kind, struct stream *stream)
 {
-    struct mail mail = {
-        .kind = kind, .number = s->opt.number, .key = stream->id, .ref = stream};
+    struct mail mail = {.kind = kind, .number = s->opt.number, .key = stream->id, .ref = stream};
 
     /* The market's inbox holds requests only; it is full when the market thread hangs. */
     if (!mailbox_post(s->opt.market, &mail)) {
@@ -173,7 +174,8 @@ static void on_snapshot(struct shard *s, struct stream *stream, struct frame *f)
     }
 }
 
-/* --- notices ----------------------------------------------------------------------------------- */
+/* --- notices -----------------------------------------------------------------------------------
+ */
 
 static void on_notice(struct shard *s, uint32_t symbol, struct frame *f)
 {
@@ -216,7 +218,8 @@ static void on_system(struct shard *s, enum link_system system)
     }
 }
 
-/* --- the turn ---------------------------------------------------------------------------------- */
+/* --- the turn ----------------------------------------------------------------------------------
+ */
 
 static void flush_and_reap(struct shard *s)
 {
@@ -305,7 +308,8 @@ static void on_batch(void *arg)
     }
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers ------------------------------------------------------------------------------------
+ */
 
 static void send_heartbeats(struct shard *s)
 {
@@ -406,7 +410,8 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-/* --- connections ------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------
+ */
 
 static bool on_accept(void *arg, const char *ip)
 {
@@ -499,7 +504,8 @@ static const struct transport_handlers handlers = {
     .on_closed = on_closed,
 };
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 static void start_drain(struct shard *s)
 {
@@ -605,8 +611,7 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out)
     s->by_symbol = gw_calloc((size_t)symbols + 1, sizeof(struct stream *));
     s->control_rate = gcra_rate_per_s(s->config->control_rate, s->config->control_burst);
     s->ping_rate = gcra_rate_per_s(1, 2);
-    s->ring = (struct stream_limits){s->config->ring_bytes,
-                                     (int64_t)s->config->ring_age * 1000000};
+    s->ring = (struct stream_limits){s->config->ring_bytes, (int64_t)s->config->ring_age * 1000000};
     GW_ASSERT(uv_barrier_init(&s->started, 2) == 0);
     GW_ASSERT(uv_thread_create(&s->thread, thread_main, s) == 0);
     (void)uv_barrier_wait(&s->started);

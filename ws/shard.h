@@ -1,8 +1,8 @@
 /* ws/shard.h - one WebSocket shard: a thread with its own loop, sessions and streams.
- * Why: sessions are spread over threads by the kernel (one port, SO_REUSEPORT) and never cross. A turn:
- * I/O, mailbox, timers, flush, reap.
- * Owner: created and joined by the main thread; everything in between runs on its own thread.
- * Invariant: what the market posts is applied in order; nothing is freed inside a callback. */
+ * Why: sessions are spread over threads by the kernel (one port, SO_REUSEPORT) and never cross. A
+ * turn: I/O, mailbox, timers, flush, reap. Owner: created and joined by the main thread; everything
+ * in between runs on its own thread. Invariant: what the market posts is applied in order; nothing
+ * is freed inside a callback. */
 #ifndef WS_SHARD_H
 #define WS_SHARD_H
 #include "gateway/market/symbols.h"
@@ -55,7 +55,8 @@ struct shard_options {
 };
 
 /* Starts the thread; returns when it listens, or with its error. */
-GW_MUSTCHECK enum gw_err shard_start(const struct shard_options *opt, struct shard **out);
+GW_MUSTCHECK
+enum gw_err shard_start(const struct shard_options *opt, struct shard **out);
 /* Tells it to drain: no new sessions, existing ones closed with 1012, then it ends. Any thread. */
 void shard_stop(struct shard *s);
 /* Waits for its end; frees. */

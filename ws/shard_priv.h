@@ -46,19 +46,19 @@ struct shard {
     struct gcra_rate ping_rate;
     struct stream_limits ring;
     enum link_system system;
-    struct link_symbol *epochs;        /* by symbol number */
-    struct stream *streams;            /* by id */
-    struct stream **by_symbol;         /* lists by symbol number; the last is `instrument` */
-    struct session *sessions;          /* least recently written first */
+    struct link_symbol *epochs; /* by symbol number */
+    struct stream *streams;     /* by id */
+    struct stream **by_symbol;  /* lists by symbol number; the last is `instrument` */
+    struct session *sessions;   /* least recently written first */
     struct session *dirty;
     struct session *choked;
-    struct session *closing;           /* oldest first */
+    struct session *closing; /* oldest first */
     struct session *doomed;
     uint32_t in_state[WS_STATE_COUNT];
     uint64_t next_session;
     uint32_t notice_mark;
     uint64_t turn_messages;
-    int64_t now_ns;                    /* monotonic, of this turn */
+    int64_t now_ns; /* monotonic, of this turn */
     int64_t swept_ns;
     struct buf batch;
     struct buf text;

@@ -1,6 +1,7 @@
 /* ws/stream.h - ring of encoded frames of one stream on one shard.
- * Why: all subscribers of a stream get the same bytes, so a session keeps a cursor, not a queue. Backlog, eviction and
- * resume are one subtraction. 10,000 stalled clients cost the memory of 10,000 quick ones.
+ * Why: all subscribers of a stream get the same bytes, so a session keeps a cursor, not a queue.
+ * Backlog, eviction and resume are one subtraction. 10,000 stalled clients cost the memory of
+ * 10,000 quick ones.
  *
  *   oldest          cursor of a slow client        head
  *     |------------------|------------------------|

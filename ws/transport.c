@@ -18,7 +18,7 @@
 /* libwebsockets' per-session memory. */
 struct transport_conn {
     struct lws *wsi;
-    void *session; /* NULL before on_open and after on_closed */
+    void *session;    /* NULL before on_open and after on_closed */
     bool peer_closes; /* the peer has sent its close: nothing of ours may follow */
     bool closing;     /* ours has been written */
 };
@@ -39,7 +39,8 @@ struct transport {
     unsigned char scratch[LWS_PRE + TRANSPORT_WRITE_MAX];
 };
 
-/* SECURITY 1.1 item 8: TLS 1.2 and 1.3 with AEAD only, no renegotiation, no tickets, no early data. */
+/* SECURITY 1.1 item 8: TLS 1.2 and 1.3 with AEAD only, no renegotiation, no tickets, no early data.
+ */
 static void harden_tls(SSL_CTX *ctx, bool release_buffers)
 {
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
@@ -62,7 +63,8 @@ static void copy_header(struct lws *wsi, enum lws_token_indexes token, char *out
     }
 }
 
-/* lws calls this for `Upgrade: h2c` and unknown values as well (SECURITY 1.2): only websocket may pass. */
+/* lws calls this for `Upgrade: h2c` and unknown values as well (SECURITY 1.2): only websocket may
+ * pass. */
 static int confirm_upgrade(struct lws *wsi)
 {
     char upgrade[32];
@@ -145,8 +147,9 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
 }
 
 /* --- accepting ---------------------------------------------------------------------------------
- * libwebsockets 4.1.6 sets SO_REUSEPORT only with more than one service thread, which Debian's build does
- * not have: shards share the port by listening themselves and handing accepted sockets over. */
+ * libwebsockets 4.1.6 sets SO_REUSEPORT only with more than one service thread, which Debian's
+ * build does not have: shards share the port by listening themselves and handing accepted sockets
+ * over. */
 
 static void adopt(struct transport *t, int fd, const struct sockaddr_storage *peer)
 {
@@ -171,8 +174,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     for (int i = 0; status == 0 && i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage peer;
         socklen_t size = sizeof peer;
-        int fd = accept4(t->listen_fd, (struct sockaddr *)&peer, &size,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(t->listen_fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
             return; /* none left, or no descriptors: the next turn tries again */
@@ -332,9 +335,9 @@ bool transport_close(struct transport_conn *c, uint16_t code, const char *reason
     if (c->closing || c->peer_closes) {
         return true;
     }
-    /* Closing through the library (lws_close_reason) ended the connection without the code reaching the peer. A control
-     * frame may follow any whole piece, so it is written like everything else; the library sees the peer's answer
-     * and ends the connection. */
+    /* Closing through the library (lws_close_reason) ended the connection without the code reaching
+     * the peer. A control frame may follow any whole piece, so it is written like everything else;
+     * the library sees the peer's answer and ends the connection. */
     c->closing = true;
     len = len < CLOSE_REASON_MAX ? len : CLOSE_REASON_MAX;
     frame[0] = 0x88; /* FIN, close: RFC 6455 5.5.1 */

@@ -1,10 +1,10 @@
-/* ws/transport.h - WebSocket connections on a libuv loop: the glue to libwebsockets and nothing else of it.
- * Why: sessions know frames and cursors, not a library. This file is where an embedder of 4.1.6 must
- * be careful (docs/ARCHITECTURE.md): HTTP/2 off, no h2c or unknown upgrades, sizes and times bounded.
- * Writes are raw: the caller's bytes are WebSocket frames already, whole pieces each time, so that
- * the library's own pings and closes may follow any of them.
- * Owner: the loop it was created on; every call and callback on that thread.
- * Invariant: on_closed is the last call about a connection; no call about it is made after. */
+/* ws/transport.h - WebSocket connections on a libuv loop: the glue to libwebsockets and nothing
+ * else of it. Why: sessions know frames and cursors, not a library. This file is where an embedder
+ * of 4.1.6 must be careful (docs/ARCHITECTURE.md): HTTP/2 off, no h2c or unknown upgrades, sizes
+ * and times bounded. Writes are raw: the caller's bytes are WebSocket frames already, whole pieces
+ * each time, so that the library's own pings and closes may follow any of them. Owner: the loop it
+ * was created on; every call and callback on that thread. Invariant: on_closed is the last call
+ * about a connection; no call about it is made after. */
 #ifndef WS_TRANSPORT_H
 #define WS_TRANSPORT_H
 #include <stdbool.h>
@@ -42,23 +42,28 @@ struct transport_options {
     bool release_buffers; /* SSL_MODE_RELEASE_BUFFERS: less memory, more time */
 };
 
-GW_MUSTCHECK enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *opt,
-                                          const struct transport_handlers *handlers, void *arg,
-                                          struct transport **out);
+GW_MUSTCHECK
+enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *opt,
+                             const struct transport_handlers *handlers, void *arg,
+                             struct transport **out);
 /* Stops accepting. */
 void transport_stop_listening(struct transport *t);
 /* Closes what is left; runs the loop until the library's handles are gone. */
 void transport_destroy(struct transport **tp);
 
-/* Writes LEN <= TRANSPORT_WRITE_MAX bytes of whole frame pieces. What the socket does not take the library keeps: one
- * partial write at most, since transport_choked() is then true. False: the connection is lost. */
-GW_MUSTCHECK bool transport_write(struct transport_conn *c, const void *data, size_t len);
-/* An earlier write has not gone out whole (on_writable comes), or the connection is closing: do not write. */
+/* Writes LEN <= TRANSPORT_WRITE_MAX bytes of whole frame pieces. What the socket does not take the
+ * library keeps: one partial write at most, since transport_choked() is then true. False: the
+ * connection is lost. */
+GW_MUSTCHECK
+bool transport_write(struct transport_conn *c, const void *data, size_t len);
+/* An earlier write has not gone out whole (on_writable comes), or the connection is closing: do not
+ * write. */
 bool transport_choked(const struct transport_conn *c);
 void transport_want_write(struct transport_conn *c);
 /* Writes a WebSocket close with CODE and REASON; the connection ends when the peer answers, or by
  * transport_kill(). False: the connection is lost. */
-GW_MUSTCHECK bool transport_close(struct transport_conn *c, uint16_t code, const char *reason);
+GW_MUSTCHECK
+bool transport_close(struct transport_conn *c, uint16_t code, const char *reason);
 /* At once, without a word: on_closed comes inside this call. Not from within a callback about C. */
 void transport_kill(struct transport_conn *c);
 #endif

@@ -9,7 +9,9 @@
 #include "gateway/rest/rest.h"
 #include "gateway/store/redis.h"
 
-#define MADE "<!-- Made by `portcullis --describe %s`; do not edit: change the table in the source. -->\n\n"
+#define MADE                                                                                       \
+    "<!-- Made by `portcullis --describe %s`; do not edit: change the table in the source. "       \
+    "-->\n\n"
 
 static void describe_config(struct buf *out)
 {
@@ -21,8 +23,9 @@ static void describe_config(struct buf *out)
     for (unsigned i = 0; i < DAEMON_BINDINGS; i++) {
         tables[i] = bindings[i].table;
     }
-    buf_lit(out, "# Configuration\n\nOne YAML file, sections as below; each key also as the environment "
-                 "variable beside it, which wins.\n");
+    buf_lit(out,
+            "# Configuration\n\nOne YAML file, sections as below; each key also as the environment "
+            "variable beside it, which wins.\n");
     config_describe(tables, DAEMON_BINDINGS, out);
 }
 
@@ -32,15 +35,17 @@ static void describe_metrics(struct buf *out)
         &feed_metrics, &publisher_metrics, &ws_metrics, &http_metrics, &redis_metrics,
     };
 
-    buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
-                 "`md_seq`, `md_events_total`, `md_trades_total`, `md_book_levels`, `md_symbol_live` "
-                 "by symbol and the usual `process_*`.\n");
+    buf_lit(out,
+            "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
+            "`md_seq`, `md_events_total`, `md_trades_total`, `md_book_levels`, `md_symbol_live` "
+            "by symbol and the usual `process_*`.\n");
     metrics_describe(tables, GW_LEN(tables), out);
 }
 
 static void describe_errors(struct buf *out)
 {
-    buf_lit(out, "# Errors\n\n| name | HTTP | WebSocket close | try again | text |\n|---|---|---|---|---|\n");
+    buf_lit(out, "# Errors\n\n| name | HTTP | WebSocket close | try again | text "
+                 "|\n|---|---|---|---|---|\n");
     for (unsigned i = 0; i < GW_ERR_COUNT; i++) {
         const struct gw_err_row *row = gw_err_row((enum gw_err)i);
 
@@ -55,8 +60,9 @@ static void describe_errors(struct buf *out)
 
 static void describe_limits(struct buf *out)
 {
-    buf_lit(out, "# Limits of a WebSocket client\n\nDefaults; `GET /v1/limits` tells those in force.\n\n"
-                 "| key | default | what |\n|---|---|---|\n");
+    buf_lit(out,
+            "# Limits of a WebSocket client\n\nDefaults; `GET /v1/limits` tells those in force.\n\n"
+            "| key | default | what |\n|---|---|---|\n");
     for (size_t i = 0; i < ws_config_table.count; i++) {
         const struct cfg_row *row = &ws_config_table.rows[i];
 

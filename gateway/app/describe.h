@@ -1,5 +1,5 @@
-/* gateway/app/describe.h - `portcullis --describe WHAT`: the tables the program is made of, as Markdown.
- * The pages in docs/reference/ are this output; a test checks them for drift. */
+/* gateway/app/describe.h - `portcullis --describe WHAT`: the tables the program is made of, as
+ * Markdown. The pages in docs/reference/ are this output; a test checks them for drift. */
 #ifndef GATEWAY_APP_DESCRIBE_H
 #define GATEWAY_APP_DESCRIBE_H
 

@@ -114,8 +114,9 @@ static int load_and_run(const struct arguments *a)
     }
     if (errors.len != 0) {
         fputs(buf_cstr(&errors), stderr);
-        fputs("portcullis: not started; correct the lines above (--describe config lists all keys)\n",
-              stderr);
+        fputs(
+            "portcullis: not started; correct the lines above (--describe config lists all keys)\n",
+            stderr);
     } else if (a->check) {
         printf("ok: %u symbols\n", symbols_count(symbols));
         code = 0;

@@ -63,9 +63,10 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 }
 
 /* Two digits at a time, as every fast integer printer does. */
-static const char pairs[201] = "00010203040506070809101112131415161718192021222324252627282930313233"
-                               "34353637383940414243444546474849505152535455565758596061626364656667"
-                               "6869707172737475767778798081828384858687888990919293949596979899";
+static const char pairs[201] =
+    "00010203040506070809101112131415161718192021222324252627282930313233"
+    "34353637383940414243444546474849505152535455565758596061626364656667"
+    "6869707172737475767778798081828384858687888990919293949596979899";
 
 /* Prints V so that it ends right before END; returns its first byte. */
 static char *u64_before(char *end, uint64_t v)
@@ -149,7 +150,8 @@ void buf_json_str(struct buf *b, const char *s, size_t len)
     buf_putc(b, '"');
 }
 
-/* Civil date from days since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
+/* Civil date from days since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
+ * algorithms"). */
 static void civil(int64_t days, int64_t *year, unsigned *month, unsigned *day)
 {
     int64_t z = days + 719468;

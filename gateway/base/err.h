@@ -1,15 +1,14 @@
 /* gateway/base/err.h - the one table of failures and the assertions.
- * Why: a failure is a row; its name, HTTP status, WebSocket close code and text follow from it, so no
- * two places can disagree. Bytes from outside are answered with a row; our own invariants are asserted,
- * in release builds too.
- * Owner: none, immutable. */
+ * Why: a failure is a row; its name, HTTP status, WebSocket close code and text follow from it, so
+ * no two places can disagree. Bytes from outside are answered with a row; our own invariants are
+ * asserted, in release builds too. Owner: none, immutable. */
 #ifndef GATEWAY_BASE_ERR_H
 #define GATEWAY_BASE_ERR_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define GW_MUSTCHECK __attribute__((warn_unused_result))
+#define GW_MUSTCHECK          __attribute__((warn_unused_result))
 #define GW_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
 /* clang-format off */
@@ -61,7 +60,8 @@ static inline const char *gw_err_text(enum gw_err err)
     return gw_err_row(err)->text;
 }
 
-/* Prints the failed expression with its place and aborts: a broken invariant must not serve money. */
+/* Prints the failed expression with its place and aborts: a broken invariant must not serve money.
+ */
 _Noreturn void gw_assert_failed(const char *expr, const char *file, int line);
 #define GW_ASSERT(expr) ((expr) ? (void)0 : gw_assert_failed(#expr, __FILE__, __LINE__))
 

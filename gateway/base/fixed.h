@@ -19,10 +19,12 @@ struct qty {
 
 extern const int64_t fixed_pow10[FIXED_MAX_DECIMALS + 1];
 
-/* Parses "123.4500" strictly: optional '-', at least one digit, at most one point with a digit on both
- * sides, nothing else. Digits beyond DECIMALS must be zeros.
- * GW_EINVAL: not a number; GW_EPRECISION: too many decimals; GW_ERANGE: does not fit. */
-GW_MUSTCHECK enum gw_err fixed_parse(const char *s, size_t len, unsigned decimals, int64_t *out);
+/* Parses "123.4500" strictly: optional '-', at least one digit, at most one point with a digit on
+ * both sides, nothing else. Digits beyond DECIMALS must be zeros. GW_EINVAL: not a number;
+ * GW_EPRECISION: too many decimals; GW_ERANGE: does not fit. */
+GW_MUSTCHECK
+enum gw_err fixed_parse(const char *s, size_t len, unsigned decimals, int64_t *out);
 /* Strict unsigned decimal integer, no sign, no leading '+'. GW_EINVAL or GW_ERANGE. */
-GW_MUSTCHECK enum gw_err u64_parse(const char *s, size_t len, uint64_t *out);
+GW_MUSTCHECK
+enum gw_err u64_parse(const char *s, size_t len, uint64_t *out);
 #endif

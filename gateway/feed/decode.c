@@ -98,8 +98,7 @@ static bool read_choice(const json_t *v, const char *no, const char *yes, bool *
     return true;
 }
 
-static enum decode_fault read_trade(const json_t *v, const struct symbol *sym,
-                                    struct feed_event *e)
+static enum decode_fault read_trade(const json_t *v, const struct symbol *sym, struct feed_event *e)
 {
     const json_t *ts = json_object_get(v, "ts_ns");
     struct trade t = {.ts_ns = e->ts_ns, .seq = e->seq};
@@ -113,8 +112,7 @@ static enum decode_fault read_trade(const json_t *v, const struct symbol *sym,
         t.px.ticks <= 0) {
         return DECODE_PRICE;
     }
-    if (!read_fixed(json_object_get(v, "qty"), sym->qty_decimals, &t.qty.lots) ||
-        t.qty.lots <= 0) {
+    if (!read_fixed(json_object_get(v, "qty"), sym->qty_decimals, &t.qty.lots) || t.qty.lots <= 0) {
         return DECODE_QTY;
     }
     if (ts != NULL && !read_time(ts, &t.ts_ns)) {
@@ -153,7 +151,8 @@ static enum decode_fault read_head(const json_t *root, const struct symbol *sym,
     if (!json_read_u64(json_object_get(root, "seq"), &e->seq)) {
         return DECODE_SEQ;
     }
-    if (!json_is_string(epoch) || !epoch_valid(json_string_value(epoch), json_string_length(epoch))) {
+    if (!json_is_string(epoch) ||
+        !epoch_valid(json_string_value(epoch), json_string_length(epoch))) {
         return DECODE_EPOCH;
     }
     memset(e->epoch, 0, sizeof e->epoch);
@@ -171,9 +170,8 @@ static enum decode_fault read_body(const json_t *root, const struct symbol *sym,
     case EVENT_BOOK_SNAPSHOT:
     case EVENT_BOOK_DELTA:
         fault = read_levels(json_object_get(root, "bids"), SIDE_BID, sym, e);
-        return fault != DECODE_NONE
-                   ? fault
-                   : read_levels(json_object_get(root, "asks"), SIDE_ASK, sym, e);
+        return fault != DECODE_NONE ? fault
+                                    : read_levels(json_object_get(root, "asks"), SIDE_ASK, sym, e);
     case EVENT_TRADE:
         return read_trades(json_object_get(root, "trades"), sym, e);
     case EVENT_STATUS:

@@ -42,9 +42,9 @@ struct feed_symbol {
     char last_id[FEED_ID_MAX];  /* of the last entry delivered */
     char known_id[FEED_ID_MAX]; /* trades up to here were restored with the candles */
     bool live;
-    bool dirty;           /* candles changed since the last checkpoint */
-    bool broken;          /* counted in FEED_M_BROKEN */
-    int64_t asked_ns;     /* last request for a snapshot */
+    bool dirty;       /* candles changed since the last checkpoint */
+    bool broken;      /* counted in FEED_M_BROKEN */
+    int64_t asked_ns; /* last request for a snapshot */
 };
 
 struct feed {

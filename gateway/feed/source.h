@@ -1,10 +1,10 @@
-/* gateway/feed/source.h - where feed entries come from, and where what must survive a restart is kept.
- * Why: the market does not know Redis. A source restores each symbol, then delivers its entries in order,
- * exactly as they were written, across reconnects. Later sources (Kafka, a Kraken v2 client) stand behind
- * the same sink.
- * Owner: the market loop; every call and every callback on that thread.
- * Invariant: per symbol: on_checkpoint?, on_candle*, on_entry* (the restored window), on_live, on_entry*;
- * entry ids only grow; after a reconnect reading goes on right after the last delivered id. */
+/* gateway/feed/source.h - where feed entries come from, and where what must survive a restart is
+ * kept. Why: the market does not know Redis. A source restores each symbol, then delivers its
+ * entries in order, exactly as they were written, across reconnects. Later sources (Kafka, a Kraken
+ * v2 client) stand behind the same sink. Owner: the market loop; every call and every callback on
+ * that thread. Invariant: per symbol: on_checkpoint?, on_candle*, on_entry* (the restored window),
+ * on_live, on_entry*; entry ids only grow; after a reconnect reading goes on right after the last
+ * delivered id. */
 #ifndef GATEWAY_FEED_SOURCE_H
 #define GATEWAY_FEED_SOURCE_H
 #include <stddef.h>
@@ -15,7 +15,8 @@
 #define FEED_ID_MAX 44 /* "18446744073709551615-18446744073709551615" and NUL */
 
 struct feed_sink {
-    /* A stored checkpoint. The sink copies into ID the entry id it covers ("" if it refuses the text). */
+    /* A stored checkpoint. The sink copies into ID the entry id it covers ("" if it refuses the
+     * text). */
     void (*on_checkpoint)(void *arg, uint32_t symbol, const char *json, size_t len,
                           char id[FEED_ID_MAX]);
     /* A stored closed candle; INTERVAL as given to source_save_candle(). */
@@ -23,7 +24,8 @@ struct feed_sink {
                       const char *json, size_t len);
     /* One entry, borrowed for the call. */
     void (*on_entry)(void *arg, uint32_t symbol, const char *id, const char *json, size_t len);
-    /* The restored window has been delivered; what follows is live. HAS_SNAPSHOT: the window held one. */
+    /* The restored window has been delivered; what follows is live. HAS_SNAPSHOT: the window held
+     * one. */
     void (*on_live)(void *arg, uint32_t symbol, bool has_snapshot);
     /* Connected: every reader answers. SINCE_NS: monotonic time of the change. */
     void (*on_connected)(void *arg, bool connected, int64_t since_ns);
@@ -32,12 +34,12 @@ struct feed_sink {
 };
 
 struct source_options {
-    const char *endpoint;             /* "unix:/path" or "host:port" */
-    const char *const *symbols;       /* names, index = the symbol numbers of the sink; borrowed */
+    const char *endpoint;       /* "unix:/path" or "host:port" */
+    const char *const *symbols; /* names, index = the symbol numbers of the sink; borrowed */
     uint32_t symbol_count;
-    const uint32_t *intervals;        /* minutes of the candle intervals; index is not used on the wire */
+    const uint32_t *intervals; /* minutes of the candle intervals; index is not used on the wire */
     uint32_t interval_count;
-    uint32_t window_entries;          /* restore at least so many entries where the stream has them */
+    uint32_t window_entries; /* restore at least so many entries where the stream has them */
     uint32_t command_timeout_ms;
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;

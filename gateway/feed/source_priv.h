@@ -4,9 +4,9 @@
 #include "gateway/feed/source.h"
 #include "gateway/store/redis.h"
 
-#define SOURCE_GROUP      128u /* symbols one blocking XREAD follows */
-#define SOURCE_RESTORES   64u  /* symbols restored at once */
-#define SOURCE_KEY_MAX    96u
+#define SOURCE_GROUP    128u /* symbols one blocking XREAD follows */
+#define SOURCE_RESTORES 64u  /* symbols restored at once */
+#define SOURCE_KEY_MAX  96u
 
 struct source_symbol {
     char key[SOURCE_KEY_MAX];  /* "md:{BTC/USD}" */
@@ -43,14 +43,15 @@ struct source {
     void *on_closed_arg;
 };
 
-/* Starts as many restores as may run (source_restore.c). Called when commands are up and when one ends. */
+/* Starts as many restores as may run (source_restore.c). Called when commands are up and when one
+ * ends. */
 void source_restore_some(struct source *s);
 /* A symbol has been restored: its reader may start. */
 void source_symbol_restored(struct source *s, uint32_t symbol);
 /* Delivers one entry as XREAD and XREVRANGE give it: [id, [field, value, ...]]. */
-void source_deliver(struct source *s, uint32_t symbol, const char *id, const char *json, size_t len);
+void source_deliver(struct source *s, uint32_t symbol, const char *id, const char *json,
+                    size_t len);
 /* Takes apart [id, [field, value]]: false when it has no readable id. *JSON is NULL unless there is
  * exactly one field `e`. */
-bool source_entry(const struct redis_reply *entry, const char **id, const char **json,
-                  size_t *len);
+bool source_entry(const struct redis_reply *entry, const char **id, const char **json, size_t *len);
 #endif

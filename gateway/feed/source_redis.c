@@ -12,7 +12,8 @@
 
 static void read_more(struct reader *r);
 
-/* --- state ------------------------------------------------------------------------------------- */
+/* --- state -------------------------------------------------------------------------------------
+ */
 
 static void check_connected(struct source *s)
 {
@@ -54,7 +55,8 @@ void source_symbol_restored(struct source *s, uint32_t symbol)
     read_more(&s->readers[symbol / SOURCE_GROUP]);
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 bool source_entry(const struct redis_reply *entry, const char **id, const char **json, size_t *len)
 {
@@ -127,7 +129,8 @@ static void on_read(void *arg, const struct redis_reply *reply)
     if (redis_kind(reply) == REDIS_FAULT) {
         size_t len;
 
-        log_error("feed", "read_refused", "\"error\":%s,\"next\":\"check the type of the md: keys\"",
+        log_error("feed", "read_refused",
+                  "\"error\":%s,\"next\":\"check the type of the md: keys\"",
                   log_json(redis_text(reply, &len)));
         return; /* the reconnect tries again */
     }
@@ -157,8 +160,8 @@ static void read_more(struct reader *r)
     if (r->reading || !redis_up(r->redis) || !all_restored(r)) {
         return;
     }
-    (void)snprintf(count, sizeof count, "%u", READ_ENTRIES / r->count < 8 ? 8
-                                                                          : READ_ENTRIES / r->count);
+    (void)snprintf(count, sizeof count, "%u",
+                   READ_ENTRIES / r->count < 8 ? 8 : READ_ENTRIES / r->count);
     argv[argc++] = "XREAD";
     argv[argc++] = "COUNT";
     argv[argc++] = count;
@@ -174,11 +177,12 @@ static void read_more(struct reader *r)
     r->reading = redis_command(r->redis, argc, argv, NULL, READ_MARGIN_MS, on_read, r);
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing -----------------------------------------------------------------------------------
+ */
 
 void source_request_snapshot(struct source *s, uint32_t symbol, const char *why)
 {
-    const char *argv[] = {"XADD", "md:control", "MAXLEN", "~",    "1000",
+    const char *argv[] = {"XADD", "md:control", "MAXLEN",     "~",      "1000",
                           "*",    "cmd",        "resnapshot", "symbol", s->opt.symbols[symbol],
                           "why",  why};
 
@@ -205,8 +209,8 @@ void source_save_candle(struct source *s, uint32_t symbol, uint32_t interval, in
     const char *del[] = {"HDEL", key, expired};
     size_t lens[] = {4, 0, 0, len};
 
-    lens[1] = (size_t)snprintf(key, sizeof key, "md:candles:{%s}:%u", s->opt.symbols[symbol],
-                               interval);
+    lens[1] =
+        (size_t)snprintf(key, sizeof key, "md:candles:{%s}:%u", s->opt.symbols[symbol], interval);
     lens[2] = (size_t)snprintf(begin, sizeof begin, "%lld", (long long)begin_s);
     (void)snprintf(expired, sizeof expired, "%lld", (long long)expire_s);
     (void)redis_command(s->commands, (int)GW_LEN(set), set, lens, 0, NULL, NULL);
@@ -220,7 +224,8 @@ uint32_t source_pending(const struct source *s)
     return redis_pending(s->commands);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 struct source *source_create(uv_loop_t *loop, const struct source_options *opt,
                              const struct feed_sink *sink, void *arg)

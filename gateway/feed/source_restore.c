@@ -1,14 +1,14 @@
-/* gateway/feed/source_restore.c - what a symbol starts from: checkpoint, closed candles, the window of
- * entries back to the newest snapshot. Everything is collected first and delivered at once, so that
- * a connection lost half-way leaves no trace. */
+/* gateway/feed/source_restore.c - what a symbol starts from: checkpoint, closed candles, the window
+ * of entries back to the newest snapshot. Everything is collected first and delivered at once, so
+ * that a connection lost half-way leaves no trace. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "gateway/feed/source_priv.h"
 #include "gateway/runtime/log.h"
 
-#define PAGE_ENTRIES   "500"
-#define WINDOW_MAX     50000u
+#define PAGE_ENTRIES "500"
+#define WINDOW_MAX   50000u
 
 struct kept_entry {
     char id[FEED_ID_MAX];
@@ -138,8 +138,8 @@ static void on_candles(void *arg, const struct redis_reply *reply)
         const char *json = redis_text(redis_item(reply, i + 1), &len);
 
         w->candles = gw_realloc(w->candles, (w->candle_count + 1) * sizeof *w->candles);
-        w->candles[w->candle_count++] = (struct kept_candle){
-            ask->interval, strtoll(begin, NULL, 10), copy(json, len), len};
+        w->candles[w->candle_count++] =
+            (struct kept_candle){ask->interval, strtoll(begin, NULL, 10), copy(json, len), len};
     }
     free(ask);
     step(w);
@@ -303,8 +303,7 @@ static void restore_one(struct source *s, uint32_t symbol)
         struct candle_ask *a = gw_calloc(1, sizeof *a);
 
         *a = (struct candle_ask){w, s->opt.intervals[i]};
-        (void)snprintf(key, sizeof key, "md:candles:{%s}:%u", s->opt.symbols[symbol],
-                       a->interval);
+        (void)snprintf(key, sizeof key, "md:candles:{%s}:%u", s->opt.symbols[symbol], a->interval);
         ask(w, 2, all, on_candles, a);
     }
     w->outstanding--;

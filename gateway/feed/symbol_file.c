@@ -96,8 +96,7 @@ static void read_row(struct reading *r, const struct yaml_node *map, struct symb
     if (!ok) {
         return;
     }
-    if (row.name[0] == '\0' || row.price_decimals == UINT32_MAX ||
-        row.qty_decimals == UINT32_MAX) {
+    if (row.name[0] == '\0' || row.price_decimals == UINT32_MAX || row.qty_decimals == UINT32_MAX) {
         bad(r, map, "symbols", "symbol, price_decimals and qty_decimals are needed");
         return;
     }

@@ -6,6 +6,6 @@
 #include "gateway/base/buf.h"
 #include "gateway/market/symbols.h"
 
-GW_MUSTCHECK enum gw_err symbol_file_load(const char *path, struct symbols *out,
-                                          struct buf *errors);
+GW_MUSTCHECK
+enum gw_err symbol_file_load(const char *path, struct symbols *out, struct buf *errors);
 #endif

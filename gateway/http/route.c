@@ -123,7 +123,8 @@ enum gw_err route_find(const struct http_route *routes, size_t count, enum http_
     enum gw_err result = GW_ENOTFOUND;
 
     *m = (struct route_match){0};
-    /* A pair takes two NULs where the target has `=` and `&`; the last one needs room of its own. */
+    /* A pair takes two NULs where the target has `=` and `&`; the last one needs room of its own.
+     */
     if (len + 2 > ROUTE_TARGET_MAX / 2 || len == 0 || target[0] != '/') {
         return GW_EINVAL;
     }

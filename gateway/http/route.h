@@ -1,6 +1,7 @@
 /* gateway/http/route.h - request target to route: path segments, parameters, query. Pure.
  * Why: percent-decoding and matching happen once, bounded, the same way for every handler.
- * Invariant: decoded values are valid for the life of the struct and NUL-terminated; no value holds a NUL. */
+ * Invariant: decoded values are valid for the life of the struct and NUL-terminated; no value holds
+ * a NUL. */
 #ifndef GATEWAY_HTTP_ROUTE_H
 #define GATEWAY_HTTP_ROUTE_H
 #include "gateway/http/server.h"
@@ -22,9 +23,9 @@ struct route_match {
     bool path_known; /* some other method is served here */
 };
 
-/* GW_OK with M->route set; GW_ENOTFOUND; GW_EMETHOD (path_known); GW_EINVAL: bad escape, NUL, too long or
- * a repeated query parameter. HEAD matches GET. TARGET is origin-form with the query. */
-GW_MUSTCHECK enum gw_err route_find(const struct http_route *routes, size_t count,
-                                    enum http_method method, const char *target, size_t len,
-                                    struct route_match *m);
+/* GW_OK with M->route set; GW_ENOTFOUND; GW_EMETHOD (path_known); GW_EINVAL: bad escape, NUL, too
+ * long or a repeated query parameter. HEAD matches GET. TARGET is origin-form with the query. */
+GW_MUSTCHECK
+enum gw_err route_find(const struct http_route *routes, size_t count, enum http_method method,
+                       const char *target, size_t len, struct route_match *m);
 #endif

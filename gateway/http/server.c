@@ -73,7 +73,8 @@ struct server_handler {
     struct http_server *server;
 };
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers -----------------------------------------------------------------------------------
+ */
 
 const char *http_path(const struct http_req *req)
 {
@@ -95,7 +96,8 @@ const char *http_param(const struct http_req *req, const char *name)
     size_t len = strlen(name);
 
     for (unsigned i = 0; i < req->match.param_count; i++) {
-        const char *pattern = req->match.params[i].name; /* "{symbol}/book": into the route's path */
+        const char *pattern =
+            req->match.params[i].name; /* "{symbol}/book": into the route's path */
 
         if (strncmp(pattern + 1, name, len) == 0 && pattern[len + 1] == '}') {
             return req->match.params[i].value;
@@ -111,8 +113,8 @@ const char *http_query(const struct http_req *req, const char *name)
 
 const char *http_header(const struct http_req *req, const char *lower_case_name)
 {
-    ssize_t at = h2o_find_header_by_str(&req->req->headers, lower_case_name,
-                                        strlen(lower_case_name), -1);
+    ssize_t at =
+        h2o_find_header_by_str(&req->req->headers, lower_case_name, strlen(lower_case_name), -1);
 
     if (at < 0) {
         return NULL;
@@ -153,10 +155,16 @@ static const char *reason_of(unsigned status)
         unsigned status;
         const char *text;
     } reasons[] = {
-        {200, "OK"},           {400, "Bad Request"},       {404, "Not Found"},
-        {405, "Method Not Allowed"}, {411, "Length Required"}, {413, "Content Too Large"},
-        {429, "Too Many Requests"},  {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"}, {503, "Service Unavailable"},
+        {200, "OK"},
+        {400, "Bad Request"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
     };
 
@@ -230,7 +238,8 @@ void http_req_on_gone(struct http_req *r, void (*gone)(void *arg), void *arg)
     r->gone_arg = arg;
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------
+ */
 
 /* The request's pool is cleared: it was answered, or its connection is gone. */
 static void on_req_dispose(void *p)
@@ -350,7 +359,8 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     return 0;
 }
 
-/* --- connections ------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------
+ */
 
 static void check_drained(struct http_server *s)
 {
@@ -448,7 +458,8 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 static enum gw_err listen_on(struct http_server *s)
 {
@@ -557,8 +568,9 @@ void http_server_drain(struct http_server *s, uint32_t deadline_ms, void (*done)
 
 void http_server_destroy(struct http_server **sp)
 {
-    /* libh2o 2.2.5 aborts when a context is disposed while a timer of its own is still linked, and cannot be asked
-     * whether one is. Servers end with the process: what libh2o holds is left to it. */
+    /* libh2o 2.2.5 aborts when a context is disposed while a timer of its own is still linked, and
+     * cannot be asked whether one is. Servers end with the process: what libh2o holds is left to
+     * it. */
     static struct http_server *retired;
     struct http_server *s = *sp;
 

@@ -1,9 +1,9 @@
-/* gateway/http/server.h - HTTPS/1.1 listeners on a libuv loop: the glue to libh2o and nothing else of it.
- * Why: libh2o 2.2.5 parses leniently and has no write timeout; this file is where an embedder must be
- * strict: HTTP/2 off in ALPN and by preface, the raw head checked again, bodies and heads bounded,
- * stalled readers dropped, handler starts counted. Handlers see only a struct http_req.
- * Owner: the loop given to http_server_create(); every call on that thread.
- * Invariant: each http_req is answered exactly once, by http_reply(), or ends by http_req_gone. */
+/* gateway/http/server.h - HTTPS/1.1 listeners on a libuv loop: the glue to libh2o and nothing else
+ * of it. Why: libh2o 2.2.5 parses leniently and has no write timeout; this file is where an
+ * embedder must be strict: HTTP/2 off in ALPN and by preface, the raw head checked again, bodies
+ * and heads bounded, stalled readers dropped, handler starts counted. Handlers see only a struct
+ * http_req. Owner: the loop given to http_server_create(); every call on that thread. Invariant:
+ * each http_req is answered exactly once, by http_reply(), or ends by http_req_gone. */
 #ifndef GATEWAY_HTTP_SERVER_H
 #define GATEWAY_HTTP_SERVER_H
 #include <stdbool.h>
@@ -18,7 +18,8 @@ struct http_req;
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS };
 
 /* Route: exact METHOD and a path pattern whose segments match literally or "{name}" (one segment).
- * A HEAD is served by the GET row without a body; a known path with another method is 405 with Allow. */
+ * A HEAD is served by the GET row without a body; a known path with another method is 405 with
+ * Allow. */
 typedef void http_handler_fn(struct http_req *req, void *arg);
 struct http_route {
     enum http_method method;
@@ -27,35 +28,38 @@ struct http_route {
 };
 
 struct http_options {
-    const char *name;      /* "public" | "admin", label of metrics and logs */
+    const char *name; /* "public" | "admin", label of metrics and logs */
     const char *host;
     uint16_t port;         /* 0: any free port, see http_server_port() */
     const char *cert_file; /* PEM chain; NULL with key_file: plain HTTP (tests, loopback only) */
     const char *key_file;
     const struct http_route *routes;
     size_t route_count;
-    void *arg;             /* passed to every handler */
+    void *arg; /* passed to every handler */
     uint32_t max_connections;
     uint32_t max_connections_per_ip;
-    uint32_t max_body_bytes;    /* 65536 */
-    uint32_t io_timeout_ms;     /* head and body together, and a stalled writer: 5000 */
-    uint32_t max_age_ms;        /* of a connection: 3600000 */
-    uint32_t max_requests_per_s; /* handler starts per connection; above it the connection is cut: 200 */
-    const char *cors_origin;    /* Access-Control-Allow-Origin of GET answers, NULL: none */
+    uint32_t max_body_bytes; /* 65536 */
+    uint32_t io_timeout_ms;  /* head and body together, and a stalled writer: 5000 */
+    uint32_t max_age_ms;     /* of a connection: 3600000 */
+    uint32_t
+        max_requests_per_s; /* handler starts per connection; above it the connection is cut: 200 */
+    const char *cors_origin; /* Access-Control-Allow-Origin of GET answers, NULL: none */
 };
 
-GW_MUSTCHECK enum gw_err http_server_create(uv_loop_t *loop, const struct http_options *opt,
-                                            struct http_server **out);
+GW_MUSTCHECK
+enum gw_err http_server_create(uv_loop_t *loop, const struct http_options *opt,
+                               struct http_server **out);
 uint16_t http_server_port(const struct http_server *s);
-/* Stops accepting, lets running requests end (Connection: close), calls DONE when the last connection
- * is gone or after DEADLINE_MS, whichever is first. */
-void http_server_drain(struct http_server *s, uint32_t deadline_ms, void (*done)(void *), void *arg);
+/* Stops accepting, lets running requests end (Connection: close), calls DONE when the last
+ * connection is gone or after DEADLINE_MS, whichever is first. */
+void http_server_drain(struct http_server *s, uint32_t deadline_ms, void (*done)(void *),
+                       void *arg);
 /* After DONE; frees all. */
 void http_server_destroy(struct http_server **sp);
 
 /* --- what handlers may ask ------------------------------------------------------------------- */
-/* Raw, percent-encoded path without the query; decoded value of pattern segment {NAME}, NUL-terminated,
- * NULL if the pattern has none. All borrowed until the reply. */
+/* Raw, percent-encoded path without the query; decoded value of pattern segment {NAME},
+ * NUL-terminated, NULL if the pattern has none. All borrowed until the reply. */
 const char *http_path(const struct http_req *req);
 const char *http_param(const struct http_req *req, const char *name);
 /* Decoded query parameter; NULL when absent. GW_EINVAL by *dup when it occurs twice is not hidden:
@@ -72,7 +76,7 @@ void http_reply(struct http_req *req, unsigned status, const char *content_type,
 void http_reply_problem(struct http_req *req, enum gw_err err, const char *detail);
 /* Extra response header; NAME lower-case, both copied. Before http_reply(). */
 void http_set_header(struct http_req *req, const char *name, const char *value);
-/* For a handler that answers later: GONE runs once, with ARG, if the client leaves first; REQ is then
- * dead and must not be answered. http_reply() cancels it. */
+/* For a handler that answers later: GONE runs once, with ARG, if the client leaves first; REQ is
+ * then dead and must not be answered. http_reply() cancels it. */
 void http_req_on_gone(struct http_req *req, void (*gone)(void *arg), void *arg);
 #endif

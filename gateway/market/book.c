@@ -120,7 +120,9 @@ static void side_replace(struct book *b, enum side side, const struct level *lev
             s->v[s->count++] = levels[i];
         }
     }
-    qsort(s->v, s->count, sizeof *s->v, side == SIDE_BID ? compare_bids : compare_asks);
+    if (s->count != 0) {
+        qsort(s->v, s->count, sizeof *s->v, side == SIDE_BID ? compare_bids : compare_asks);
+    }
     if (!is_sorted(s)) { /* a price occurs twice: rare enough to go the slow way */
         s->count = 0;
         for (uint32_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 /* gateway/market/book.h - L2 book of one symbol: two sides of aggregated price levels.
- * Why: changes cluster at the best price, views are the best N levels. Each side is one sorted array
- * with the best level LAST, so that a change near the top moves few bytes and a view is one memcpy.
+ * Why: changes cluster at the best price, views are the best N levels. Each side is one sorted
+ * array with the best level LAST, so that a change near the top moves few bytes and a view is one
+ * memcpy.
  *
  *     bids: 99.0  99.5 [100.0]      asks: 102.0  101.0 [100.5]
  *           worst ----> best              worst -----> best
@@ -58,9 +59,9 @@ static inline const struct level *book_best(const struct book *b, enum side side
 bool book_crossed(const struct book *b);
 bool book_equal(const struct book *a, const struct book *b);
 
-/* CRC-32 (IEEE, as in zlib) over the DEPTH best asks, then bids, as Kraken's v2 book checksum defines it for
- * depth 10: each level's price and quantity with all decimals, without the point and leading zeros,
- * which are just the digits of the two integers. 0 for an empty book. */
+/* CRC-32 (IEEE, as in zlib) over the DEPTH best asks, then bids, as Kraken's v2 book checksum
+ * defines it for depth 10: each level's price and quantity with all decimals, without the point and
+ * leading zeros, which are just the digits of the two integers. 0 for an empty book. */
 #define BOOK_CHECKSUM_DEPTH 10
 uint32_t book_checksum(const struct book *b, uint32_t depth);
 #endif

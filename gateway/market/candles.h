@@ -1,8 +1,8 @@
-/* gateway/market/candles.h - candles of one symbol, built from its trades: nine intervals, 1 minute to 15 days.
- * Why: the gateway is the only place that has every trade in order. A candle exists when it has a trade;
- * buckets are aligned to the Unix epoch, so any number of replicas agree on them.
- * Owner: the market thread (pure).
- * Invariant: begins of the closed candles of an interval grow; the running one begins after them. */
+/* gateway/market/candles.h - candles of one symbol, built from its trades: nine intervals, 1 minute
+ * to 15 days. Why: the gateway is the only place that has every trade in order. A candle exists
+ * when it has a trade; buckets are aligned to the Unix epoch, so any number of replicas agree on
+ * them. Owner: the market thread (pure). Invariant: begins of the closed candles of an interval
+ * grow; the running one begins after them. */
 #ifndef GATEWAY_MARKET_CANDLES_H
 #define GATEWAY_MARKET_CANDLES_H
 #include "gateway/base/buf.h"
@@ -51,8 +51,9 @@ struct candles {
 
 void candles_init(struct candles *c);
 void candles_fini(struct candles *c);
-/* Adds a trade. Returns a bit mask of intervals whose running candle was closed by it. A trade older than the running
- * candle (a clock that stepped back) is counted into the running one: candles never go back. */
+/* Adds a trade. Returns a bit mask of intervals whose running candle was closed by it. A trade
+ * older than the running candle (a clock that stepped back) is counted into the running one:
+ * candles never go back. */
 uint32_t candles_add(struct candles *c, const struct trade *t);
 /* Puts a closed candle, oldest first (restore). False when it is out of order. */
 bool candles_restore(struct candles *c, int interval, const struct candle *candle);
@@ -64,7 +65,7 @@ bool candles_day(struct candles *c, struct day_stats *out);
 /* Volume-weighted average price in ticks, rounded half up; 0 for an empty candle. */
 struct px candle_vwap(__int128 turnover, struct qty volume);
 
-/* One candle as the JSON that Redis keeps: integers only, {"b":begin_s,"o":..,"h":..,"l":..,"c":..,"v":..,
- * "t":"turnover","n":trades,"ts":last_ts_ns}. */
+/* One candle as the JSON that Redis keeps: integers only,
+ * {"b":begin_s,"o":..,"h":..,"l":..,"c":..,"v":.., "t":"turnover","n":trades,"ts":last_ts_ns}. */
 void candle_print(const struct candle *k, struct buf *out);
 #endif

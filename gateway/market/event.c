@@ -14,8 +14,7 @@ struct level *feed_event_add_level(struct feed_event *e, enum side side)
 {
     if (e->level_count[side] == e->level_cap[side]) {
         e->level_cap[side] = e->level_cap[side] != 0 ? e->level_cap[side] * 2 : 64;
-        e->levels[side] =
-            gw_realloc(e->levels[side], e->level_cap[side] * sizeof *e->levels[side]);
+        e->levels[side] = gw_realloc(e->levels[side], e->level_cap[side] * sizeof *e->levels[side]);
     }
     return &e->levels[side][e->level_count[side]++];
 }

@@ -1,8 +1,8 @@
-/* gateway/market/instrument.h - state of one symbol on the market thread, and applying events to it.
- * Why: book, trades, candles, sequence and status change together, in one function (flow A: market_apply).
- * Owner: the market thread (pure: time comes with the events).
- * Invariant: book_ts_ns grows by at least 1 us with every book change, so published timestamps of a
- * symbol strictly increase (PROTOCOL 2, 4). */
+/* gateway/market/instrument.h - state of one symbol on the market thread, and applying events to
+ * it. Why: book, trades, candles, sequence and status change together, in one function (flow A:
+ * market_apply). Owner: the market thread (pure: time comes with the events). Invariant: book_ts_ns
+ * grows by at least 1 us with every book change, so published timestamps of a symbol strictly
+ * increase (PROTOCOL 2, 4). */
 #ifndef GATEWAY_MARKET_INSTRUMENT_H
 #define GATEWAY_MARKET_INSTRUMENT_H
 #include "gateway/market/candles.h"
@@ -15,8 +15,8 @@ struct instrument {
     enum pair_status status;
     struct sequencer seq;
     struct book book;
-    bool has_book; /* a snapshot has been applied in this process */
-    uint64_t events; /* applied entries: what `gw.n` counts */
+    bool has_book;         /* a snapshot has been applied in this process */
+    uint64_t events;       /* applied entries: what `gw.n` counts */
     uint64_t book_version; /* changes when the book does */
     int64_t book_ts_ns;
     uint64_t crc_version; /* book_version + 1 of `crc` */
@@ -37,22 +37,22 @@ enum {
 };
 struct apply_result {
     enum seq_verdict verdict;
-    unsigned changed;         /* CHANGED_* */
-    uint64_t lost;            /* entries missing before this one */
+    unsigned changed;          /* CHANGED_* */
+    uint64_t lost;             /* entries missing before this one */
     uint32_t duplicate_trades; /* trade ids already seen */
-    uint64_t lost_trades;     /* trade ids skipped */
-    uint32_t closed_candles;  /* bit mask of intervals */
-    bool broken;              /* continuity was lost by this event */
-    bool healed;              /* continuity was (re)gained by this event */
-    bool snapshot_differed;   /* a snapshot in sequence did not match our book */
+    uint64_t lost_trades;      /* trade ids skipped */
+    uint32_t closed_candles;   /* bit mask of intervals */
+    bool broken;               /* continuity was lost by this event */
+    bool healed;               /* continuity was (re)gained by this event */
+    bool snapshot_differed;    /* a snapshot in sequence did not match our book */
     bool epoch_changed;
-    bool crossed;             /* the batch left bid >= ask: the book is withheld until a snapshot */
+    bool crossed; /* the batch left bid >= ask: the book is withheld until a snapshot */
 };
 
 void instrument_init(struct instrument *in, const struct symbol *symbol, uint32_t number);
 void instrument_fini(struct instrument *in);
-/* Applies E. TRADES_KNOWN: trades of this entry are in the candles already (restored checkpoint) and only
- * refill the ring. */
+/* Applies E. TRADES_KNOWN: trades of this entry are in the candles already (restored checkpoint)
+ * and only refill the ring. */
 struct apply_result instrument_apply(struct instrument *in, const struct feed_event *e,
                                      bool trades_known);
 /* Checksum of the ten best levels, computed once per book version. */

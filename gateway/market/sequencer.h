@@ -1,8 +1,8 @@
 /* gateway/market/sequencer.h - decides what an entry's epoch and sequence number mean. Pure.
- * Why: duplicates, gaps and stale leaders must be told apart in one place, before anything is applied.
- * Owner: the market thread, one per symbol.
- * Invariant: LIVE means every entry up to `last` of `epoch` has been seen; entries of a retired epoch
- * are never applied again (fencing: SECURITY 4.1, OPERATIONS 4.19). */
+ * Why: duplicates, gaps and stale leaders must be told apart in one place, before anything is
+ * applied. Owner: the market thread, one per symbol. Invariant: LIVE means every entry up to `last`
+ * of `epoch` has been seen; entries of a retired epoch are never applied again (fencing:
+ * SECURITY 4.1, OPERATIONS 4.19). */
 #ifndef GATEWAY_MARKET_SEQUENCER_H
 #define GATEWAY_MARKET_SEQUENCER_H
 #include <stdint.h>
@@ -21,14 +21,15 @@ struct sequencer {
 
 /* What to do with the entry. */
 enum seq_verdict {
-    SEQ_APPLY,     /* in order */
-    SEQ_RESYNC,    /* a snapshot that (re)starts continuity: apply it, the book is sound again */
-    SEQ_TRADES,    /* continuity is broken: deltas are useless until a snapshot, trades and status are not */
+    SEQ_APPLY,  /* in order */
+    SEQ_RESYNC, /* a snapshot that (re)starts continuity: apply it, the book is sound again */
+    SEQ_TRADES, /* continuity is broken: deltas are useless until a snapshot, trades and status are
+                   not */
     SEQ_DUPLICATE, /* drop, count */
     SEQ_STALE,     /* of a retired epoch: drop, count */
 };
 
-/* Takes the entry's place in the sequence. LOST is how many entries are missing right before it, 0 when
- * none or not knowable. */
+/* Takes the entry's place in the sequence. LOST is how many entries are missing right before it, 0
+ * when none or not knowable. */
 enum seq_verdict sequencer_take(struct sequencer *s, const struct feed_event *e, uint64_t *lost);
 #endif

@@ -46,7 +46,8 @@ struct symbols *symbols_create(void);
 void symbols_destroy(struct symbols **sp);
 /* Copies ROW (base and quote are derived from the name). GW_EINVAL: name is not BASE/QUOTE of
  * [A-Z0-9.-]; GW_ERANGE: decimals above FIXED_MAX_DECIMALS; GW_EDUP: name is there already. */
-GW_MUSTCHECK enum gw_err symbols_add(struct symbols *s, const struct symbol *row);
+GW_MUSTCHECK
+enum gw_err symbols_add(struct symbols *s, const struct symbol *row);
 uint32_t symbols_count(const struct symbols *s);
 const struct symbol *symbols_at(const struct symbols *s, uint32_t number);
 /* SYMBOL_NONE when unknown. */

@@ -58,8 +58,8 @@ static void push(struct side_diff *d, struct level level, enum level_tag tag)
     d->v[d->count++] = (struct level_diff){level, tag};
 }
 
-/* Levels of the view that the engine no longer has. Walks both arrays from the best end; levels beyond the
- * present view are looked up in the rest of the side by walking on. */
+/* Levels of the view that the engine no longer has. Walks both arrays from the best end; levels
+ * beyond the present view are looked up in the rest of the side by walking on. */
 static void push_deletes(const struct view *w, const struct book_side *s, struct side_diff *d)
 {
     const struct level *old = w->v[s->side];

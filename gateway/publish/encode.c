@@ -332,7 +332,8 @@ void encode_feed_degraded(struct buf *out, const struct symbol *sym, const char 
                           int64_t since_ns, uint64_t last_seq, int64_t stale_ms)
 {
     put_head(out, "gateway", false);
-    buf_printf(out, ",\"data\":[{\"event\":\"feed\",\"state\":\"degraded\",\"cause\":\"%s\"", cause);
+    buf_printf(out, ",\"data\":[{\"event\":\"feed\",\"state\":\"degraded\",\"cause\":\"%s\"",
+               cause);
     buf_lit(out, ",\"channels\":[\"book\",\"trade\",\"ohlc\",\"ticker\"]");
     put_feed_symbols(out, sym);
     put_time(out, ",\"since\":\"", since_ns, 6);

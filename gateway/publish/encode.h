@@ -1,15 +1,15 @@
 /* gateway/publish/encode.h - the text of every market-data message: Kraken v2 plus the `gw` object.
- * Why: encoded once per stream and tick, by integer printers: fixed decimals, compact, `channel` first.
- * Source: Kraken WebSocket v2 documentation; docs/PROTOCOL.md for `gw`.
- * Owner: the market thread (pure).
- * Invariant: each function appends one complete JSON object. */
+ * Why: encoded once per stream and tick, by integer printers: fixed decimals, compact, `channel`
+ * first. Source: Kraken WebSocket v2 documentation; docs/PROTOCOL.md for `gw`. Owner: the market
+ * thread (pure). Invariant: each function appends one complete JSON object. */
 #ifndef GATEWAY_PUBLISH_ENCODE_H
 #define GATEWAY_PUBLISH_ENCODE_H
 #include "gateway/base/buf.h"
 #include "gateway/market/instrument.h"
 #include "gateway/market/view.h"
 
-/* The `gw` object of a frame: s and p, and either the epoch (snapshots; p is null) or n (updates). */
+/* The `gw` object of a frame: s and p, and either the epoch (snapshots; p is null) or n (updates).
+ */
 struct gw_mark {
     const char *epoch; /* NULL: an update */
     uint64_t seq;

@@ -1,7 +1,7 @@
 /* gateway/publish/frame.h - one WebSocket text message, framed once for everybody.
- * Why: all subscribers of a stream get the same bytes, so header and payload are made once (RFC 6455 5.2, server
- * to client: unmasked). A message above FRAME_PIECE is sent as fragments, so that a write always
- * ends at a frame boundary and a control frame (ping, close) may follow any write.
+ * Why: all subscribers of a stream get the same bytes, so header and payload are made once (RFC
+ * 6455 5.2, server to client: unmasked). A message above FRAME_PIECE is sent as fragments, so that
+ * a write always ends at a frame boundary and a control frame (ping, close) may follow any write.
  * Owner: shared by threads by reference count; the last frame_unref() frees, on any thread.
  * Invariant: immutable after frame_create(). */
 #ifndef GATEWAY_PUBLISH_FRAME_H
@@ -29,7 +29,8 @@ static inline void frame_ref(struct frame *f, uint32_t count)
     atomic_fetch_add_explicit(&f->refs, count, memory_order_relaxed);
 }
 void frame_unref(struct frame **fp);
-/* Bytes of the whole pieces, starting at OFFSET (a piece boundary), that fit LIMIT; at least one piece. */
+/* Bytes of the whole pieces, starting at OFFSET (a piece boundary), that fit LIMIT; at least one
+ * piece. */
 uint32_t frame_pieces(const struct frame *f, uint32_t offset, uint32_t limit);
 /* Bytes that LEN payload bytes take when framed. */
 size_t frame_size(size_t len);

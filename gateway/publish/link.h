@@ -13,7 +13,8 @@
  *     <---------- LINK_NOTICE number, payload: a `gateway` channel message about the symbol
  *                             (SYMBOL_NONE: about all)
  *     <---------- LINK_SYSTEM number = enum link_system
- *   REST  LINK_QUERY payload = struct query  ---------->  <---------- LINK_ANSWER payload = struct query
+ *   REST  LINK_QUERY payload = struct query  ---------->  <---------- LINK_ANSWER payload = struct
+ * query
  *
  * Owner: none. Invariant: a receiver owns the payload; frames by one reference. */
 #ifndef GATEWAY_PUBLISH_LINK_H
@@ -41,8 +42,8 @@ enum link_kind {
 
 /* PROTOCOL 3 `status`: the word for the whole system. */
 #define LINK_SYSTEMS(X)                                                                            \
-    X(ONLINE, "online") X(CANCEL_ONLY, "cancel_only") X(POST_ONLY, "post_only")                    \
-    X(MAINTENANCE, "maintenance")
+    X(ONLINE, "online")                                                                            \
+    X(CANCEL_ONLY, "cancel_only") X(POST_ONLY, "post_only") X(MAINTENANCE, "maintenance")
 #define LINK_SYSTEM_AS_ENUM(sym, text) SYSTEM_##sym,
 enum link_system { LINK_SYSTEMS(LINK_SYSTEM_AS_ENUM) SYSTEM_COUNT };
 extern const char *const link_system_names[SYSTEM_COUNT];
@@ -59,7 +60,7 @@ extern const char *const channel_names[CHANNEL_STREAMS];
 /* Conflation intervals a subscription may choose (PROTOCOL 5.2). */
 #define INTERVAL_CLASSES 6
 extern const uint32_t interval_class_ms[INTERVAL_CLASSES]; /* 0 20 50 100 250 1000 */
-int interval_class(uint64_t interval_ms); /* -1 when there is no such class */
+int interval_class(uint64_t interval_ms);                  /* -1 when there is no such class */
 
 /* What a stream is: its subscribers all get the same bytes. */
 struct stream_key {

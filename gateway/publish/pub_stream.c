@@ -137,8 +137,8 @@ static bool update_trades(struct pub_stream *s, struct buf *out)
     return true;
 }
 
-/* The last state of a candle that has closed goes out before the first of the next: both in one message,
- * oldest first. */
+/* The last state of a candle that has closed goes out before the first of the next: both in one
+ * message, oldest first. */
 static bool update_ohlc(struct pub_stream *s, struct buf *out)
 {
     const struct candle *list[8];

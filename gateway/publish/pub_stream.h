@@ -1,17 +1,16 @@
-/* gateway/publish/pub_stream.h - the market side of one stream: what its subscribers have been told.
- * Why: a stream is (symbol, channel, depth or interval, conflation interval); its next message is the difference
- * between what was last published and what is true now. Made once, whatever the number of clients.
- * Owner: the market thread (pure).
- * Invariant: `last_seq` is gw.s of the last message; a snapshot made now equals what a client that followed
- * every message holds. */
+/* gateway/publish/pub_stream.h - the market side of one stream: what its subscribers have been
+ * told. Why: a stream is (symbol, channel, depth or interval, conflation interval); its next
+ * message is the difference between what was last published and what is true now. Made once,
+ * whatever the number of clients. Owner: the market thread (pure). Invariant: `last_seq` is gw.s of
+ * the last message; a snapshot made now equals what a client that followed every message holds. */
 #ifndef GATEWAY_PUBLISH_PUB_STREAM_H
 #define GATEWAY_PUBLISH_PUB_STREAM_H
 #include <uthash.h>
 #include "gateway/publish/encode.h"
 #include "gateway/publish/link.h"
 
-#define PUB_TRADE_SNAPSHOT  50u  /* PROTOCOL 3 `trade` */
-#define PUB_OHLC_SNAPSHOT   50u  /* candles, the running one included */
+#define PUB_TRADE_SNAPSHOT 50u /* PROTOCOL 3 `trade` */
+#define PUB_OHLC_SNAPSHOT  50u /* candles, the running one included */
 #define PUB_TRADES_A_FRAME 500u
 
 struct pub_stream {
@@ -21,19 +20,19 @@ struct pub_stream {
     bool primed; /* there was data: a snapshot can be made */
     uint64_t last_seq;
     uint64_t last_events;
-    struct view view;                    /* book */
+    struct view view; /* book */
     uint32_t view_crc;
     int64_t view_ts_ns;
-    uint64_t trade_pos;                  /* trade: next position to publish */
-    int64_t candle_begin_s;              /* ohlc: of the last candle published */
+    uint64_t trade_pos;     /* trade: next position to publish */
+    int64_t candle_begin_s; /* ohlc: of the last candle published */
     uint64_t candle_trades;
-    struct level best[2];                /* ticker, bbo trigger */
+    struct level best[2]; /* ticker, bbo trigger */
     uint64_t ticker_trades;
-    uint64_t skipped_trades;             /* fell off the ring before they were published */
-    uint32_t shards;                     /* bit mask of shards that follow */
-    uint32_t waiting;                    /* bit mask of shards that want a snapshot when primed */
-    void *refs[LINK_SHARDS_MAX];         /* each shard's own name of the stream */
-    struct pub_stream *next;             /* streams of the symbol */
+    uint64_t skipped_trades;     /* fell off the ring before they were published */
+    uint32_t shards;             /* bit mask of shards that follow */
+    uint32_t waiting;            /* bit mask of shards that want a snapshot when primed */
+    void *refs[LINK_SHARDS_MAX]; /* each shard's own name of the stream */
+    struct pub_stream *next;     /* streams of the symbol */
     UT_hash_handle hh;
 };
 

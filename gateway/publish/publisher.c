@@ -301,8 +301,8 @@ void publisher_turn(struct publisher *p)
 static void set_system(struct publisher *p, enum link_system system)
 {
     if (system != p->system) {
-        log_warn("publish", "system", "\"from\":\"%s\",\"to\":\"%s\"",
-                 link_system_names[p->system], link_system_names[system]);
+        log_warn("publish", "system", "\"from\":\"%s\",\"to\":\"%s\"", link_system_names[p->system],
+                 link_system_names[system]);
         p->system = system;
         broadcast(p, &(struct mail){.kind = LINK_SYSTEM, .number = (uint32_t)system});
         wake_shards(p);

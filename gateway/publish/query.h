@@ -1,9 +1,9 @@
 /* gateway/publish/query.h - questions REST asks the market thread, and their answers.
- * Why: market state belongs to the market thread; a REST handler sends a question by mailbox and gets
- * finished text back. Answering is pure: state in, JSON out.
- * Owner: a query belongs to whoever holds it: REST until posted (LINK_QUERY), market until answered
- * (LINK_ANSWER), then REST again.
- * Invariant: an answered query has err == GW_OK and a complete body, or err and no body (QUERY_READY has both). */
+ * Why: market state belongs to the market thread; a REST handler sends a question by mailbox and
+ * gets finished text back. Answering is pure: state in, JSON out. Owner: a query belongs to whoever
+ * holds it: REST until posted (LINK_QUERY), market until answered (LINK_ANSWER), then REST again.
+ * Invariant: an answered query has err == GW_OK and a complete body, or err and no body
+ * (QUERY_READY has both). */
 #ifndef GATEWAY_PUBLISH_QUERY_H
 #define GATEWAY_PUBLISH_QUERY_H
 #include "gateway/base/buf.h"
@@ -29,29 +29,30 @@ enum query_kind {
 
 struct query {
     enum query_kind kind;
-    uint32_t symbols[QUERY_SYMBOLS_MAX];              /* numbers; count 0: all, where that makes sense */
-    char names[QUERY_SYMBOLS_MAX][SYMBOL_NAME_MAX];   /* as the caller wrote them: keys of Kraken answers */
+    uint32_t symbols[QUERY_SYMBOLS_MAX]; /* numbers; count 0: all, where that makes sense */
+    char names[QUERY_SYMBOLS_MAX]
+              [SYMBOL_NAME_MAX]; /* as the caller wrote them: keys of Kraken answers */
     uint32_t symbol_count;
-    uint32_t depth;    /* levels a side, 0: full */
-    int interval;      /* index in candle_minutes */
-    uint32_t limit;    /* most rows */
+    uint32_t depth; /* levels a side, 0: full */
+    int interval;   /* index in candle_minutes */
+    uint32_t limit; /* most rows */
     bool has_since;
-    int64_t since;     /* OHLC: s; Kraken trades: ns; /v1 trades: after this id; /v1 candles: s */
+    int64_t since; /* OHLC: s; Kraken trades: ns; /v1 trades: after this id; /v1 candles: s */
     enum gw_err err;
     struct buf body;
-    uint64_t id;        /* REST's own: which request it belongs to */
+    uint64_t id; /* REST's own: which request it belongs to */
 };
 
 /* What the market thread shows of itself. */
 struct market_view {
     const struct symbols *symbols;
-    struct instrument *instruments;    /* by symbol number */
-    const enum pair_status *status;    /* by symbol number */
+    struct instrument *instruments; /* by symbol number */
+    const enum pair_status *status; /* by symbol number */
     enum link_system system;
-    bool connected;                    /* to the feed */
-    int64_t connected_changed_ns;      /* wall clock of the last change */
-    int64_t last_entry_ns;             /* wall clock of the last entry read, 0: none */
-    int64_t now_ns;                    /* wall clock */
+    bool connected;               /* to the feed */
+    int64_t connected_changed_ns; /* wall clock of the last change */
+    int64_t last_entry_ns;        /* wall clock of the last entry read, 0: none */
+    int64_t now_ns;               /* wall clock */
 };
 
 /* Fills err and body. */

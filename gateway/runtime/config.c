@@ -9,8 +9,8 @@
 #define ENV_PREFIX "PORTCULLIS_"
 
 static const char *const type_names[] = {
-    [CFG_BOOL] = "bool",      [CFG_UINT] = "number", [CFG_SIZE] = "size",
-    [CFG_MSEC] = "duration",  [CFG_TEXT] = "text",   [CFG_ENDPOINT] = "host:port",
+    [CFG_BOOL] = "bool",     [CFG_UINT] = "number", [CFG_SIZE] = "size",
+    [CFG_MSEC] = "duration", [CFG_TEXT] = "text",   [CFG_ENDPOINT] = "host:port",
 };
 
 struct unit {
@@ -19,7 +19,8 @@ struct unit {
 };
 static const struct unit size_units[] = {
     {"", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}};
-static const struct unit msec_units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+static const struct unit msec_units[] = {
+    {"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
 
 /* Number with one of COUNT unit suffixes. */
 static bool parse_number(const char *text, const struct unit *units, size_t count, uint64_t *out)
@@ -196,8 +197,8 @@ static bool find_row(const struct cfg_binding *bindings, size_t count, const cha
     return false;
 }
 
-static void unknown_key(struct buf *errors, const char *where, const char *section,
-                        const char *key, const struct cfg_binding *bindings, size_t count)
+static void unknown_key(struct buf *errors, const char *where, const char *section, const char *key,
+                        const struct cfg_binding *bindings, size_t count)
 {
     const char *best = NULL;
     unsigned best_distance = 4;
@@ -383,7 +384,8 @@ void config_fini(const struct cfg_binding *bindings, size_t count)
 void config_describe(const struct cfg_table *const *tables, size_t count, struct buf *out)
 {
     for (size_t t = 0; t < count; t++) {
-        buf_printf(out, "\n## %s\n\n| key | type | default | accepted | what |\n|---|---|---|---|---|\n",
+        buf_printf(out,
+                   "\n## %s\n\n| key | type | default | accepted | what |\n|---|---|---|---|---|\n",
                    tables[t]->section);
         for (size_t r = 0; r < tables[t]->count; r++) {
             const struct cfg_row *row = &tables[t]->rows[r];

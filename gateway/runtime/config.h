@@ -1,9 +1,10 @@
-/* gateway/runtime/config.h - configuration declared in tables, read from one YAML file and the environment.
- * Why: a key is one row of its module's table; the struct field, the YAML key, the environment variable,
- * the range check, the default and the docs page all follow from the row.
- * Every key `section.key` is also PORTCULLIS_SECTION_KEY in the environment, which wins over the file.
- * Owner: loaded on the main thread before any other thread starts; immutable afterwards.
- * Invariant: after config_load() returned GW_OK each field of each table holds a value inside its range.
+/* gateway/runtime/config.h - configuration declared in tables, read from one YAML file and the
+ * environment. Why: a key is one row of its module's table; the struct field, the YAML key, the
+ * environment variable, the range check, the default and the docs page all follow from the row.
+ * Every key `section.key` is also PORTCULLIS_SECTION_KEY in the environment, which wins over the
+ * file. Owner: loaded on the main thread before any other thread starts; immutable afterwards.
+ * Invariant: after config_load() returned GW_OK each field of each table holds a value inside its
+ * range.
  *
  * A module declares:
  *   #define WS_CONFIG(X) / * key, type, default, min, max, help * /                          \
@@ -57,17 +58,19 @@ struct cfg_binding {
 #define CFG_ROW_OF(strukt, key, type, fallback, min, max, help)                                    \
     {#key, CFG_##type, fallback, min, max, help, offsetof(strukt, key)},
 
-/* Reads PATH (NULL: defaults and environment only) and ENVP ("NAME=value" array, NULL-terminated) into
- * the COUNT bindings. ERRORS receives every error, one a line: "portcullis.yaml:12: ws.max_clients: ...",
- * with what would be accepted. Unknown sections and keys, duplicate keys, and unknown PORTCULLIS_
- * variables are errors. PORTCULLIS_DATA and PORTCULLIS_TEST_* are not ours to judge and are skipped.
- * GW_ECONFIG if there was any; the targets are then not to be used. Strings are owned by the targets. */
-GW_MUSTCHECK enum gw_err config_load(const char *path, char *const *envp,
-                                     const struct cfg_binding *bindings, size_t count,
-                                     struct buf *errors);
+/* Reads PATH (NULL: defaults and environment only) and ENVP ("NAME=value" array, NULL-terminated)
+ * into the COUNT bindings. ERRORS receives every error, one a line: "portcullis.yaml:12:
+ * ws.max_clients: ...", with what would be accepted. Unknown sections and keys, duplicate keys, and
+ * unknown PORTCULLIS_ variables are errors. PORTCULLIS_DATA and PORTCULLIS_TEST_* are not ours to
+ * judge and are skipped. GW_ECONFIG if there was any; the targets are then not to be used. Strings
+ * are owned by the targets. */
+GW_MUSTCHECK
+enum gw_err config_load(const char *path, char *const *envp, const struct cfg_binding *bindings,
+                        size_t count, struct buf *errors);
 /* Frees the strings of the targets. */
 void config_fini(const struct cfg_binding *bindings, size_t count);
-/* Markdown: one section a table, one table row a key (key, environment, type, default, range, help). */
+/* Markdown: one section a table, one table row a key (key, environment, type, default, range,
+ * help). */
 void config_describe(const struct cfg_table *const *tables, size_t count, struct buf *out);
 
 /* Splits a validated ENDPOINT: HOST (without brackets, at most 63 bytes) and port. False for "". */

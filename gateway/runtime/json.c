@@ -7,7 +7,8 @@ void json_setup(void)
     json_object_seed(0);
 }
 
-/* Does TEXT nest deeper than MAX? Strings are skipped; anything malformed is jansson's to refuse. */
+/* Does TEXT nest deeper than MAX? Strings are skipped; anything malformed is jansson's to refuse.
+ */
 static bool too_deep(const char *text, size_t len, unsigned max)
 {
     unsigned depth = 0;

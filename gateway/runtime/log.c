@@ -122,9 +122,10 @@ static void offer(const char *line, size_t len)
         atomic_fetch_add_explicit(&logger.dropped, 1, memory_order_relaxed);
     } else {
         if (logger.dropped_unsaid != 0) {
-            buf_printf(&logger.pending,
-                       "{\"level\":\"warn\",\"mod\":\"log\",\"event\":\"dropped\",\"lines\":%llu}\n",
-                       (unsigned long long)logger.dropped_unsaid);
+            buf_printf(
+                &logger.pending,
+                "{\"level\":\"warn\",\"mod\":\"log\",\"event\":\"dropped\",\"lines\":%llu}\n",
+                (unsigned long long)logger.dropped_unsaid);
             logger.dropped_unsaid = 0;
         }
         buf_append(&logger.pending, line, len);
@@ -145,8 +146,8 @@ void log_write(enum log_level level, const char *mod, const char *event, const c
     }
     buf_lit(&line, "{\"ts\":\"");
     buf_rfc3339(&line, clock_real_ns(), 6);
-    buf_printf(&line, "\",\"level\":\"%s\",\"mod\":\"%s\",\"event\":\"%s\"", level_names[level], mod,
-               event);
+    buf_printf(&line, "\",\"level\":\"%s\",\"mod\":\"%s\",\"event\":\"%s\"", level_names[level],
+               mod, event);
     head = line.len;
     buf_putc(&line, ',');
     va_start(ap, fields);

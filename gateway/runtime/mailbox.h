@@ -1,9 +1,9 @@
 /* gateway/runtime/mailbox.h - bounded queue from any thread to one libuv loop.
- * Why: threads share no mutable state; they post fixed-size messages. A ring of cells with sequence numbers (Dmitry
- * Vyukov's bounded queue), no lock; one wake (uv_async_t) per batch, not per message.
- * Owner: post and wake: any thread. Everything else: the loop it was opened on.
- * Invariant: messages of one producer arrive in order. Overflow rule: a message that does not fit is
- * refused (post returns false), counted, and `overrun` is raised for the consumer, who must treat what it
+ * Why: threads share no mutable state; they post fixed-size messages. A ring of cells with sequence
+ * numbers (Dmitry Vyukov's bounded queue), no lock; one wake (uv_async_t) per batch, not per
+ * message. Owner: post and wake: any thread. Everything else: the loop it was opened on. Invariant:
+ * messages of one producer arrive in order. Overflow rule: a message that does not fit is refused
+ * (post returns false), counted, and `overrun` is raised for the consumer, who must treat what it
  * keeps from that producer as incomplete. */
 #ifndef GATEWAY_RUNTIME_MAILBOX_H
 #define GATEWAY_RUNTIME_MAILBOX_H
@@ -34,7 +34,8 @@ void mailbox_close(struct mailbox *m);
 bool mailbox_take(struct mailbox *m, struct mail *out);
 void mailbox_destroy(struct mailbox **mp);
 
-GW_MUSTCHECK bool mailbox_post(struct mailbox *m, const struct mail *mail);
+GW_MUSTCHECK
+bool mailbox_post(struct mailbox *m, const struct mail *mail);
 /* After the last post of a batch. */
 void mailbox_wake(struct mailbox *m);
 

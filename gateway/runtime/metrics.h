@@ -1,15 +1,16 @@
 /* gateway/runtime/metrics.h - metrics declared in tables, kept per thread, summed by the reader.
- * Why: a row of a table is the metric, its docs line and its /metrics text (Prometheus format 0.0.4).
- * Each thread counts in a set of its own (relaxed atomics, no sharing of cache lines); a scrape sums.
- * Owner: a set is written by the one thread that created it; metrics_render() may run on any thread.
- * Invariant: names follow Prometheus rules: counters end in _total, units are in the name.
+ * Why: a row of a table is the metric, its docs line and its /metrics text (Prometheus format
+ * 0.0.4). Each thread counts in a set of its own (relaxed atomics, no sharing of cache lines); a
+ * scrape sums. Owner: a set is written by the one thread that created it; metrics_render() may run
+ * on any thread. Invariant: names follow Prometheus rules: counters end in _total, units are in the
+ * name.
  *
- *   #define WS_METRICS(X) / * id, name, type, label, help * /                                      \
- *       X(WS_M_CLIENTS, "ws_clients", GAUGE, NULL, "open WebSocket sessions")                       \
- *       X(WS_M_SENT,    "ws_sent_messages_total", COUNTER, "channel", "messages written to clients")
- *   enum ws_metric { WS_METRICS(METRIC_AS_ENUM) WS_M_COUNT };
- *   const struct metric_row rows[] = { WS_METRICS(METRIC_AS_ROW) };
- * A labelled metric has one value per entry of its label's value list (struct metric_label). */
+ *   #define WS_METRICS(X) / * id, name, type, label, help * / \
+ *       X(WS_M_CLIENTS, "ws_clients", GAUGE, NULL, "open WebSocket sessions") \ X(WS_M_SENT,
+ * "ws_sent_messages_total", COUNTER, "channel", "messages written to clients") enum ws_metric {
+ * WS_METRICS(METRIC_AS_ENUM) WS_M_COUNT }; const struct metric_row rows[] = {
+ * WS_METRICS(METRIC_AS_ROW) }; A labelled metric has one value per entry of its label's value list
+ * (struct metric_label). */
 #ifndef GATEWAY_RUNTIME_METRICS_H
 #define GATEWAY_RUNTIME_METRICS_H
 #include <stddef.h>
@@ -57,8 +58,8 @@ void metrics_set(struct metric_set *s, unsigned id, unsigned label_index, int64_
 void metrics_observe_ns(struct metric_set *s, unsigned id, unsigned label_index, int64_t ns);
 uint64_t metrics_get(const struct metric_set *s, unsigned id, unsigned label_index);
 
-/* Prometheus text of all registered sets plus process_* (cpu seconds, resident bytes, open fds, start
- * time) and log_dropped_total. */
+/* Prometheus text of all registered sets plus process_* (cpu seconds, resident bytes, open fds,
+ * start time) and log_dropped_total. */
 void metrics_render(struct buf *out);
 /* Markdown, one section a table. */
 void metrics_describe(const struct metric_table *const *tables, size_t count, struct buf *out);

@@ -1,9 +1,9 @@
-/* gateway/store/redis.h - one asynchronous Redis connection that looks after itself: the glue to hiredis.
- * Why: hiredis 0.14 has no timeouts and no reconnect. Here each command has a deadline, a connection that misses one
- * is dropped, all its callers hear of it, and it is made anew with full-jitter backoff.
- * Owner: the loop it was created on.
- * Invariant: each accepted command's callback runs exactly once; `up` means Redis has answered on
- * this connection (a connect alone proves nothing: the kernel accepts for a stopped process). */
+/* gateway/store/redis.h - one asynchronous Redis connection that looks after itself: the glue to
+ * hiredis. Why: hiredis 0.14 has no timeouts and no reconnect. Here each command has a deadline, a
+ * connection that misses one is dropped, all its callers hear of it, and it is made anew with
+ * full-jitter backoff. Owner: the loop it was created on. Invariant: each accepted command's
+ * callback runs exactly once; `up` means Redis has answered on this connection (a connect alone
+ * proves nothing: the kernel accepts for a stopped process). */
 #ifndef GATEWAY_STORE_REDIS_H
 #define GATEWAY_STORE_REDIS_H
 #include <stdbool.h>
@@ -33,14 +33,16 @@ typedef void redis_reply_fn(void *arg, const struct redis_reply *reply);
 
 struct redis *redis_create(uv_loop_t *loop, const struct redis_options *opt,
                            void (*on_state)(void *arg, bool up), void *arg);
-/* Drops the connection: callers hear NULL, on_state is not called any more. DONE when its handles are closed. */
+/* Drops the connection: callers hear NULL, on_state is not called any more. DONE when its handles
+ * are closed. */
 void redis_close(struct redis *r, void (*done)(void *arg), void *arg);
 void redis_destroy(struct redis **rp);
 bool redis_up(const struct redis *r);
 /* Commands not yet answered. */
 uint32_t redis_pending(const struct redis *r);
 
-/* TIMEOUT_MS 0: the connection's own. CB may be NULL. False, and no callback, when not up or too many wait. */
+/* TIMEOUT_MS 0: the connection's own. CB may be NULL. False, and no callback, when not up or too
+ * many wait. */
 bool redis_command(struct redis *r, int argc, const char **argv, const size_t *lens,
                    uint32_t timeout_ms, redis_reply_fn *cb, void *arg);
 
