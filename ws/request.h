@@ -18,11 +18,11 @@
 enum ws_method { WS_UNKNOWN, WS_SUBSCRIBE, WS_UNSUBSCRIBE, WS_PING };
 
 /* The first five are streams, in the order of enum channel. */
-#define WS_CHANNELS(X)                                                                             \
-    X(BOOK, "book")                                                                                \
-    X(TRADE, "trade")                                                                              \
-    X(OHLC, "ohlc") X(TICKER, "ticker") X(INSTRUMENT, "instrument") X(HEARTBEAT, "heartbeat")      \
-        X(GATEWAY, "gateway")
+/* clang-format off */
+#define WS_CHANNELS(X) \
+    X(BOOK, "book") X(TRADE, "trade") X(OHLC, "ohlc") X(TICKER, "ticker") \
+    X(INSTRUMENT, "instrument") X(HEARTBEAT, "heartbeat") X(GATEWAY, "gateway")
+/* clang-format on */
 #define WS_CHANNEL_AS_ENUM(sym, text) WS_CH_##sym,
 enum ws_channel { WS_CHANNELS(WS_CHANNEL_AS_ENUM) WS_CHANNEL_COUNT };
 extern const char *const ws_channel_names[WS_CHANNEL_COUNT];

@@ -13,11 +13,12 @@ const struct cfg_table ws_config_table = {"ws", config_rows, GW_LEN(config_rows)
 
 static const struct metric_label ws_channel_label = {"channel", channel_names, CHANNEL_STREAMS};
 /* Why the gateway closed: values of ws_close_total{reason}. */
-#define WS_CLOSES(X)                                                                               \
-    X(GW_ESLOW, "SLOW_CONSUMER")                                                                   \
-    X(GW_EIDLE, "IDLE")                                                                            \
-    X(GW_ERATE, "RATE_LIMITED") X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART")           \
-        X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
+/* clang-format off */
+#define WS_CLOSES(X) \
+    X(GW_ESLOW, "SLOW_CONSUMER") X(GW_EIDLE, "IDLE") X(GW_ERATE, "RATE_LIMITED") \
+    X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART") \
+    X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
+/* clang-format on */
 #define WS_CLOSE_ERR(err, name)  err,
 #define WS_CLOSE_NAME(err, name) name,
 static const enum gw_err close_errs[] = {WS_CLOSES(WS_CLOSE_ERR)};

@@ -10,12 +10,12 @@
 #define FEED_JSON_MAX_DEPTH  8u
 
 /* Why an entry was refused: label of md_malformed_total. */
-#define DECODE_FAULTS(X)                                                                           \
-    X(NONE, "none")                                                                                \
-    X(TOO_BIG, "too_big")                                                                          \
-    X(JSON, "json") X(TYPE, "type") X(SYMBOL, "symbol") X(SEQ, "seq") X(EPOCH, "epoch")            \
-        X(TIME, "time") X(LEVELS, "levels") X(PRICE, "price") X(QTY, "qty") X(TRADES, "trades")    \
-            X(STATUS, "status")
+/* clang-format off */
+#define DECODE_FAULTS(X) \
+    X(NONE, "none") X(TOO_BIG, "too_big") X(JSON, "json") X(TYPE, "type") X(SYMBOL, "symbol") \
+    X(SEQ, "seq") X(EPOCH, "epoch") X(TIME, "time") X(LEVELS, "levels") X(PRICE, "price") \
+    X(QTY, "qty") X(TRADES, "trades") X(STATUS, "status")
+/* clang-format on */
 #define DECODE_FAULT_AS_ENUM(sym, text) DECODE_##sym,
 enum decode_fault { DECODE_FAULTS(DECODE_FAULT_AS_ENUM) DECODE_FAULT_COUNT };
 extern const char *const decode_fault_names[DECODE_FAULT_COUNT];
