@@ -215,14 +215,19 @@ uint64_t sub_backlog(const struct sub *sub)
     return sub->state == SUB_LIVE ? bytes + stream_backlog(sub->stream, sub->cursor) : bytes;
 }
 
-/* Answers already made go out before the close, if the socket takes them. */
+/* Answers already made go out before the close, as far as the socket takes them. */
 static bool write_control(struct session *s)
 {
+    const uint8_t *bytes = (const uint8_t *)s->control.data;
+    uint32_t len = (uint32_t)s->control.len;
+    uint32_t at = 0;
     bool ok = true;
 
-    if (s->partial == NULL && s->control.len != 0 && s->control.len <= TRANSPORT_WRITE_MAX &&
-        !transport_choked(s->conn)) {
-        ok = transport_write(s->conn, s->control.data, s->control.len);
+    while (ok && s->partial == NULL && at < len && !transport_choked(s->conn)) {
+        uint32_t take = frame_pieces(bytes, len, at, TRANSPORT_WRITE_MAX);
+
+        ok = transport_write(s->conn, bytes + at, take);
+        at += take;
     }
     buf_fini(&s->control);
     return ok;
@@ -307,7 +312,7 @@ void session_evict(struct session *s)
 static void put_partial(struct session *s, struct buf *batch)
 {
     uint32_t room = (uint32_t)(TRANSPORT_WRITE_MAX - batch->len);
-    uint32_t take = frame_pieces(s->partial, s->partial_at, room);
+    uint32_t take = frame_pieces(s->partial->bytes, s->partial->len, s->partial_at, room);
 
     if (take > room) {
         return;
@@ -402,7 +407,7 @@ static bool fill(struct session *s, struct buf *batch)
             session_evict(s);
             return false;
         }
-        if (batch->len + frame_pieces(f, 0, 0) > TRANSPORT_WRITE_MAX) {
+        if (batch->len + frame_pieces(f->bytes, f->len, 0, 0) > TRANSPORT_WRITE_MAX) {
             break;
         }
         metrics_add(s->shard->metrics, WS_M_SENT, sub->stream->key.channel, 1);

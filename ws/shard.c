@@ -280,7 +280,7 @@ static void on_mail(void *arg, struct mail *m)
         start_drain(s);
         break;
     default:
-        GW_ASSERT(!"not a message to a shard");
+        GW_UNREACHABLE("not a message to a shard");
     }
 }
 

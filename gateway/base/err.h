@@ -65,6 +65,9 @@ static inline const char *gw_err_text(enum gw_err err)
 _Noreturn void gw_assert_failed(const char *expr, const char *file, int line);
 #define GW_ASSERT(expr) ((expr) ? (void)0 : gw_assert_failed(#expr, __FILE__, __LINE__))
 
+/* A place that cannot be reached, with the reason. */
+#define GW_UNREACHABLE(why) gw_assert_failed(why, __FILE__, __LINE__)
+
 /* Allocation that cannot fail: an edge without memory restarts, it does not guess. */
 void *gw_malloc(size_t bytes);
 void *gw_calloc(size_t count, size_t bytes);

@@ -67,22 +67,22 @@ void frame_unref(struct frame **fp)
     }
 }
 
-static uint32_t piece_at(const struct frame *f, uint32_t offset)
+static uint32_t piece_at(const uint8_t *bytes, uint32_t offset)
 {
-    uint32_t len = f->bytes[offset + 1];
+    uint32_t len = bytes[offset + 1];
 
     if (len < 126) {
         return 2 + len;
     }
-    return 4 + ((uint32_t)f->bytes[offset + 2] << 8 | f->bytes[offset + 3]);
+    return 4 + ((uint32_t)bytes[offset + 2] << 8 | bytes[offset + 3]);
 }
 
-uint32_t frame_pieces(const struct frame *f, uint32_t offset, uint32_t limit)
+uint32_t frame_pieces(const uint8_t *bytes, uint32_t len, uint32_t offset, uint32_t limit)
 {
-    uint32_t taken = piece_at(f, offset);
+    uint32_t taken = piece_at(bytes, offset);
 
-    while (offset + taken < f->len) {
-        uint32_t next = piece_at(f, offset + taken);
+    while (offset + taken < len) {
+        uint32_t next = piece_at(bytes, offset + taken);
 
         if (taken + next > limit) {
             break;

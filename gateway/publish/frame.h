@@ -29,9 +29,9 @@ static inline void frame_ref(struct frame *f, uint32_t count)
     atomic_fetch_add_explicit(&f->refs, count, memory_order_relaxed);
 }
 void frame_unref(struct frame **fp);
-/* Bytes of the whole pieces, starting at OFFSET (a piece boundary), that fit LIMIT; at least one
- * piece. */
-uint32_t frame_pieces(const struct frame *f, uint32_t offset, uint32_t limit);
+/* Of BYTES, whole pieces one after the other: how many bytes, from OFFSET (a piece boundary) on,
+ * are whole pieces that fit LIMIT; at least one piece. */
+uint32_t frame_pieces(const uint8_t *bytes, uint32_t len, uint32_t offset, uint32_t limit);
 /* Bytes that LEN payload bytes take when framed. */
 size_t frame_size(size_t len);
 /* Frames PAYLOAD into OUT, which has room for frame_size(len). */

@@ -249,6 +249,6 @@ void pub_stream_snapshot(struct pub_stream *s, struct buf *out)
         encode_ticker(out, s->in, &gw);
         break;
     case CHANNEL_INSTRUMENT:
-        GW_ASSERT(!"instrument snapshots are the publisher's");
+        GW_UNREACHABLE("instrument snapshots are the publisher's");
     }
 }

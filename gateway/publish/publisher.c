@@ -492,7 +492,7 @@ static void on_mail(void *arg, struct mail *m)
         p->opt.on_stop(p->opt.stop_arg);
         break;
     default:
-        GW_ASSERT(!"not a message to the market");
+        GW_UNREACHABLE("not a message to the market");
     }
 }
 

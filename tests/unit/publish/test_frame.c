@@ -21,7 +21,7 @@ static void check(size_t len)
     f = frame_create(text.data, len, 7, 1);
     assert_int_equal(f->len, frame_size(len));
     while (at < f->len) {
-        uint32_t piece = frame_pieces(f, at, 0);
+        uint32_t piece = frame_pieces(f->bytes, f->len, at, 0);
         uint32_t header = f->bytes[at + 1] == 126 ? 4 : 2;
 
         assert_true(piece <= 16384);
@@ -35,7 +35,7 @@ static void check(size_t len)
     if (len != 0) {
         assert_memory_equal(back.data, text.data, len);
     }
-    assert_int_equal(frame_pieces(f, 0, UINT32_MAX), f->len);
+    assert_int_equal(frame_pieces(f->bytes, f->len, 0, UINT32_MAX), f->len);
     frame_unref(&f);
     assert_null(f);
     buf_fini(&text);
