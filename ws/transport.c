@@ -75,8 +75,9 @@ static int confirm_upgrade(struct lws *wsi)
 
 static bool path_known(const char *path)
 {
-    return strcmp(path, "/v2") == 0 || strcmp(path, "/v2/public") == 0 ||
-           strcmp(path, "/v2/private") == 0;
+    /* "/v2/private" needs keys, which this listener does not know yet: refused rather than served
+     * as public. */
+    return strcmp(path, "/v2") == 0 || strcmp(path, "/v2/public") == 0;
 }
 
 static int open_session(struct transport *t, struct lws *wsi, struct transport_conn *c)

@@ -258,8 +258,12 @@ static void stop(struct gateway *g)
 
 int daemon_run(const struct daemon_config *config, const struct symbols *symbols)
 {
-    struct gateway g = {.config = config, .symbols = symbols};
+    /* Static: libh2o keeps handles on the loop that it cannot give back (http_server_destroy()). */
+    static struct gateway g;
     enum gw_err err;
+
+    g.config = config;
+    g.symbols = symbols;
 
     (void)signal(SIGPIPE, SIG_IGN);
     raise_nofile();

@@ -35,10 +35,10 @@ static void describe_metrics(struct buf *out)
         &feed_metrics, &publisher_metrics, &ws_metrics, &http_metrics, &redis_metrics,
     };
 
-    buf_lit(out,
-            "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
-            "`md_seq`, `md_events_total`, `md_trades_total`, `md_book_levels`, `md_symbol_live` "
-            "by symbol and the usual `process_*`.\n");
+    buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
+                 "`md_seq`, `md_events_total`, `md_trades_total`, `md_book_levels`, "
+                 "`md_symbol_live`, `md_seq_gap_total`, `md_seq_duplicate_total` "
+                 "by symbol and the usual `process_*`.\n");
     metrics_describe(tables, GW_LEN(tables), out);
 }
 

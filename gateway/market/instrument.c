@@ -85,7 +85,6 @@ static void apply_trades(struct instrument *in, const struct feed_event *e, bool
         r->changed |= CHANGED_TRADES;
     }
     in->fresh_trade_ids = false;
-    in->trade_events++;
 }
 
 struct apply_result instrument_apply(struct instrument *in, const struct feed_event *e,
@@ -99,6 +98,7 @@ struct apply_result instrument_apply(struct instrument *in, const struct feed_ev
     memcpy(epoch, in->seq.epoch, sizeof epoch);
     r.verdict = sequencer_take(&in->seq, e, &r.lost);
     if (r.verdict == SEQ_DUPLICATE || r.verdict == SEQ_STALE) {
+        in->duplicates += r.verdict == SEQ_DUPLICATE;
         return r;
     }
     r.epoch_changed = had_epoch && strcmp(epoch, in->seq.epoch) != 0;
@@ -107,6 +107,7 @@ struct apply_result instrument_apply(struct instrument *in, const struct feed_ev
     /* A first snapshot heals nothing; a gap and its healing snapshot may be one entry. */
     r.healed = had_epoch && r.verdict == SEQ_RESYNC;
     in->events++;
+    in->gaps += r.broken;
     switch (e->type) {
     case EVENT_BOOK_SNAPSHOT:
         apply_snapshot(in, e, &r);
@@ -130,6 +131,7 @@ struct apply_result instrument_apply(struct instrument *in, const struct feed_ev
         /* Never shown to anybody: as good as no book until the next snapshot. */
         r.crossed = true;
         r.broken = was_live;
+        in->gaps += was_live;
         r.healed = false;
         r.changed &= ~(unsigned)CHANGED_BOOK;
         in->has_book = false;

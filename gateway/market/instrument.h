@@ -26,7 +26,8 @@ struct instrument {
     struct candles candles;
     uint64_t gap_trade_from; /* first trade id missing since the last gap, 0: none */
     uint64_t gap_trade_to;
-    uint64_t trade_events; /* entries with trades applied: what rate displays read */
+    uint64_t gaps;       /* times continuity was lost */
+    uint64_t duplicates; /* entries dropped: sequence number already seen */
 };
 
 /* What an event changed. */

@@ -177,17 +177,17 @@ uint32_t symbols_find_rest(const struct symbols *s, const char *name)
 {
     char dashed[SYMBOL_NAME_MAX];
     uint32_t number = symbols_find(s, name);
-    char *dash;
 
     if (number != SYMBOL_NONE || strlen(name) >= sizeof dashed) {
         return number;
     }
     number = alias_find(s->by_joined, name);
     memcpy(dashed, name, strlen(name) + 1);
-    dash = strchr(dashed, '-');
-    if (number == SYMBOL_NONE && dash != NULL) {
+    /* Any dash may be the one between base and quote: "BTC-PERP-USD". */
+    for (char *dash = dashed; number == SYMBOL_NONE && (dash = strchr(dash, '-')) != NULL; dash++) {
         *dash = '/';
         number = symbols_find(s, dashed);
+        *dash = '-';
     }
     return number;
 }

@@ -245,6 +245,16 @@ static uint64_t value_trades(const struct instrument *in)
     return in->trades.end;
 }
 
+static uint64_t value_gaps(const struct instrument *in)
+{
+    return in->gaps;
+}
+
+static uint64_t value_duplicates(const struct instrument *in)
+{
+    return in->duplicates;
+}
+
 static uint64_t value_live(const struct instrument *in)
 {
     return instrument_live(in);
@@ -271,6 +281,17 @@ static void answer_metrics(struct query *q, const struct market_view *m)
     put_metric(q, m, "md_trades_total", "counter", "trades seen", value_trades);
     put_levels(q, m);
     put_metric(q, m, "md_symbol_live", "gauge", "1 while the book is sound", value_live);
+    put_metric(q, m, "md_seq_gap_total", "counter", "times continuity was lost", value_gaps);
+    put_metric(q, m, "md_seq_duplicate_total", "counter", "entries with a number already seen",
+               value_duplicates);
+    if (m->last_entry_ns != 0) {
+        buf_lit(&q->body,
+                "# HELP upstream_last_event_age_seconds since the last entry of the feed\n"
+                "# TYPE upstream_last_event_age_seconds gauge\n"
+                "upstream_last_event_age_seconds ");
+        buf_fixed(&q->body, m->now_ns - m->last_entry_ns, 9);
+        buf_putc(&q->body, '\n');
+    }
 }
 
 void query_md(struct query *q, const struct market_view *m)

@@ -226,3 +226,17 @@ test('kill -9 in mid-replay, twice: same books, candles and trades at the end', 
   await until('the book after restart', 10000, async () => (await stage.get(`${stage.adminUrl}/readyz`)).status === 200);
   await checkAll(stage);
 }));
+
+test('D: the 1,695 symbols of a real venue load, with their states', { ...needsRecordings, timeout: 60000 }, () => onStage(async (stage) => {
+  stage.writeSymbols(['--data', recordings(), '--sets', 'D']);
+  await stage.startGateway();
+  const { result } = await stage.json(`${stage.publicUrl}/0/public/AssetPairs`);
+  const states = Object.values(result).map((p) => p.status);
+  assert.equal(states.length, 1695);
+  assert.equal(states.filter((s) => s === 'online').length, 1262);
+  const client = await Client.connect(stage);
+  await client.subscribe({ channel: 'instrument' });
+  const { data } = await client.waitFor((m) => m.channel === 'instrument');
+  assert.equal(data.pairs.length, 1695);
+  client.close();
+}));

@@ -555,7 +555,15 @@ static void test_metrics(void **state)
               "md_book_levels{symbol=\"BTC/USD\",side=\"bid\"} 2\n"
               "md_book_levels{symbol=\"BTC/USD\",side=\"ask\"} 2\n"
               "# HELP md_symbol_live 1 while the book is sound\n# TYPE md_symbol_live gauge\n"
-              "md_symbol_live{symbol=\"BTC/USD\"} 1\n");
+              "md_symbol_live{symbol=\"BTC/USD\"} 1\n"
+              "# HELP md_seq_gap_total times continuity was lost\n# TYPE md_seq_gap_total counter\n"
+              "md_seq_gap_total{symbol=\"BTC/USD\"} 0\n"
+              "# HELP md_seq_duplicate_total entries with a number already seen\n"
+              "# TYPE md_seq_duplicate_total counter\n"
+              "md_seq_duplicate_total{symbol=\"BTC/USD\"} 0\n"
+              "# HELP upstream_last_event_age_seconds since the last entry of the feed\n"
+              "# TYPE upstream_last_event_age_seconds gauge\n"
+              "upstream_last_event_age_seconds 5.000000000\n");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
