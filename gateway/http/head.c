@@ -71,7 +71,7 @@ static enum head_verdict check_field(const char *line, size_t len, struct seen *
 {
     const char *colon = memchr(line, ':', len);
     size_t name_len = colon != NULL ? (size_t)(colon - line) : 0;
-    const char *value = colon + 1;
+    const char *value = colon != NULL ? colon + 1 : line + len;
     const char *end = line + len;
 
     if (line[0] == ' ' || line[0] == '\t' || name_len == 0) {

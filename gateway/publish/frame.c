@@ -35,9 +35,11 @@ void frame_write(uint8_t *out, const char *payload, size_t len)
             *out++ = (uint8_t)(piece >> 8);
             *out++ = (uint8_t)(piece & 0xff);
         }
-        memcpy(out, payload, piece);
-        out += piece;
-        payload += piece;
+        if (piece != 0) {
+            memcpy(out, payload, piece);
+            out += piece;
+            payload += piece;
+        }
         opcode = OP_CONTINUATION;
     } while (len != 0);
 }
