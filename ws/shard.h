@@ -32,6 +32,7 @@
     X(control_burst,    UINT, "50",     1, 100000,              "control messages at once of one client")                      \
     X(symbols_per_channel, UINT, "200", 1, 100000,              "symbols per channel of one client")                           \
     X(interval_0_for_all, BOOL, "false", 0, 0,                  "gw.interval_ms 0 (every engine batch) also without a key")    \
+    X(unsent_bytes,     SIZE, "64KiB",  4096, 16777216,         "bytes a socket takes beyond what the network takes (TCP_NOTSENT_LOWAT): above it a client counts as slow") \
     X(release_buffers,  BOOL, "true",   0, 0,                   "give TLS buffers back between writes (less memory, more time)") \
     X(mailbox,          UINT, "65536",  1024, 1048576,          "messages from the market that may wait for a shard")
 /* clang-format on */

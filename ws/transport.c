@@ -32,6 +32,7 @@ struct transport {
     struct lws_vhost *vhost;
     struct transport_handlers handlers;
     void *arg;
+    uint32_t unsent_bytes;
     bool release_buffers;
     lws_retry_bo_t retry;
     struct lws_protocols protocols[2];
@@ -163,6 +164,7 @@ static void adopt(struct transport *t, int fd, const struct sockaddr_storage *pe
         return;
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &t->unsent_bytes, sizeof t->unsent_bytes);
     /* The library closes the socket when it cannot take it. */
     (void)lws_adopt_socket_vhost(t->vhost, fd);
 }
@@ -241,6 +243,7 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
     t->listen_fd = -1;
     t->handlers = *handlers;
     t->arg = arg;
+    t->unsent_bytes = opt->unsent_bytes;
     t->release_buffers = opt->release_buffers;
     t->retry.secs_since_valid_ping = opt->ping_after_s;
     t->retry.secs_since_valid_hangup = opt->hangup_after_s;

@@ -39,7 +39,9 @@ struct transport_options {
     uint32_t max_connections;
     uint16_t ping_after_s; /* protocol ping after so long without a byte from the peer */
     uint16_t hangup_after_s;
-    bool release_buffers; /* SSL_MODE_RELEASE_BUFFERS: less memory, more time */
+    uint32_t unsent_bytes; /* TCP_NOTSENT_LOWAT: the kernel holds little, so lag shows soon and
+                              stale data is not queued */
+    bool release_buffers;  /* SSL_MODE_RELEASE_BUFFERS: less memory, more time */
 };
 
 GW_MUSTCHECK

@@ -159,3 +159,33 @@ test('SIGTERM: clients are told, closed with 1012, exit code 0', { timeout: 6000
     assert.ok(c.messages.some((m) => m.channel === 'gateway' && m.data[0].event === 'shutdown'));
   }
 }));
+
+test('a client that stops reading is evicted with 4008; the others do not notice', { timeout: 60000 }, () => withMarket({ ws: { lag: '1s', lag_bytes: '256KiB' } }, async (stage, feeder) => {
+  feeder.kill('SIGTERM');
+  const busy = stage.feed('--data', 'synthetic', '--symbols', '6', '--rate', '3000', '--seed', '8', '--time', 'now');
+  const [slow, quick] = [await Client.connect(stage), await Client.connect(stage)];
+  const symbols = ['BTC/USD', 'ETH/USD', 'ADA/USD', 'DOT/USD'];
+  for (const client of [slow, quick]) {
+    for (const params of [{ channel: 'book', symbol: symbols, depth: 100, gw: { interval_ms: 20 } }, { channel: 'trade', symbol: symbols }]) await client.subscribe(params);
+  }
+  let breaks = 0;
+  const last = new Map();
+  quick.onMessage = (m) => {
+    if (m.channel !== 'book') return;
+    const { symbol } = m.data[0];
+    if (m.gw.p !== null && last.has(symbol) && last.get(symbol) !== m.gw.p) breaks++;
+    last.set(symbol, m.gw.s);
+  };
+  slow.socket._socket.pause();
+  await until('the eviction', 30000, async () => (await stage.metrics()).get('ws_close_total{reason="SLOW_CONSUMER"}') === 1);
+  slow.socket._socket.resume();
+  assert.ok([4008, 1006].includes((await slow.closed).code)); // a reader that comes back within two seconds still gets the code
+  const from = quick.messages.length;
+  await sleep(1000);
+  assert.ok(quick.messages.length - from > 100, `messages in a second: ${quick.messages.length - from}`);
+  assert.equal(breaks, 0);
+  await until('the session is gone', 5000, async () => (await stage.metrics()).get('ws_clients') === 1);
+  assert.equal((await stage.metrics()).get('ws_backlog_bytes'), 0);
+  quick.close();
+  busy.kill('SIGTERM');
+}));
