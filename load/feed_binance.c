@@ -36,23 +36,6 @@ static void symbol_name(const char *joined, char out[SYMBOL_NAME_MAX])
     (void)snprintf(out, SYMBOL_NAME_MAX, "%s", joined);
 }
 
-static bool add_levels(struct tape *t, struct tape_step *s, enum side side, const json_t *list)
-{
-    size_t i;
-    json_t *pair;
-
-    json_array_foreach(list, i, pair)
-    {
-        const char *px = json_string_value(json_array_get(pair, 0));
-        const char *qty = json_string_value(json_array_get(pair, 1));
-
-        if (px == NULL || qty == NULL || !tape_level(t, s, side, px, qty)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static json_int_t number(const json_t *o, const char *key)
 {
     return json_integer_value(json_object_get(o, key));
@@ -75,8 +58,8 @@ static bool add_delta(struct reader *r, const json_t *data, int64_t recv_ns)
     r->last_update = last;
     s = tape_add(r->tape, EVENT_BOOK_DELTA, r->symbol, recv_ns, number(data, "E") * 1000000);
     s->venue_seq = (uint64_t)last;
-    return add_levels(r->tape, s, SIDE_BID, json_object_get(data, "b")) &&
-           add_levels(r->tape, s, SIDE_ASK, json_object_get(data, "a"));
+    return tape_levels(r->tape, s, SIDE_BID, json_object_get(data, "b")) &&
+           tape_levels(r->tape, s, SIDE_ASK, json_object_get(data, "a"));
 }
 
 static bool on_delta(struct reader *r, json_t *data, int64_t recv_ns)
@@ -102,8 +85,8 @@ static bool on_snapshot(struct reader *r, const json_t *root, int64_t recv_ns)
         return false;
     }
     s = tape_add(r->tape, EVENT_BOOK_SNAPSHOT, r->symbol, recv_ns, recv_ns);
-    ok = add_levels(r->tape, s, SIDE_BID, json_object_get(root, "bids")) &&
-         add_levels(r->tape, s, SIDE_ASK, json_object_get(root, "asks"));
+    ok = tape_levels(r->tape, s, SIDE_BID, json_object_get(root, "bids")) &&
+         tape_levels(r->tape, s, SIDE_ASK, json_object_get(root, "asks"));
     r->last_update = number(root, "lastUpdateId");
     r->tape->symbols[r->symbol].has_snapshot = true;
     for (size_t i = 0; i < r->early_count; i++) {

@@ -45,22 +45,9 @@ static int64_t time_of(const json_t *root, int64_t fallback)
 static bool on_snapshot(struct tape *t, const json_t *root, int64_t recv_ns)
 {
     struct tape_step *s = tape_add(t, EVENT_BOOK_SNAPSHOT, symbol_of(t, root), recv_ns, recv_ns);
-    static const char *const sides[2] = {"bids", "asks"};
-    bool ok = true;
 
-    for (int side = 0; ok && side < 2; side++) {
-        size_t i;
-        json_t *row;
-
-        json_array_foreach(json_object_get(root, sides[side]), i, row)
-        {
-            const char *px = json_string_value(json_array_get(row, 0));
-            const char *qty = json_string_value(json_array_get(row, 1));
-
-            ok = ok && px != NULL && qty != NULL && tape_level(t, s, (enum side)side, px, qty);
-        }
-    }
-    return ok;
+    return tape_levels(t, s, SIDE_BID, json_object_get(root, "bids")) &&
+           tape_levels(t, s, SIDE_ASK, json_object_get(root, "asks"));
 }
 
 static bool on_update(struct tape *t, const json_t *root, int64_t recv_ns)

@@ -25,23 +25,6 @@ static uint32_t symbol_of(struct tape *t, const char *pair)
     return tape_symbol(t, name, true);
 }
 
-static bool add_levels(struct tape *t, struct tape_step *s, enum side side, const json_t *list)
-{
-    size_t i;
-    json_t *row;
-
-    json_array_foreach(list, i, row)
-    {
-        const char *px = json_string_value(json_array_get(row, 0));
-        const char *qty = json_string_value(json_array_get(row, 1));
-
-        if (px == NULL || qty == NULL || !tape_level(t, s, side, px, qty)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool add_object(struct tape *t, struct tape_step *s, const json_t *o)
 {
     const char *checksum = json_string_value(json_object_get(o, "c"));
@@ -50,10 +33,10 @@ static bool add_object(struct tape *t, struct tape_step *s, const json_t *o)
         s->has_checksum = true;
         s->checksum = (uint32_t)strtoul(checksum, NULL, 10);
     }
-    return add_levels(t, s, SIDE_ASK, json_object_get(o, "as")) &&
-           add_levels(t, s, SIDE_BID, json_object_get(o, "bs")) &&
-           add_levels(t, s, SIDE_ASK, json_object_get(o, "a")) &&
-           add_levels(t, s, SIDE_BID, json_object_get(o, "b"));
+    return tape_levels(t, s, SIDE_ASK, json_object_get(o, "as")) &&
+           tape_levels(t, s, SIDE_BID, json_object_get(o, "bs")) &&
+           tape_levels(t, s, SIDE_ASK, json_object_get(o, "a")) &&
+           tape_levels(t, s, SIDE_BID, json_object_get(o, "b"));
 }
 
 /* [channelID, {...}, ({...},) "book-1000", pair] */

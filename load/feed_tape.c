@@ -97,6 +97,23 @@ bool tape_level(struct tape *t, struct tape_step *s, enum side side, const char 
     return true;
 }
 
+bool tape_levels(struct tape *t, struct tape_step *s, enum side side, const json_t *list)
+{
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(list, i, row)
+    {
+        const char *px = json_string_value(json_array_get(row, 0));
+        const char *qty = json_string_value(json_array_get(row, 1));
+
+        if (px == NULL || qty == NULL || !tape_level(t, s, side, px, qty)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool tape_trade(struct tape *t, struct tape_step *s, uint64_t id, const char *px, const char *qty,
                 bool taker_sells, bool market_order, int64_t ts_ns)
 {

@@ -4,6 +4,7 @@
  * Invariant: steps are in order of recv_ns; the first step of each symbol is its snapshot. */
 #ifndef LOAD_FEED_TAPE_H
 #define LOAD_FEED_TAPE_H
+#include <jansson.h>
 #include "gateway/market/event.h"
 
 /* While recordings are read, prices and quantities have these decimals; tape_finish() scales them
@@ -45,6 +46,8 @@ struct tape_step *tape_add(struct tape *t, enum event_type type, uint32_t symbol
 /* Adds a level of decimal text; false when it is not a number. */
 bool tape_level(struct tape *t, struct tape_step *s, enum side side, const char *px,
                 const char *qty);
+/* The same for a JSON list of rows that begin with price and quantity, as the venues write them. */
+bool tape_levels(struct tape *t, struct tape_step *s, enum side side, const json_t *list);
 bool tape_trade(struct tape *t, struct tape_step *s, uint64_t id, const char *px, const char *qty,
                 bool taker_sells, bool market_order, int64_t ts_ns);
 /* Sorts, puts each symbol's snapshot first, settles decimals. */

@@ -164,7 +164,7 @@ static bool read_interval_ms(const json_t *v, struct ws_request *r)
     return true;
 }
 
-/* Members of our own acks, which python-kraken-sdk sends back as params (PROTOCOL 2). */
+/* Members of our own acks, which python-kraken-sdk sends back as params (docs/PROTOCOL.md). */
 static bool ignore(const json_t *v, struct ws_request *r)
 {
     (void)v;

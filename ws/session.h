@@ -101,7 +101,7 @@ void session_flush(struct session *s);
 void session_close(struct session *s, enum gw_err err, struct buf *notice);
 /* Bytes not yet sent and the age of the oldest of them. */
 void session_lag(const struct session *s, uint64_t *bytes, int64_t *lag_ns);
-/* Closes a client that cannot keep up and tells it why (PROTOCOL 5.4). */
+/* Closes a client that cannot keep up and tells it why (docs/PROTOCOL.md). */
 void session_evict(struct session *s);
 
 /* Subscriptions. */

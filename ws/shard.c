@@ -28,7 +28,7 @@ static const struct metric_row metric_rows[] = {WS_METRICS(METRIC_AS_ROW)};
 const struct metric_table ws_metrics = {"ws", metric_rows, WS_M_COUNT};
 
 #define TIMER_MS       50
-#define CLOSE_WAIT_NS  (2 * (int64_t)1000000000) /* PROTOCOL 5.4: then abort */
+#define CLOSE_WAIT_NS  (2 * (int64_t)1000000000) /* then abort */
 #define STREAM_IDLE_NS (30 * (int64_t)1000000000)
 #define DRAIN_NS       (5 * (int64_t)1000000000)
 

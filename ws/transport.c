@@ -40,7 +40,7 @@ struct transport {
     unsigned char scratch[LWS_PRE + TRANSPORT_WRITE_MAX];
 };
 
-/* SECURITY 1.1 item 8: TLS 1.2 and 1.3 with AEAD only, no renegotiation, no tickets, no early data.
+/* TLS 1.2 and 1.3 with AEAD only, no renegotiation, no tickets, no early data.
  */
 static void harden_tls(SSL_CTX *ctx, bool release_buffers)
 {
@@ -64,7 +64,7 @@ static void copy_header(struct lws *wsi, enum lws_token_indexes token, char *out
     }
 }
 
-/* lws calls this for `Upgrade: h2c` and unknown values as well (SECURITY 1.2): only websocket may
+/* lws calls this for `Upgrade: h2c` and unknown values as well: only websocket may
  * pass. */
 static int confirm_upgrade(struct lws *wsi)
 {

@@ -55,7 +55,7 @@ struct gateway {
     bool draining;
 };
 
-/* What clients may do, as /v1/limits tells them (PROTOCOL 5.7). */
+/* What clients may do, as /v1/limits tells them (docs/PROTOCOL.md). */
 static void print_limits(const struct ws_config *ws, struct buf *out)
 {
     buf_printf(out,

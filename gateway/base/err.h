@@ -1,7 +1,9 @@
 /* gateway/base/err.h - the one table of failures and the assertions.
+ *
  * Why: a failure is a row; its name, HTTP status, WebSocket close code and text follow from it, so
  * no two places can disagree. Bytes from outside are answered with a row; our own invariants are
- * asserted, in release builds too. Owner: none, immutable. */
+ * asserted, in release builds too.
+ * Owner: none, immutable. */
 #ifndef GATEWAY_BASE_ERR_H
 #define GATEWAY_BASE_ERR_H
 #include <stdbool.h>

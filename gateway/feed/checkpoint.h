@@ -1,7 +1,10 @@
 /* gateway/feed/checkpoint.h - the text that lets candles survive a restart (docs/FEED.md).
+ *
  * Why: running candles of hours and weeks cannot be rebuilt from the stream that is still there. A
  * checkpoint is the running candles and the id of the last entry in them: trades up to that id are
- * known. Owner: the market thread (pure). Invariant: integers only, in units of the symbol's
+ * known.
+ * Owner: the market thread (pure).
+ * Invariant: integers only, in units of the symbol's
  * decimals, which it names: a table with other decimals refuses it. */
 #ifndef GATEWAY_FEED_CHECKPOINT_H
 #define GATEWAY_FEED_CHECKPOINT_H

@@ -1,6 +1,9 @@
 /* gateway/feed/decode.h - one feed entry's JSON to a struct feed_event, strictly (docs/FEED.md).
+ *
  * Why: bytes from outside stop being bytes here. Nothing is guessed: an entry is right or it is
- * refused with the reason. Owner: the market thread (pure). Invariant: on GW_OK every number fits
+ * refused with the reason.
+ * Owner: the market thread (pure).
+ * Invariant: on GW_OK every number fits
  * its symbol's decimals, prices and trade quantities are > 0. */
 #ifndef GATEWAY_FEED_DECODE_H
 #define GATEWAY_FEED_DECODE_H

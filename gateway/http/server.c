@@ -176,7 +176,7 @@ static const char *reason_of(unsigned status)
     return "Status";
 }
 
-/* SECURITY row 25: on every answer, errors included. */
+/* On every answer, errors included. */
 static void add_common_headers(struct http_req *r)
 {
     const struct http_options *opt = &r->server->opt;
@@ -492,7 +492,7 @@ static void configure(struct http_server *s)
     s->config.max_request_entity_size = s->opt.max_body_bytes;
     s->config.handshake_timeout = s->opt.io_timeout_ms;
     s->config.http1.req_timeout = s->opt.io_timeout_ms;
-    s->config.http1.upgrade_to_http2 = 0; /* SECURITY 1.1: the preface is honoured otherwise */
+    s->config.http1.upgrade_to_http2 = 0; /* the preface is honoured otherwise */
     host = h2o_config_register_host(&s->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     handler = (struct server_handler *)(void *)h2o_create_handler(
         h2o_config_register_path(host, "/", 0), sizeof *handler);

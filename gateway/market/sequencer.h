@@ -1,8 +1,11 @@
 /* gateway/market/sequencer.h - decides what an entry's epoch and sequence number mean. Pure.
+ *
  * Why: duplicates, gaps and stale leaders must be told apart in one place, before anything is
- * applied. Owner: the market thread, one per symbol. Invariant: LIVE means every entry up to `last`
+ * applied.
+ * Owner: the market thread, one per symbol.
+ * Invariant: LIVE means every entry up to `last`
  * of `epoch` has been seen; entries of a retired epoch are never applied again (fencing:
- * SECURITY 4.1, OPERATIONS 4.19). */
+ * a leader that was replaced must not be believed again). */
 #ifndef GATEWAY_MARKET_SEQUENCER_H
 #define GATEWAY_MARKET_SEQUENCER_H
 #include <stdint.h>

@@ -1,6 +1,9 @@
 /* gateway/market/symbols.h - the table of symbols: names, decimals, what the exchange says of each.
+ *
  * Why: every fixed-point number is read and printed with the decimals of its row.
+ *
  * Owner: built on the main thread, then shared read-only by all threads.
+ *
  * Invariant: a symbol's number is its index and never changes; names are unique "BASE/QUOTE". */
 #ifndef GATEWAY_MARKET_SYMBOLS_H
 #define GATEWAY_MARKET_SYMBOLS_H
@@ -12,7 +15,7 @@
 #define SYMBOL_NONE     UINT32_MAX
 
 /* clang-format off */
-/* PROTOCOL 3: states of a pair on the `instrument` channel and in AssetPairs */
+/* States of a pair (Kraken v2) on the `instrument` channel and in AssetPairs */
 #define PAIR_STATUSES(X)                                                                         \
     X(ONLINE, "online") X(CANCEL_ONLY, "cancel_only") X(POST_ONLY, "post_only")                  \
     X(LIMIT_ONLY, "limit_only") X(REDUCE_ONLY, "reduce_only") X(MAINTENANCE, "maintenance")

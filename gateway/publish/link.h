@@ -1,4 +1,5 @@
 /* gateway/publish/link.h - the messages between the market thread and its readers (shards, REST).
+ *
  * Why: one page for the contract of the mailboxes; `struct mail` fields are given per kind.
  *
  *   shard                                   market
@@ -16,7 +17,9 @@
  *   REST  LINK_QUERY payload = struct query  ---------->  <---------- LINK_ANSWER payload = struct
  * query
  *
- * Owner: none. Invariant: a receiver owns the payload; frames by one reference. */
+ *
+ * Owner: none.
+ * Invariant: a receiver owns the payload; frames by one reference. */
 #ifndef GATEWAY_PUBLISH_LINK_H
 #define GATEWAY_PUBLISH_LINK_H
 #include <stdint.h>
@@ -40,7 +43,7 @@ enum link_kind {
     LINK_STOP, /* to any loop: leave */
 };
 
-/* PROTOCOL 3 `status`: the word for the whole system. */
+/* Kraken v2 `status`: the word for the whole system. */
 #define LINK_SYSTEMS(X)                                                                            \
     X(ONLINE, "online")                                                                            \
     X(CANCEL_ONLY, "cancel_only") X(POST_ONLY, "post_only") X(MAINTENANCE, "maintenance")
@@ -57,7 +60,7 @@ enum channel { CHANNEL_BOOK, CHANNEL_TRADE, CHANNEL_OHLC, CHANNEL_TICKER, CHANNE
 #define CHANNEL_STREAMS 5
 extern const char *const channel_names[CHANNEL_STREAMS];
 
-/* Conflation intervals a subscription may choose (PROTOCOL 5.2). */
+/* Conflation intervals a subscription may choose (docs/PROTOCOL.md). */
 #define INTERVAL_CLASSES 6
 extern const uint32_t interval_class_ms[INTERVAL_CLASSES]; /* 0 20 50 100 250 1000 */
 int interval_class(uint64_t interval_ms);                  /* -1 when there is no such class */

@@ -1,7 +1,10 @@
 /* gateway/publish/pub_stream.h - the market side of one stream: what its subscribers have been
- * told. Why: a stream is (symbol, channel, depth or interval, conflation interval); its next
+ * told.
+ * Why: a stream is (symbol, channel, depth or interval, conflation interval); its next
  * message is the difference between what was last published and what is true now. Made once,
- * whatever the number of clients. Owner: the market thread (pure). Invariant: `last_seq` is gw.s of
+ * whatever the number of clients.
+ * Owner: the market thread (pure).
+ * Invariant: `last_seq` is gw.s of
  * the last message; a snapshot made now equals what a client that followed every message holds. */
 #ifndef GATEWAY_PUBLISH_PUB_STREAM_H
 #define GATEWAY_PUBLISH_PUB_STREAM_H
@@ -9,7 +12,7 @@
 #include "gateway/publish/encode.h"
 #include "gateway/publish/link.h"
 
-#define PUB_TRADE_SNAPSHOT 50u /* PROTOCOL 3 `trade` */
+#define PUB_TRADE_SNAPSHOT 50u /* Kraken v2 `trade` */
 #define PUB_OHLC_SNAPSHOT  50u /* candles, the running one included */
 #define PUB_TRADES_A_FRAME 500u
 

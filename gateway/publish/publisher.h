@@ -1,11 +1,14 @@
 /* gateway/publish/publisher.h - streams of the market thread: who follows what, when it is
- * published. Why: encoding is once per stream and tick; work per event with no subscriber is nearly
+ * published.
+ * Why: encoding is once per stream and tick; work per event with no subscriber is nearly
  * nothing: an event only marks its symbol dirty in the conflation classes that have streams on it.
  *
  *   market_apply -> publisher_event -> (class 0: publish now)  -> frames -> shard mailboxes
  *                                   -> dirty list of the class -> timer of the class ---^
  *
+ *
  * Owner: the market thread.
+ *
  * Invariant: frames of a stream reach a shard in order; a snapshot frame is valid right after the
  * frames posted before it. */
 #ifndef GATEWAY_PUBLISH_PUBLISHER_H

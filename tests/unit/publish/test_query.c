@@ -84,7 +84,7 @@ static void add_level(struct feed_event *e, enum side side, int64_t ticks, int64
     *feed_event_add_level(e, side) = (struct level){{ticks}, {lots}};
 }
 
-/* The book of PROTOCOL 3's first checksum vector. */
+/* The first worked example of the checksum. */
 static void give_book(struct stage *t)
 {
     struct feed_event e = {.type = EVENT_BOOK_SNAPSHOT, .ts_ns = MINUTE_2359 * S + 1000};
