@@ -1,5 +1,6 @@
 /* load/feed_kraken.c - Kraken WebSocket v1 recordings: book-1000 with a checksum on every update,
- * and trades. Source: Kraken WebSocket v1 documentation, "book" and "trade". */
+ * and trades.
+ * Source: Kraken WebSocket v1 documentation, "book" and "trade". */
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>

@@ -1,7 +1,9 @@
 /* load/hist.h - histogram of durations with a bounded relative error.
  * Why: a tail percentile needs every sample, and a million samples a second may not cost memory.
  * Buckets are 128 to a power of two (the idea of HdrHistogram), so a reported value is at most 0.8
- * % above the true one, from 1 ns to 100 s. Owner: one thread. Invariant: count == sum of the
+ * % above the true one, from 1 ns to 100 s.
+ * Owner: one thread.
+ * Invariant: count == sum of the
  * buckets + over; min <= every percentile <= max. */
 #ifndef LOAD_HIST_H
 #define LOAD_HIST_H

@@ -1,7 +1,8 @@
 /* load/tls_client.h - non-blocking TLS client connections over descriptors we own.
  * Why: the only place of wsflood that knows OpenSSL. Reads drain the library's own buffer, so that
  * a level-triggered poll never sleeps on bytes that TLS has already taken from the socket. Owner:
- * one thread. Invariant: a conn never owns its descriptor; destroy the conn first, then close. */
+ * one thread.
+ * Invariant: a conn never owns its descriptor; destroy the conn first, then close. */
 #ifndef LOAD_TLS_CLIENT_H
 #define LOAD_TLS_CLIENT_H
 #include <stdbool.h>

@@ -1,7 +1,9 @@
 /* load/wsflood_scan.h - what wsflood wants to know of a message, without parsing its JSON.
  * Why: a JSON parser would cost more than the server that is measured. The gateway prints `channel`
  * first, the symbol before the data and `gw` last (docs/PROTOCOL.md), so four short searches are
- * enough. Owner: pure; a clock cache per thread. Invariant: never reads outside the message; what
+ * enough.
+ * Owner: pure; a clock cache per thread.
+ * Invariant: never reads outside the message; what
  * is not found is absent, never guessed. */
 #ifndef LOAD_WSFLOOD_SCAN_H
 #define LOAD_WSFLOOD_SCAN_H

@@ -1,7 +1,10 @@
 /* ratelimit/gcra.h - the generic cell rate algorithm as one pure function.
  * Why: one integer per bucket (the theoretical arrival time, TAT), exact retry time, no windows to
- * burst over. Owner: whoever owns the integer. Invariant: within any t seconds at most burst + rate
- * * t units pass. Source: ITU-T I.371 annex A. */
+ * burst over.
+ * Owner: whoever owns the integer.
+ * Invariant: within any t seconds at most burst + rate
+ * * t units pass.
+ * Source: ITU-T I.371 annex A. */
 #ifndef RATELIMIT_GCRA_H
 #define RATELIMIT_GCRA_H
 #include <stdbool.h>

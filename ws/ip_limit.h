@@ -1,5 +1,6 @@
 /* ws/ip_limit.h - connections per address: how many sessions at once, how many attempts per ten
- * minutes. Why: shards share one port, so the count must be theirs together to be exact. Owner:
+ * minutes.
+ * Why: shards share one port, so the count must be theirs together to be exact. Owner:
  * process-wide, behind a mutex: taken once per connect and once per close, never on the data path.
  * Invariant: each opened session is released once. */
 #ifndef WS_IP_LIMIT_H

@@ -3,8 +3,6 @@
  *   start: mailboxes, shards (listening), market thread, REST, admin listener; each next one needs
  * the one before stop (SIGTERM, SIGINT): not ready -> HTTPS drains -> shards close sessions with
  * 1012 -> market stores -> exit 0
- *
- *
  * Owner: the main thread, which is the control loop. */
 #ifndef GATEWAY_APP_DAEMON_H
 #define GATEWAY_APP_DAEMON_H

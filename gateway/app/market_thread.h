@@ -1,5 +1,4 @@
 /* gateway/app/market_thread.h - the thread that owns the market: feed in, frames out. Wiring only.
- *
  * Owner: created and joined by the main thread. */
 #ifndef GATEWAY_APP_MARKET_THREAD_H
 #define GATEWAY_APP_MARKET_THREAD_H

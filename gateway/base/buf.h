@@ -1,5 +1,4 @@
 /* gateway/base/buf.h - growable byte buffer with the few printers that hot frames need.
- *
  * Why: frames are printed by our own integer printer (jansson reals lose digits), and
  * every cold text shares the same buffer type.
  * Owner: whoever embeds it; no call is thread-safe on

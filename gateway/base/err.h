@@ -1,5 +1,4 @@
 /* gateway/base/err.h - the one table of failures and the assertions.
- *
  * Why: a failure is a row; its name, HTTP status, WebSocket close code and text follow from it, so
  * no two places can disagree. Bytes from outside are answered with a row; our own invariants are
  * asserted, in release builds too.

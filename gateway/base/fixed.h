@@ -1,8 +1,6 @@
 /* gateway/base/fixed.h - prices and quantities as fixed-point integers.
- *
  * Why: money is never a double. A price is a count of 10^-price_decimals, a quantity of
  * 10^-qty_decimals; one-field structs so that the compiler refuses to mix them.
- *
  * Invariant: decimals 0..FIXED_MAX_DECIMALS; values fit in int64_t or the parser says so. */
 #ifndef GATEWAY_BASE_FIXED_H
 #define GATEWAY_BASE_FIXED_H

@@ -1,5 +1,4 @@
 /* gateway/feed/checkpoint.h - the text that lets candles survive a restart (docs/FEED.md).
- *
  * Why: running candles of hours and weeks cannot be rebuilt from the stream that is still there. A
  * checkpoint is the running candles and the id of the last entry in them: trades up to that id are
  * known.

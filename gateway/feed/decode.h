@@ -1,5 +1,4 @@
 /* gateway/feed/decode.h - one feed entry's JSON to a struct feed_event, strictly (docs/FEED.md).
- *
  * Why: bytes from outside stop being bytes here. Nothing is guessed: an entry is right or it is
  * refused with the reason.
  * Owner: the market thread (pure).

@@ -1,10 +1,7 @@
 /* gateway/http/head.h - strict second look at a raw HTTP/1.1 request head. Pure, fuzzed.
- *
  * Why: libh2o 2.2.5 accepts two Content-Lengths, CL with TE, bare LF, folded lines, a missing Host:
  * the raw material of request smuggling. It also removes those headers before a handler sees them.
- *
  * Source: RFC 9112 sections 2.2, 3, 5, 6.
- *
  * Invariant: HEAD_OK means one and the same reading for every parser. */
 #ifndef GATEWAY_HTTP_HEAD_H
 #define GATEWAY_HTTP_HEAD_H

@@ -1,7 +1,5 @@
 /* gateway/http/route.h - request target to route: path segments, parameters, query. Pure.
- *
  * Why: percent-decoding and matching happen once, bounded, the same way for every handler.
- *
  * Invariant: decoded values are valid for the life of the struct and NUL-terminated; no value holds
  * a NUL. */
 #ifndef GATEWAY_HTTP_ROUTE_H

@@ -1,5 +1,4 @@
 /* gateway/http/tls.h - the TLS context of an HTTPS listener: 1.2 and 1.3, AEAD only, HTTP/1.1 only.
- *
  * Owner: the loop of the listener. */
 #ifndef GATEWAY_HTTP_TLS_H
 #define GATEWAY_HTTP_TLS_H

@@ -1,5 +1,4 @@
 /* gateway/market/book.h - L2 book of one symbol: two sides of aggregated price levels.
- *
  * Why: changes cluster at the best price, views are the best N levels. Each side is one sorted
  * array with the best level LAST, so that a change near the top moves few bytes and a view is one
  * memcpy.
@@ -7,9 +6,7 @@
  *     bids: 99.0  99.5 [100.0]      asks: 102.0  101.0 [100.5]
  *           worst ----> best              worst -----> best
  *
- *
  * Owner: the market thread (pure: no I/O, no clock).
- *
  * Invariant: prices strictly improve towards the end; every qty > 0. */
 #ifndef GATEWAY_MARKET_BOOK_H
 #define GATEWAY_MARKET_BOOK_H

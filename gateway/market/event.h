@@ -1,9 +1,6 @@
 /* gateway/market/event.h - one decoded feed entry: fixed-point numbers, one engine batch.
- *
  * Why: everything behind the decoder works on integers and never sees JSON.
- *
  * Owner: the market thread; arrays are reused from entry to entry.
- *
  * Invariant: numbers fit the symbol's decimals; quantities are >= 0, trade quantities > 0. */
 #ifndef GATEWAY_MARKET_EVENT_H
 #define GATEWAY_MARKET_EVENT_H

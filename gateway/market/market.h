@@ -1,9 +1,6 @@
 /* gateway/market/market.h - all instruments of the gateway, by symbol number.
- *
  * Why: feed and publisher work on the same state, on one thread.
- *
  * Owner: the market thread.
- *
  * Invariant: `status[n]` mirrors instruments[n].status, as an array for whole-table printing. */
 #ifndef GATEWAY_MARKET_MARKET_H
 #define GATEWAY_MARKET_MARKET_H

@@ -1,5 +1,4 @@
 /* gateway/market/sequencer.h - decides what an entry's epoch and sequence number mean. Pure.
- *
  * Why: duplicates, gaps and stale leaders must be told apart in one place, before anything is
  * applied.
  * Owner: the market thread, one per symbol.

@@ -1,9 +1,6 @@
 /* gateway/market/symbols.h - the table of symbols: names, decimals, what the exchange says of each.
- *
  * Why: every fixed-point number is read and printed with the decimals of its row.
- *
  * Owner: built on the main thread, then shared read-only by all threads.
- *
  * Invariant: a symbol's number is its index and never changes; names are unique "BASE/QUOTE". */
 #ifndef GATEWAY_MARKET_SYMBOLS_H
 #define GATEWAY_MARKET_SYMBOLS_H

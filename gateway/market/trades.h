@@ -1,9 +1,6 @@
 /* gateway/market/trades.h - ring of the last trades of one symbol.
- *
  * Why: trade streams, snapshots, REST and resume all read from one place; streams keep a position.
- *
  * Owner: the market thread.
- *
  * Invariant: positions count every trade ever appended; ids grow within an epoch; the ring holds
  * the last TRADES_MAX. */
 #ifndef GATEWAY_MARKET_TRADES_H

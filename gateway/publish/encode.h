@@ -1,5 +1,4 @@
 /* gateway/publish/encode.h - the text of every market-data message: Kraken v2 plus the `gw` object.
- *
  * Why: encoded once per stream and tick, by integer printers: fixed decimals, compact, `channel`
  * first.
  * Source: Kraken WebSocket v2 documentation; docs/PROTOCOL.md for `gw`.

@@ -1,11 +1,8 @@
 /* gateway/publish/frame.h - one WebSocket text message, framed once for everybody.
- *
  * Why: all subscribers of a stream get the same bytes, so header and payload are made once (RFC
  * 6455 5.2, server to client: unmasked). A message above FRAME_PIECE is sent as fragments, so that
  * a write always ends at a frame boundary and a control frame (ping, close) may follow any write.
- *
  * Owner: shared by threads by reference count; the last frame_unref() frees, on any thread.
- *
  * Invariant: immutable after frame_create(). */
 #ifndef GATEWAY_PUBLISH_FRAME_H
 #define GATEWAY_PUBLISH_FRAME_H

@@ -1,5 +1,4 @@
 /* gateway/publish/link.h - the messages between the market thread and its readers (shards, REST).
- *
  * Why: one page for the contract of the mailboxes; `struct mail` fields are given per kind.
  *
  *   shard                                   market
@@ -16,8 +15,6 @@
  *     <---------- LINK_SYSTEM number = enum link_system
  *   REST  LINK_QUERY payload = struct query  ---------->  <---------- LINK_ANSWER payload = struct
  * query
- *
- *
  * Owner: none.
  * Invariant: a receiver owns the payload; frames by one reference. */
 #ifndef GATEWAY_PUBLISH_LINK_H

@@ -6,9 +6,7 @@
  *   market_apply -> publisher_event -> (class 0: publish now)  -> frames -> shard mailboxes
  *                                   -> dirty list of the class -> timer of the class ---^
  *
- *
  * Owner: the market thread.
- *
  * Invariant: frames of a stream reach a shard in order; a snapshot frame is valid right after the
  * frames posted before it. */
 #ifndef GATEWAY_PUBLISH_PUBLISHER_H

@@ -1,11 +1,8 @@
 /* gateway/rest/rest.h - the public REST (Kraken's shape and /v1/md) and the endpoints machines ask
  * (/livez, /readyz, /metrics).
- *
  * Why: handlers check arguments and send a question to the market thread; the answer comes back by
  * mailbox.
- *
  * Owner: the control loop.
- *
  * Invariant: each accepted request is answered once: by the market, by its 2 s deadline, or not at
  * all when the client has gone. */
 #ifndef GATEWAY_REST_REST_H

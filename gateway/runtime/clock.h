@@ -1,7 +1,5 @@
 /* gateway/runtime/clock.h - the two clocks, read once where it matters and passed on as numbers.
- *
  * Why: pure modules take time as an argument; only loops read clocks.
- *
  * Owner: any thread. */
 #ifndef GATEWAY_RUNTIME_CLOCK_H
 #define GATEWAY_RUNTIME_CLOCK_H

@@ -5,7 +5,6 @@
  * Every key `section.key` is also PORTCULLIS_SECTION_KEY in the environment, which wins over the
  * file.
  * Owner: loaded on the main thread before any other thread starts; immutable afterwards.
- *
  * Invariant: after config_load() returned GW_OK each field of each table holds a value inside its
  * range.
  *

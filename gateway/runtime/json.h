@@ -1,10 +1,7 @@
 /* gateway/runtime/json.h - the one way JSON from outside is parsed.
- *
  * Why: duplicates refused, nesting bounded before jansson recurses, no trailing bytes; amounts are
  * strings and never pass through a double.
- *
  * Owner: any thread; json_setup() once, before threads start.
- *
  * Invariant: a parsed root is an object or an array. */
 #ifndef GATEWAY_RUNTIME_JSON_H
 #define GATEWAY_RUNTIME_JSON_H

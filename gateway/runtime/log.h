@@ -2,7 +2,9 @@
  * {"ts":"2026-11-20T23:51:47.101000Z","level":"info","mod":"feed","event":"gap","symbol":"BTC/USD","lost":3}
  * Why: logs are read by machines first. A loop never waits for a slow pipe: lines go through a
  * bounded buffer to one writer thread; a line that does not fit is dropped and counted
- * (log_dropped()). Owner: any thread may log. Invariant: a line is written whole or not at all. */
+ * (log_dropped()).
+ * Owner: any thread may log.
+ * Invariant: a line is written whole or not at all. */
 #ifndef GATEWAY_RUNTIME_LOG_H
 #define GATEWAY_RUNTIME_LOG_H
 #include <stdint.h>

@@ -1,7 +1,8 @@
 /* gateway/runtime/mailbox.h - bounded queue from any thread to one libuv loop.
  * Why: threads share no mutable state; they post fixed-size messages. A ring of cells with sequence
  * numbers (Dmitry Vyukov's bounded queue), no lock; one wake (uv_async_t) per batch, not per
- * message. Owner: post and wake: any thread. Everything else: the loop it was opened on. Invariant:
+ * message.
+ * Owner: post and wake: any thread. Everything else: the loop it was opened on. Invariant:
  * messages of one producer arrive in order. Overflow rule: a message that does not fit is refused
  * (post returns false), counted, and `overrun` is raised for the consumer, who must treat what it
  * keeps from that producer as incomplete. */

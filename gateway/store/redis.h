@@ -1,7 +1,10 @@
 /* gateway/store/redis.h - one asynchronous Redis connection that looks after itself: the glue to
- * hiredis. Why: hiredis 0.14 has no timeouts and no reconnect. Here each command has a deadline, a
+ * hiredis.
+ * Why: hiredis 0.14 has no timeouts and no reconnect. Here each command has a deadline, a
  * connection that misses one is dropped, all its callers hear of it, and it is made anew with
- * full-jitter backoff. Owner: the loop it was created on. Invariant: each accepted command's
+ * full-jitter backoff.
+ * Owner: the loop it was created on.
+ * Invariant: each accepted command's
  * callback runs exactly once; `up` means Redis has answered on this connection (a connect alone
  * proves nothing: the kernel accepts for a stopped process). */
 #ifndef GATEWAY_STORE_REDIS_H
