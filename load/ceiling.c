@@ -1,11 +1,8 @@
-/* load/ceiling.c - the yardstick: what one core can deliver over TLS when a server does nothing
- * else.
- * Why: the gateway's cost of a flush is judged against this: one thread, epoll, one SSL_write
- * of one prepared buffer to every connection at every tick. No books, no cursors, no sessions.
- * Phases: accept until --connections have subscribed -> warm-up ticks -> measured ticks -> one JSON
- * line.
- * Invariant: a connection whose last write did not fit gets no new one until it did (counted
- * as choked). */
+/* load/ceiling.c - the yardstick: what one core delivers over TLS when a server does nothing else.
+ * Why: the gateway's flush is judged against this: one thread, epoll, one SSL_write of one prepared
+ * buffer to every connection at every tick. Phases: accept until --connections have subscribed ->
+ * warm-up ticks -> measured ticks -> one JSON line.
+ * Invariant: a connection whose last write did not fit gets no new one until it did. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>

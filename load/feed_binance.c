@@ -1,7 +1,7 @@
-/* load/feed_binance.c - Binance spot: diff depth, trades and one REST snapshot a file.
- * Rule for joining (Binance's public API documentation, "how to manage a local order book"): drop
- * deltas with u <= lastUpdateId; the first one applied has U <= lastUpdateId+1 <= u; then U ==
- * previous u + 1. */
+/* load/feed_binance.c - Binance spot: diff depth, trades and one REST snapshot a file. Rule for
+ * joining (Binance's public API documentation, "how to manage a local order book"): drop deltas
+ * with u <= lastUpdateId; the first one applied has U <= lastUpdateId+1 <= u; then U == previous u
+ * + 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* load/feed_coinbase.c - Coinbase exchange feed recordings: level2, matches.
- * `side` of a match is the maker's: the taker is the other one (Coinbase Exchange documentation).
- */
+/* load/feed_coinbase.c - Coinbase exchange feed recordings: level2, matches. `side` of a match is
+ * the maker's: the taker is the other one (Coinbase Exchange documentation).
+ * */
 #include <string.h>
 #include <time.h>
 #include <jansson.h>

@@ -1,10 +1,10 @@
 /* load/feed_writer.h - engine batches to the feed contract (docs/FEED.md): sequence numbers, JSON,
  * pipelined XADDs.
- * Why: plays the exchange core: it keeps each symbol's book, so it can write a
- * snapshot at any time.
+ * Why: plays the exchange core: it keeps each symbol's book, so it can write a snapshot at any
+ * time.
  * Owner: single thread.
- * Invariant: seq of a symbol is contiguous, whatever is
- * looped or injected, unless a fault is asked for. */
+ * Invariant: seq of a symbol is contiguous, whatever is looped or injected, unless a fault is asked
+ * for. */
 #ifndef LOAD_FEED_WRITER_H
 #define LOAD_FEED_WRITER_H
 #include <hiredis/hiredis.h>

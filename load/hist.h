@@ -3,8 +3,7 @@
  * Buckets are 128 to a power of two (the idea of HdrHistogram), so a reported value is at most 0.8
  * % above the true one, from 1 ns to 100 s.
  * Owner: one thread.
- * Invariant: count == sum of the
- * buckets + over; min <= every percentile <= max. */
+ * Invariant: count == sum of the buckets + over; min <= every percentile <= max. */
 #ifndef LOAD_HIST_H
 #define LOAD_HIST_H
 #include <stdint.h>

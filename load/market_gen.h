@@ -1,8 +1,7 @@
 /* load/market_gen.h - a believable market made up on the spot: clustered arrivals, cancels, sweeps,
  * thin and thick symbols. Same seed, same stream.
  * Owner: single thread.
- * Invariant: books are never
- * crossed; every number has the decimals of its symbol. */
+ * Invariant: books are never crossed; every number has the decimals of its symbol. */
 #ifndef LOAD_MARKET_GEN_H
 #define LOAD_MARKET_GEN_H
 #include "load/feed_tape.h"

@@ -2,13 +2,11 @@
  * parser.
  * Why: the client shares the machine with the server it measures, so a message may cost no
  * allocation and no copy: an unfragmented message is handed out where SSL_read put it.
- * Source: RFC
- * 6455.
+ * Source: RFC 6455.
  * Owner: pure; a parser belongs to one connection.
- * Invariant: the parser accepts nothing that
- * section 5 forbids (reserved bits, unknown opcodes, long forms of short lengths, masks on the
- * wrong side, broken fragment order, long or fragmented control frames). It does not check UTF-8:
- * nobody here reads the text as text. */
+ * Invariant: the parser accepts nothing that section 5 forbids (reserved bits, unknown opcodes,
+ * long forms of short lengths, masks on the wrong side, broken fragment order, long or fragmented
+ * control frames). It does not check UTF-8: nobody here reads the text as text. */
 #ifndef LOAD_WS_CLIENT_H
 #define LOAD_WS_CLIENT_H
 #include <stdbool.h>

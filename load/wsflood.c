@@ -1,5 +1,5 @@
-/* load/wsflood.c - opens N sessions, lets them settle, measures, reports.
- * Phases: connect -> warm-up -> measure -> finish; one loop, one thread. */
+/* load/wsflood.c - opens N sessions, lets them settle, measures, reports. Phases: connect ->
+ * warm-up -> measure -> finish; one loop, one thread. */
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>

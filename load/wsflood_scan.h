@@ -3,8 +3,7 @@
  * first, the symbol before the data and `gw` last (docs/PROTOCOL.md), so four short searches are
  * enough.
  * Owner: pure; a clock cache per thread.
- * Invariant: never reads outside the message; what
- * is not found is absent, never guessed. */
+ * Invariant: never reads outside the message; what is not found is absent, never guessed. */
 #ifndef LOAD_WSFLOOD_SCAN_H
 #define LOAD_WSFLOOD_SCAN_H
 #include <stdbool.h>

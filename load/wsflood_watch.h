@@ -1,7 +1,7 @@
 /* load/wsflood_watch.h - CPU time and memory of another process over the measured window.
  * Owner: the loop of wsflood; reads /proc only.
  * Invariant: figures are of one process: a number that was reused since the start counts as ended.
- */
+ * */
 #ifndef LOAD_WSFLOOD_WATCH_H
 #define LOAD_WSFLOOD_WATCH_H
 #include <stdbool.h>

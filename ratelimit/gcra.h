@@ -2,8 +2,7 @@
  * Why: one integer per bucket (the theoretical arrival time, TAT), exact retry time, no windows to
  * burst over.
  * Owner: whoever owns the integer.
- * Invariant: within any t seconds at most burst + rate
- * * t units pass.
+ * Invariant: within any t seconds at most burst + rate * t units pass.
  * Source: ITU-T I.371 annex A. */
 #ifndef RATELIMIT_GCRA_H
 #define RATELIMIT_GCRA_H

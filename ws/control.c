@@ -1,6 +1,6 @@
 /* ws/control.c - what a client's message does: subscribe, unsubscribe, ping, and the limits on
  * them. Order of the answers: ack per symbol, then its snapshot, then updates (docs/PROTOCOL.md).
- */
+ * */
 #include "gateway/runtime/clock.h"
 #include "ws/reply.h"
 #include "ws/shard_priv.h"

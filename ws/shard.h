@@ -1,10 +1,8 @@
 /* ws/shard.h - one WebSocket shard: a thread with its own loop, sessions and streams.
  * Why: sessions are spread over threads by the kernel (one port, SO_REUSEPORT) and never cross. A
  * turn: I/O, mailbox, timers, flush, reap.
- * Owner: created and joined by the main thread; everything
- * in between runs on its own thread.
- * Invariant: what the market posts is applied in order; nothing
- * is freed inside a callback. */
+ * Owner: created and joined by the main thread; everything in between runs on its own thread.
+ * Invariant: what the market posts is applied in order; nothing is freed inside a callback. */
 #ifndef WS_SHARD_H
 #define WS_SHARD_H
 #include "gateway/market/symbols.h"

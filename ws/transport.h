@@ -1,13 +1,11 @@
 /* ws/transport.h - WebSocket connections on a libuv loop: the glue to libwebsockets and nothing
  * else of it.
- * Why: sessions know frames and cursors, not a library. This file is where an embedder
- * of 4.1.6 must be careful (docs/ARCHITECTURE.md): HTTP/2 off, no h2c or unknown upgrades, sizes
- * and times bounded. Writes are raw: the caller's bytes are WebSocket frames already, whole pieces
- * each time, so that the library's own pings and closes may follow any of them.
- * Owner: the loop it
- * was created on; every call and callback on that thread.
- * Invariant: on_closed is the last call
- * about a connection; no call about it is made after. */
+ * Why: sessions know frames and cursors, not a library. This file is where an embedder of 4.1.6
+ * must be careful (docs/ARCHITECTURE.md): HTTP/2 off, no h2c or unknown upgrades, sizes and times
+ * bounded. Writes are raw: the caller's bytes are WebSocket frames already, whole pieces each time,
+ * so that the library's own pings and closes may follow any of them.
+ * Owner: the loop it was created on; every call and callback on that thread.
+ * Invariant: on_closed is the last call about a connection; no call about it is made after. */
 #ifndef WS_TRANSPORT_H
 #define WS_TRANSPORT_H
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /* gateway/app/daemon.h - the running gateway: start order, signals, drain. Wiring only.
  *
- *   start: mailboxes, shards (listening), market thread, REST, admin listener; each next one needs
- * the one before stop (SIGTERM, SIGINT): not ready -> HTTPS drains -> shards close sessions with
- * 1012 -> market stores -> exit 0
+ *   start: mailboxes, shards (listening), market thread, REST, HTTPS listeners, signals
+ *   stop (SIGTERM, SIGINT): not ready -> shards close sessions with 1012, HTTPS drains -> market
+ *          stores its checkpoints -> exit 0
+ *
  * Owner: the main thread, which is the control loop. */
 #ifndef GATEWAY_APP_DAEMON_H
 #define GATEWAY_APP_DAEMON_H

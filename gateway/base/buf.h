@@ -1,8 +1,7 @@
 /* gateway/base/buf.h - growable byte buffer with the few printers that hot frames need.
- * Why: frames are printed by our own integer printer (jansson reals lose digits), and
- * every cold text shares the same buffer type.
- * Owner: whoever embeds it; no call is thread-safe on
- * one buffer.
+ * Why: frames are printed by our own integer printer (jansson reals lose digits), and every cold
+ * text shares the same buffer type.
+ * Owner: whoever embeds it; no call is thread-safe on one buffer.
  * Invariant: len <= cap; data[0..len) is what was appended; never NUL-terminated unless
  * buf_cstr(). */
 #ifndef GATEWAY_BASE_BUF_H

@@ -3,8 +3,8 @@
  * checkpoint is the running candles and the id of the last entry in them: trades up to that id are
  * known.
  * Owner: the market thread (pure).
- * Invariant: integers only, in units of the symbol's
- * decimals, which it names: a table with other decimals refuses it. */
+ * Invariant: integers only, in units of the symbol's decimals, which it names: a table with other
+ * decimals refuses it. */
 #ifndef GATEWAY_FEED_CHECKPOINT_H
 #define GATEWAY_FEED_CHECKPOINT_H
 #include "gateway/feed/source.h"

@@ -2,8 +2,8 @@
  * Why: bytes from outside stop being bytes here. Nothing is guessed: an entry is right or it is
  * refused with the reason.
  * Owner: the market thread (pure).
- * Invariant: on GW_OK every number fits
- * its symbol's decimals, prices and trade quantities are > 0. */
+ * Invariant: on GW_OK every number fits its symbol's decimals, prices and trade quantities are
+ * > 0. */
 #ifndef GATEWAY_FEED_DECODE_H
 #define GATEWAY_FEED_DECODE_H
 #include "gateway/market/event.h"

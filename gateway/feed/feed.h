@@ -1,6 +1,6 @@
 /* gateway/feed/feed.h - from a source's entries to the market: decode, sequence, apply, keep.
- * Why: flow A's first half in one place: feed_on_entry -> decode -> market_apply -> listener.
- * Also asks for snapshots while a symbol is broken, and stores checkpoints and closed candles.
+ * Why: flow A's first half in one place: feed_on_entry -> decode -> market_apply -> listener. Also
+ * asks for snapshots while a symbol is broken, and stores checkpoints and closed candles.
  * Owner: the market thread.
  * Invariant: a refused entry changes nothing but a counter; the listener hears of every applied
  * one. */

@@ -1,13 +1,12 @@
 /* gateway/feed/source.h - where feed entries come from, and where what must survive a restart is
  * kept.
- * Why: the market does not know Redis. A source restores each symbol, then delivers its
- * entries in order, exactly as they were written, across reconnects. Later sources (Kafka, a Kraken
- * v2 client) stand behind the same sink.
- * Owner: the market loop; every call and every callback on
- * that thread.
- * Invariant: per symbol: on_checkpoint?, on_candle*, on_entry* (the restored window),
- * on_live, on_entry*; entry ids only grow; after a reconnect reading goes on right after the last
- * delivered id. */
+ * Why: the market does not know Redis. A source restores each symbol, then delivers its entries in
+ * order, exactly as they were written, across reconnects. Later sources (Kafka, a Kraken v2 client)
+ * stand behind the same sink.
+ * Owner: the market loop; every call and every callback on that thread.
+ * Invariant: per symbol: on_checkpoint?, on_candle*, on_entry* (the restored window), on_live,
+ * on_entry*; entry ids only grow; after a reconnect reading goes on right after the last delivered
+ * id. */
 #ifndef GATEWAY_FEED_SOURCE_H
 #define GATEWAY_FEED_SOURCE_H
 #include <stddef.h>

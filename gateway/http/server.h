@@ -1,11 +1,10 @@
 /* gateway/http/server.h - HTTPS/1.1 listeners on a libuv loop: the glue to libh2o and nothing else
  * of it.
- * Why: libh2o 2.2.5 parses leniently and has no write timeout; this file is where an
- * embedder must be strict: HTTP/2 off in ALPN and by preface, the raw head checked again, bodies
- * and heads bounded, stalled readers dropped, handler starts counted. Handlers see only a struct
- * http_req.
- * Owner: the loop given to http_server_create(); every call on that thread. Invariant:
- * each http_req is answered exactly once, by http_reply(), or ends by http_req_gone. */
+ * Why: libh2o 2.2.5 parses leniently and has no write timeout; this file is where an embedder must
+ * be strict: HTTP/2 off in ALPN and by preface, the raw head checked again, bodies and heads
+ * bounded, stalled readers dropped, handler starts counted. Handlers see only a struct http_req.
+ * Owner: the loop given to http_server_create(); every call on that thread. Invariant: each
+ * http_req is answered exactly once, by http_reply(), or ends by http_req_gone. */
 #ifndef GATEWAY_HTTP_SERVER_H
 #define GATEWAY_HTTP_SERVER_H
 #include <stdbool.h>

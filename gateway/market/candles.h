@@ -1,11 +1,10 @@
 /* gateway/market/candles.h - candles of one symbol, built from its trades: nine intervals, 1 minute
  * to 15 days.
- * Why: the gateway is the only place that has every trade in order. A candle exists
- * when it has a trade; buckets are aligned to the Unix epoch, so any number of replicas agree on
- * them.
+ * Why: the gateway is the only place that has every trade in order. A candle exists when it has a
+ * trade; buckets are aligned to the Unix epoch, so any number of replicas agree on them.
  * Owner: the market thread (pure).
- * Invariant: begins of the closed candles of an interval
- * grow; the running one begins after them. */
+ * Invariant: begins of the closed candles of an interval grow; the running one begins after
+ * them. */
 #ifndef GATEWAY_MARKET_CANDLES_H
 #define GATEWAY_MARKET_CANDLES_H
 #include "gateway/base/buf.h"

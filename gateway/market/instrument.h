@@ -3,9 +3,8 @@
  * Why: book, trades, candles, sequence and status change together, in one function (flow A:
  * market_apply).
  * Owner: the market thread (pure: time comes with the events).
- * Invariant: book_ts_ns
- * grows by at least 1 us with every book change, so published timestamps of a symbol strictly
- * increase (docs/PROTOCOL.md). */
+ * Invariant: book_ts_ns grows by at least 1 us with every book change, so published timestamps of a
+ * symbol strictly increase (docs/PROTOCOL.md). */
 #ifndef GATEWAY_MARKET_INSTRUMENT_H
 #define GATEWAY_MARKET_INSTRUMENT_H
 #include "gateway/market/candles.h"

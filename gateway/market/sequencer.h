@@ -2,9 +2,9 @@
  * Why: duplicates, gaps and stale leaders must be told apart in one place, before anything is
  * applied.
  * Owner: the market thread, one per symbol.
- * Invariant: LIVE means every entry up to `last`
- * of `epoch` has been seen; entries of a retired epoch are never applied again (fencing:
- * a leader that was replaced must not be believed again). */
+ * Invariant: LIVE means every entry up to `last` of `epoch` has been seen; entries of a retired
+ * epoch are never applied again (fencing: a leader that was replaced must not be believed
+ * again). */
 #ifndef GATEWAY_MARKET_SEQUENCER_H
 #define GATEWAY_MARKET_SEQUENCER_H
 #include <stdint.h>

@@ -1,12 +1,12 @@
 /* gateway/market/view.h - the best N levels as last published on one stream, and the exact
  * difference to the book of now.
- * Why: forwarding engine deltas filtered by the view breaks 74..91 %
- * of client books; the difference between the last published view and the present one breaks none,
- * for clients that truncate after each level or after each message alike. Rules: a delete only for
- * levels gone from the engine (levels pushed out of range fall to the client's own truncation);
- * deletes before inserts and changes on each side.
- * Owner: the market thread (pure). Invariant:
- * after view_diff() or view_take() the view equals the book's best N. */
+ * Why: forwarding engine deltas filtered by the view breaks 74..91 % of client books; the
+ * difference between the last published view and the present one breaks none, for clients that
+ * truncate after each level or after each message alike. Rules: a delete only for levels gone from
+ * the engine (levels pushed out of range fall to the client's own truncation); deletes before
+ * inserts and changes on each side.
+ * Owner: the market thread (pure). Invariant: after view_diff() or view_take() the view equals the
+ * book's best N. */
 #ifndef GATEWAY_MARKET_VIEW_H
 #define GATEWAY_MARKET_VIEW_H
 #include <stdbool.h>

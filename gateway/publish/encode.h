@@ -2,8 +2,7 @@
  * Why: encoded once per stream and tick, by integer printers: fixed decimals, compact, `channel`
  * first.
  * Source: Kraken WebSocket v2 documentation; docs/PROTOCOL.md for `gw`.
- * Owner: the market
- * thread (pure).
+ * Owner: the market thread (pure).
  * Invariant: each function appends one complete JSON object. */
 #ifndef GATEWAY_PUBLISH_ENCODE_H
 #define GATEWAY_PUBLISH_ENCODE_H

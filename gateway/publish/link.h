@@ -13,8 +13,10 @@
  *     <---------- LINK_NOTICE number, payload: a `gateway` channel message about the symbol
  *                             (SYMBOL_NONE: about all)
  *     <---------- LINK_SYSTEM number = enum link_system
- *   REST  LINK_QUERY payload = struct query  ---------->  <---------- LINK_ANSWER payload = struct
- * query
+ *   REST
+ *     LINK_QUERY payload = struct query  ---------->
+ *     <---------- LINK_ANSWER payload = the same struct query, answered
+ *
  * Owner: none.
  * Invariant: a receiver owns the payload; frames by one reference. */
 #ifndef GATEWAY_PUBLISH_LINK_H

@@ -1,11 +1,11 @@
 /* gateway/publish/pub_stream.h - the market side of one stream: what its subscribers have been
  * told.
- * Why: a stream is (symbol, channel, depth or interval, conflation interval); its next
- * message is the difference between what was last published and what is true now. Made once,
- * whatever the number of clients.
+ * Why: a stream is (symbol, channel, depth or interval, conflation interval); its next message is
+ * the difference between what was last published and what is true now. Made once, whatever the
+ * number of clients.
  * Owner: the market thread (pure).
- * Invariant: `last_seq` is gw.s of
- * the last message; a snapshot made now equals what a client that followed every message holds. */
+ * Invariant: `last_seq` is gw.s of the last message; a snapshot made now equals what a client that
+ * followed every message holds. */
 #ifndef GATEWAY_PUBLISH_PUB_STREAM_H
 #define GATEWAY_PUBLISH_PUB_STREAM_H
 #include <uthash.h>

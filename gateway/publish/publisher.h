@@ -1,7 +1,7 @@
 /* gateway/publish/publisher.h - streams of the market thread: who follows what, when it is
  * published.
- * Why: encoding is once per stream and tick; work per event with no subscriber is nearly
- * nothing: an event only marks its symbol dirty in the conflation classes that have streams on it.
+ * Why: encoding is once per stream and tick; work per event with no subscriber is nearly nothing:
+ * an event only marks its symbol dirty in the conflation classes that have streams on it.
  *
  *   market_apply -> publisher_event -> (class 0: publish now)  -> frames -> shard mailboxes
  *                                   -> dirty list of the class -> timer of the class ---^

@@ -1,8 +1,8 @@
 /* gateway/publish/query.h - questions REST asks the market thread, and their answers.
  * Why: market state belongs to the market thread; a REST handler sends a question by mailbox and
  * gets finished text back. Answering is pure: state in, JSON out.
- * Owner: a query belongs to whoever
- * holds it: REST until posted (LINK_QUERY), market until answered (LINK_ANSWER), then REST again.
+ * Owner: a query belongs to whoever holds it: REST until posted (LINK_QUERY), market until answered
+ * (LINK_ANSWER), then REST again.
  * Invariant: an answered query has err == GW_OK and a complete body, or err and no body
  * (QUERY_READY has both). */
 #ifndef GATEWAY_PUBLISH_QUERY_H

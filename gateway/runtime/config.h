@@ -1,9 +1,8 @@
 /* gateway/runtime/config.h - configuration declared in tables, read from one YAML file and the
  * environment.
- * Why: a key is one row of its module's table; the struct field, the YAML key, the
- * environment variable, the range check, the default and the docs page all follow from the row.
- * Every key `section.key` is also PORTCULLIS_SECTION_KEY in the environment, which wins over the
- * file.
+ * Why: a key is one row of its module's table; the struct field, the YAML key, the environment
+ * variable, the range check, the default and the docs page all follow from the row. Every key
+ * `section.key` is also PORTCULLIS_SECTION_KEY in the environment, which wins over the file.
  * Owner: loaded on the main thread before any other thread starts; immutable afterwards.
  * Invariant: after config_load() returned GW_OK each field of each table holds a value inside its
  * range.

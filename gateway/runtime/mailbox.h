@@ -2,10 +2,10 @@
  * Why: threads share no mutable state; they post fixed-size messages. A ring of cells with sequence
  * numbers (Dmitry Vyukov's bounded queue), no lock; one wake (uv_async_t) per batch, not per
  * message.
- * Owner: post and wake: any thread. Everything else: the loop it was opened on. Invariant:
- * messages of one producer arrive in order. Overflow rule: a message that does not fit is refused
- * (post returns false), counted, and `overrun` is raised for the consumer, who must treat what it
- * keeps from that producer as incomplete. */
+ * Owner: post and wake: any thread. Everything else: the loop it was opened on. Invariant: messages
+ * of one producer arrive in order. Overflow rule: a message that does not fit is refused (post
+ * returns false), counted, and `overrun` is raised for the consumer, who must treat what it keeps
+ * from that producer as incomplete. */
 #ifndef GATEWAY_RUNTIME_MAILBOX_H
 #define GATEWAY_RUNTIME_MAILBOX_H
 #include <stdbool.h>

@@ -2,10 +2,9 @@
  * Why: a row of a table is the metric, its docs line and its /metrics text (Prometheus format
  * 0.0.4). Each thread counts in a set of its own (relaxed atomics, no sharing of cache lines); a
  * scrape sums.
- * Owner: a set is written by the one thread that created it; metrics_render() may run
- * on any thread.
- * Invariant: names follow Prometheus rules: counters end in _total, units are in the
- * name.
+ * Owner: a set is written by the one thread that created it; metrics_render() may run on any
+ * thread.
+ * Invariant: names follow Prometheus rules: counters end in _total, units are in the name.
  *
  *   #define WS_METRICS(X) / * id, name, type, label, help * / \
  *       X(WS_M_CLIENTS, "ws_clients", GAUGE, NULL, "open WebSocket sessions") \ X(WS_M_SENT,

@@ -1,10 +1,8 @@
 /* gateway/runtime/yaml.h - glue to libyaml: a YAML file as a tree whose nodes know their line.
  * Why: configuration errors are all reported at once, each with its line. (libcyaml stops at the
  * first error, so its schema loader cannot do that; it sits on the same libyaml.)
- * Owner: any
- * thread; a document belongs to one.
- * Invariant: no aliases, one document a file, file at most
- * YAML_MAX_BYTES. */
+ * Owner: any thread; a document belongs to one.
+ * Invariant: no aliases, one document a file, file at most YAML_MAX_BYTES. */
 #ifndef GATEWAY_RUNTIME_YAML_H
 #define GATEWAY_RUNTIME_YAML_H
 #include <stdbool.h>

@@ -4,9 +4,8 @@
  * connection that misses one is dropped, all its callers hear of it, and it is made anew with
  * full-jitter backoff.
  * Owner: the loop it was created on.
- * Invariant: each accepted command's
- * callback runs exactly once; `up` means Redis has answered on this connection (a connect alone
- * proves nothing: the kernel accepts for a stopped process). */
+ * Invariant: each accepted command's callback runs exactly once; `up` means Redis has answered on
+ * this connection (a connect alone proves nothing: the kernel accepts for a stopped process). */
 #ifndef GATEWAY_STORE_REDIS_H
 #define GATEWAY_STORE_REDIS_H
 #include <stdbool.h>
