@@ -24,6 +24,7 @@ struct run {
     struct wf_flood flood;
     struct wf_stats stats;
     struct wf_watch watch;
+    struct wf_series series;
     struct wf_result result;
     enum phase phase;
     int64_t start_ns;
@@ -31,6 +32,8 @@ struct run {
     int64_t progress_ns;
     uint64_t progress_messages;
     uint32_t started;
+    uint64_t churned;
+    bool woken;
     uint64_t cpu_begin_us;
 };
 
@@ -87,6 +90,18 @@ static bool prepare(struct run *r)
     return r->flood.tls != NULL && r->flood.epoll >= 0;
 }
 
+static void sample(struct run *r, int64_t now)
+{
+    const struct wf_flood *f = &r->flood;
+    const struct wf_sample gauges = {.phase = phase_names[r->phase],
+                                     .open = f->in_state[WF_OPEN],
+                                     .stalled = f->in_state[WF_STALLED],
+                                     .waiting = f->in_state[WF_WAITING] + wf_flood_connecting(f)};
+
+    wf_watch_sample(&r->watch);
+    wf_series_add(&r->series, &gauges, now, &r->stats.all, r->stats.second, &r->watch);
+}
+
 static void progress(struct run *r, int64_t now)
 {
     const struct wf_stats *s = &r->stats;
@@ -110,7 +125,7 @@ static void progress(struct run *r, int64_t now)
                 (unsigned long long)wf_counters_breaks(&s->all), terminal ? "\033[K" : "\n");
     }
     wf_session_expire(&r->flood, now - CONNECT_TIMEOUT_NS);
-    wf_watch_sample(&r->watch);
+    sample(r, now);
     r->progress_ns = now;
     r->progress_messages = total;
 }
@@ -119,7 +134,7 @@ static void begin_phase(struct run *r, enum phase phase, int64_t now)
 {
     r->phase = phase;
     r->phase_ns = now;
-    r->result.opened = (uint32_t)hist_count(r->stats.connect);
+    r->result.opened = r->stats.opened;
     if (phase == PHASE_WARMUP) {
         r->result.connect_ns = now - r->start_ns;
     } else if (phase == PHASE_MEASURE) {
@@ -146,14 +161,32 @@ static void start_due(struct run *r, int64_t now)
     }
 }
 
+/* What the window asks of the sessions: to leave and come back, to read again. */
+static void disturb(struct run *r, int64_t now)
+{
+    const struct wf_options *o = r->options;
+    struct wf_flood *f = &r->flood;
+    uint64_t due = (uint64_t)((now - r->phase_ns) / 1000) * o->churn / 1000000;
+
+    while (r->churned < due && wf_flood_connecting(f) + f->in_state[WF_LEAVING] < CONNECTING_MAX &&
+           wf_session_churn(f, now)) {
+        r->churned++;
+    }
+    if (!r->woken && o->stall_for_s != 0 && now - r->phase_ns >= o->stall_for_s * SECOND_NS) {
+        wf_session_wake(f);
+        r->woken = true;
+    }
+}
+
 static void advance(struct run *r, int64_t now)
 {
     int64_t passed = now - r->phase_ns;
 
+    wf_flood_start_due(&r->flood, now, CONNECTING_MAX);
     switch (r->phase) {
     case PHASE_CONNECT:
         start_due(r, now);
-        if (r->started == r->options->sessions && wf_flood_connecting(&r->flood) == 0) {
+        if (r->flood.settled == r->options->sessions) {
             begin_phase(r, PHASE_WARMUP, now);
         }
         break;
@@ -163,6 +196,7 @@ static void advance(struct run *r, int64_t now)
         }
         break;
     case PHASE_MEASURE:
+        disturb(r, now);
         if (passed >= r->options->duration_s * SECOND_NS) {
             r->result.window_ns = passed;
             begin_phase(r, PHASE_END, now);
@@ -179,16 +213,34 @@ static void advance(struct run *r, int64_t now)
     }
 }
 
-/* Until something is due: a connect, the end of the phase, a progress line. */
+/* Until something is due: a connect, a leave, the end of the phase, a sample. */
 static int wait_ms(const struct run *r, int64_t now)
 {
     uint32_t seconds = r->phase == PHASE_WARMUP ? r->options->warmup_s : r->options->duration_s;
-    int64_t left_ms = (r->phase_ns + seconds * SECOND_NS - now) / 1000000 + 1;
+    int64_t due_ns = r->phase_ns + seconds * SECOND_NS;
+    int64_t wait_ms;
 
-    if (r->phase == PHASE_CONNECT) {
+    if (r->phase == PHASE_CONNECT ||
+        wf_flood_connecting(&r->flood) + r->flood.in_state[WF_LEAVING] >= CONNECTING_MAX) {
         return 2;
     }
-    return left_ms < 0 ? 0 : left_ms < 100 ? (int)left_ms : 100;
+    if (r->phase == PHASE_MEASURE && r->options->churn != 0) {
+        due_ns = now + SECOND_NS / r->options->churn;
+    }
+    if (due_ns > r->progress_ns + SECOND_NS) {
+        due_ns = r->progress_ns + SECOND_NS;
+    }
+    if (due_ns > wf_due_next(&r->flood.due)) {
+        due_ns = wf_due_next(&r->flood.due);
+    }
+    wait_ms = (due_ns - now) / 1000000 + 1;
+    return wait_ms < 0 ? 0 : wait_ms < 100 ? (int)wait_ms : 100;
+}
+
+/* The connects take as long as the server lets them. */
+static uint32_t series_seconds(const struct wf_options *o)
+{
+    return 4 * (o->sessions / o->connect_rate) + o->warmup_s + o->duration_s + 120;
 }
 
 static void loop(struct run *r)
@@ -196,6 +248,8 @@ static void loop(struct run *r)
     struct epoll_event events[EVENTS_MAX];
 
     r->start_ns = r->phase_ns = r->progress_ns = process_clock_ns(CLOCK_MONOTONIC);
+    r->result.start_unix_ns = process_clock_ns(CLOCK_REALTIME);
+    wf_series_init(&r->series, series_seconds(r->options), r->start_ns);
     while (r->phase != PHASE_END) {
         int64_t now;
         int count = epoll_wait(r->flood.epoll, events, EVENTS_MAX,
@@ -270,9 +324,11 @@ int main(int argc, char **argv)
         r.result.flood = &r.flood;
         r.result.stats = &r.stats;
         r.result.watch = &r.watch;
+        r.result.series = &r.series;
         loop(&r);
         status = write_report(&r) && wf_report_ok(&r.result) ? 0 : 1;
     }
+    wf_series_fini(&r.series);
     wf_flood_fini(&r.flood);
     wf_stats_fini(&r.stats);
     wf_options_fini(&options);

@@ -24,6 +24,12 @@ static const char help[] =
     "  --warmup S           seconds after the last connect that do not count (default 2)\n"
     "  --duration S         measured seconds (default 10)\n"
     "  --stall P%           this share of the sessions stops reading after the warm-up\n"
+    "  --stall-for S        ... and reads again S seconds later (default: never)\n"
+    "  --churn R            R reading sessions a second leave and come back as new ones, while\n"
+    "                       measuring\n"
+    "  --resume             a session that was closed comes back and resumes its streams; not "
+    "after\n"
+    "                       1008, 4003 and 4013\n"
     "  --rcvbuf BYTES       socket receive buffer (smaller: a stalled session shows sooner)\n"
     "  --sources K          connect from 127.0.0.1 .. 127.0.0.K in turn (limits per address)\n"
     "  --pid PID            sample CPU time and memory of the server process\n"
@@ -32,9 +38,11 @@ static const char help[] =
     "  --help\n"
     "\n"
     "Latency is receive time minus the newest \"timestamp\" of an update, so both sides need one\n"
-    "clock and a feed whose times are now. Exit status: 0 fine; 1 a session could not connect, "
-    "was\n"
-    "closed, was refused a subscription, or saw a break in gw.s/gw.p; 2 usage.\n"
+    "clock and a feed whose times are now. Frames that are older than\n"
+    "the connection of a session that came back do not count. Exit status: 0 fine; 1 a session\n"
+    "could not connect, was closed (with --resume: and did not come back), was refused a\n"
+    "subscription, or saw a break in gw.s/gw.p, a gap in trade_id that it was not told of, or a\n"
+    "trade twice; 2 usage.\n"
     "\n"
     "examples:\n"
     "  wsflood --url wss://localhost:8443/v2 --ca var/tls/ca.pem --sessions 1000 \\\n"
@@ -42,7 +50,10 @@ static const char help[] =
     "  wsflood --url wss://localhost:8443/v2 --insecure --sessions 5000 --connect-rate 300 "
     "--spread \\\n"
     "          --subscribe book:BTC/USDT,ETH/USDT:25 --subscribe trade:BTC/USDT --stall 5% \\\n"
-    "          --pid $(pidof portcullis) --json report.json\n";
+    "          --pid $(pidof portcullis) --json report.json\n"
+    "  wsflood --url wss://localhost:8443/v2 --ca var/tls/ca.pem --sessions 2000 --resume \\\n"
+    "          --churn 50 --stall 5% --stall-for 20 --subscribe book:BTC/USDT:10 \\\n"
+    "          --subscribe trade:BTC/USDT --duration 120 --json report.json\n";
 
 enum option_id {
     OPT_URL = 256,
@@ -56,6 +67,9 @@ enum option_id {
     OPT_WARMUP,
     OPT_DURATION,
     OPT_STALL,
+    OPT_STALL_FOR,
+    OPT_CHURN,
+    OPT_RESUME,
     OPT_RCVBUF,
     OPT_SOURCES,
     OPT_PID,
@@ -76,6 +90,9 @@ static const struct option options[] = {
     {"warmup", required_argument, NULL, OPT_WARMUP},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"stall", required_argument, NULL, OPT_STALL},
+    {"stall-for", required_argument, NULL, OPT_STALL_FOR},
+    {"churn", required_argument, NULL, OPT_CHURN},
+    {"resume", no_argument, NULL, OPT_RESUME},
     {"rcvbuf", required_argument, NULL, OPT_RCVBUF},
     {"sources", required_argument, NULL, OPT_SOURCES},
     {"pid", required_argument, NULL, OPT_PID},
@@ -99,6 +116,8 @@ static const struct number {
     {OPT_WARMUP,       "--warmup",       0,    3600,       offsetof(struct wf_options, warmup_s)},
     {OPT_DURATION,     "--duration",     1,    604800,     offsetof(struct wf_options, duration_s)},
     {OPT_STALL,        "--stall",        0,    100,        offsetof(struct wf_options, stall_percent)},
+    {OPT_STALL_FOR,    "--stall-for",    1,    604800,     offsetof(struct wf_options, stall_for_s)},
+    {OPT_CHURN,        "--churn",        1,    10000,      offsetof(struct wf_options, churn)},
     {OPT_RCVBUF,       "--rcvbuf",       1024, 1073741824, offsetof(struct wf_options, rcvbuf_bytes)},
     {OPT_SOURCES,      "--sources",      1,    254,        offsetof(struct wf_options, sources)},
     {OPT_PID,          "--pid",          1,    4194304,    offsetof(struct wf_options, pid)},
@@ -301,6 +320,9 @@ static bool apply(struct wf_options *o, int id)
     case OPT_JSON:
         o->json_path = optarg;
         return true;
+    case OPT_RESUME:
+        o->resume = true;
+        return true;
     case OPT_QUIET:
         o->quiet = true;
         return true;
@@ -349,26 +371,99 @@ void wf_options_fini(struct wf_options *o)
     o->streams = NULL;
 }
 
+bool wf_cursor_known(enum scan_channel channel, const struct wf_cursor *c)
+{
+    return c->epoch != 0 && (channel == SCAN_BOOK    ? c->seq != WF_SEQ_NONE
+                             : channel == SCAN_TRADE ? c->trade_id != WF_SEQ_NONE
+                                                     : false);
+}
+
+static bool wanted(const struct wf_resume *resume, uint32_t stream)
+{
+    return resume == NULL || resume->cursors[stream].epoch == resume->epoch_id;
+}
+
+static void put_symbols(struct buf *out, const struct wf_options *o, const struct wf_spec *spec,
+                        const struct wf_resume *resume)
+{
+    bool first = true;
+
+    for (uint32_t i = spec->first; i < spec->first + spec->count; i++) {
+        if (wanted(resume, i)) {
+            buf_puts(out, first ? ",\"symbol\":[" : ",");
+            buf_json_str(out, o->streams[i].symbol, o->streams[i].symbol_len);
+            first = false;
+        }
+    }
+    if (!first) {
+        buf_putc(out, ']');
+    }
+}
+
+/* Nothing when nothing is known. */
+static void put_resume(struct buf *out, const struct wf_options *o, const struct wf_spec *spec,
+                       const struct wf_resume *resume)
+{
+    bool book = spec->channel == SCAN_BOOK;
+    bool first = true;
+
+    for (uint32_t i = spec->first; i < spec->first + spec->count; i++) {
+        const struct wf_cursor *c = &resume->cursors[i];
+
+        if (!wanted(resume, i) || !wf_cursor_known(spec->channel, c)) {
+            continue;
+        }
+        if (first) {
+            buf_lit(out, "\"resume\":{\"session\":");
+            buf_json_str(out, resume->session, strlen(resume->session));
+            buf_lit(out, ",\"e\":");
+            buf_json_str(out, resume->epoch, strlen(resume->epoch));
+            buf_puts(out, book ? ",\"s\":{" : ",\"trade_id\":{");
+        } else {
+            buf_putc(out, ',');
+        }
+        buf_json_str(out, o->streams[i].symbol, o->streams[i].symbol_len);
+        buf_putc(out, ':');
+        buf_u64(out, book ? c->seq : c->trade_id);
+        first = false;
+    }
+    if (!first) {
+        buf_lit(out, "}}");
+    }
+}
+
+static void put_gw(struct buf *out, const struct wf_options *o, const struct wf_spec *spec,
+                   const struct wf_resume *resume)
+{
+    size_t before;
+
+    buf_lit(out, ",\"gw\":{");
+    before = out->len;
+    if (resume != NULL) {
+        put_resume(out, o, spec, resume);
+    }
+    if (o->has_interval_ms) {
+        buf_printf(out, "%s\"interval_ms\":%u", out->len == before ? "" : ",", o->interval_ms);
+    }
+    if (out->len == before) {
+        out->len -= sizeof ",\"gw\":{" - 1;
+    } else {
+        buf_putc(out, '}');
+    }
+}
+
 void wf_options_request(const struct wf_options *o, const struct wf_spec *spec, uint32_t req_id,
-                        struct buf *out)
+                        const struct wf_resume *resume, struct buf *out)
 {
     buf_printf(out, "{\"method\":\"subscribe\",\"req_id\":%u,\"params\":{\"channel\":\"%s\"",
                req_id, scan_channel_names[spec->channel]);
     if (spec->channel != SCAN_INSTRUMENT) {
-        for (uint32_t i = 0; i < spec->count; i++) {
-            const struct wf_stream *s = &o->streams[spec->first + i];
-
-            buf_puts(out, i == 0 ? ",\"symbol\":[" : ",");
-            buf_json_str(out, s->symbol, s->symbol_len);
-        }
-        buf_putc(out, ']');
+        put_symbols(out, o, spec, resume);
     }
     if (spec->parameter != 0) {
         buf_printf(out, ",\"%s\":%u", spec->channel == SCAN_BOOK ? "depth" : "interval",
                    spec->parameter);
     }
-    if (o->has_interval_ms) {
-        buf_printf(out, ",\"gw\":{\"interval_ms\":%u}", o->interval_ms);
-    }
+    put_gw(out, o, spec, resume);
     buf_lit(out, "}}");
 }

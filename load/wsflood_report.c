@@ -56,8 +56,11 @@ static void put_config(struct buf *out, const struct wf_options *o)
     put_u64(out, "warmup_s", o->warmup_s);
     put_u64(out, "duration_s", o->duration_s);
     put_u64(out, "stall_percent", o->stall_percent);
+    put_u64(out, "stall_for_s", o->stall_for_s);
+    put_u64(out, "churn", o->churn);
     put_u64(out, "rcvbuf_bytes", o->rcvbuf_bytes);
     put_u64(out, "sources", o->sources);
+    buf_puts(out, o->resume ? ",\"resume\":true" : ",\"resume\":false");
     buf_puts(out, o->spread ? ",\"spread\":true" : ",\"spread\":false");
     if (o->has_interval_ms) {
         put_u64(out, "interval_ms", o->interval_ms);
@@ -154,6 +157,117 @@ static void put_whole_run(struct buf *out, const struct wf_result *r)
     buf_putc(out, '}');
 }
 
+static void put_tally(struct buf *out, const char *name, const struct wf_tally *t)
+{
+    buf_printf(out, ",\"%s\":{", name);
+    for (uint32_t i = 0; i < t->used; i++) {
+        if (i != 0) {
+            buf_putc(out, ',');
+        }
+        buf_json_str(out, t->row[i].name, strlen(t->row[i].name));
+        buf_printf(out, ":%llu", (unsigned long long)t->row[i].count);
+    }
+    buf_putc(out, '}');
+}
+
+static void put_returns(struct buf *out, const struct wf_result *r)
+{
+    const struct wf_stats *s = r->stats;
+
+    buf_printf(out, ",\"resume\":{\"enabled\":%s", r->flood->options->resume ? "true" : "false");
+    put_u64(out, "reconnects", s->all.reconnects);
+    put_u64(out, "attempts", s->returns.attempts);
+    put_u64(out, "attempts_failed", s->returns.attempts_failed);
+    put_text(out, "first_failure", s->returns.first_failure);
+    put_u64(out, "given_up", s->returns.given_up);
+    put_u64(out, "not_back", s->owing);
+    put_u64(out, "resumed", s->all.resumed);
+    put_u64(out, "not_resumed", s->all.not_resumed);
+    put_tally(out, "why", &s->returns.why);
+    put_tally(out, "last_close", &s->returns.last_close);
+    put_u64(out, "behind", s->all.behind);
+    put_hist(out, "connect_us", s->returns.connect);
+    put_hist(out, "first_data_us", s->returns.first_data);
+    buf_putc(out, '}');
+}
+
+static void put_trades(struct buf *out, const struct wf_counters *c)
+{
+    buf_printf(out, ",\"trades\":{\"received\":%llu", (unsigned long long)c->trades);
+    put_u64(out, "trade_gaps", c->trade_gaps);
+    put_u64(out, "missing", c->trades_missing);
+    put_u64(out, "trade_gaps_told", c->trade_gaps_told);
+    put_u64(out, "missing_told", c->trades_missing_told);
+    put_u64(out, "duplicates", c->trade_duplicates);
+    buf_putc(out, '}');
+}
+
+static void put_churn(struct buf *out, const struct wf_result *r)
+{
+    const struct wf_churn *c = &r->stats->churn;
+
+    buf_printf(out, ",\"churn\":{\"per_s\":%u", r->flood->options->churn);
+    put_u64(out, "closed", c->closed);
+    put_u64(out, "unanswered", c->unanswered);
+    put_u64(out, "opened", c->opened);
+    put_u64(out, "failed", c->failed);
+    put_hist(out, "connect_us", c->connect);
+    buf_putc(out, '}');
+}
+
+static void put_stall(struct buf *out, const struct wf_result *r)
+{
+    const struct wf_stalls *s = &r->stats->stalls;
+
+    buf_printf(out, ",\"stall\":{\"sessions\":%u", r->stalled);
+    put_u64(out, "for_s", r->flood->options->stall_for_s);
+    put_u64(out, "woken", s->woken);
+    put_u64(out, "caught_up", s->caught_up);
+    put_u64(out, "closed", sum_closes(r->stats->closes_stalled));
+    put_closes(out, "closes", r->stats->closes_stalled);
+    put_u64(out, "evict_notices", s->evict_notices);
+    put_hist(out, "to_close_us", s->to_close);
+    buf_putc(out, '}');
+}
+
+static void put_sample(struct buf *out, const struct wf_sample *p)
+{
+    buf_lit(out, "{\"t\":");
+    buf_fixed(out, p->at_ns / 1000000, 3);
+    buf_printf(out, ",\"phase\":\"%s\"", p->phase);
+    put_u64(out, "open", p->open);
+    put_u64(out, "stalled", p->stalled);
+    put_u64(out, "waiting", p->waiting);
+    put_u64(out, "messages_per_s", per_second(p->messages, p->passed_ns));
+    put_u64(out, "bytes_per_s", per_second(p->bytes, p->passed_ns));
+    put_us(out, "p50_us", p->p50_ns);
+    put_us(out, "p99_us", p->p99_ns);
+    put_us(out, "max_us", p->max_ns);
+    if (p->has_server && p->passed_ns > 0) {
+        buf_lit(out, ",\"cpu_percent\":");
+        buf_fixed(out, (int64_t)(p->cpu_us * 10000000 / (uint64_t)p->passed_ns), 2);
+        put_u64(out, "rss_bytes", p->rss_bytes);
+    }
+    put_u64(out, "closes", p->closes);
+    put_u64(out, "reconnects", p->reconnects);
+    put_u64(out, "resumed", p->resumed);
+    put_u64(out, "breaks", p->breaks);
+    put_u64(out, "trade_gaps", p->trade_gaps);
+    buf_putc(out, '}');
+}
+
+static void put_series(struct buf *out, const struct wf_result *r)
+{
+    put_u64(out, "start_unix_ms", (uint64_t)(r->start_unix_ns / 1000000));
+    put_u64(out, "series_lost", r->series->lost);
+    buf_lit(out, ",\"series\":[");
+    for (uint32_t i = 0; i < r->series->count; i++) {
+        buf_puts(out, i == 0 ? "" : ",");
+        put_sample(out, &r->series->samples[i]);
+    }
+    buf_putc(out, ']');
+}
+
 static void put_watch(struct buf *out, const struct wf_result *r)
 {
     const struct wf_watch *w = r->watch;
@@ -192,7 +306,12 @@ void wf_report_json(const struct wf_result *r, struct buf *out)
     put_hist(out, "connect_us", r->stats->connect);
     put_window(out, r);
     put_whole_run(out, r);
+    put_returns(out, r);
+    put_trades(out, &r->stats->all);
+    put_churn(out, r);
+    put_stall(out, r);
     put_watch(out, r);
+    put_series(out, r);
     buf_lit(out, "}\n");
 }
 
@@ -215,6 +334,16 @@ static void say_problems(const struct wf_result *r)
         fprintf(stderr, "  order: %llu breaks, %llu book updates before a snapshot\n",
                 (unsigned long long)wf_counters_breaks(&s->all),
                 (unsigned long long)s->all.before_snapshot);
+    }
+    if (s->all.trade_gaps != 0 || s->all.trade_duplicates != 0) {
+        fprintf(stderr, "  trades: %llu gaps that nobody told of (%llu trades), %llu twice\n",
+                (unsigned long long)s->all.trade_gaps, (unsigned long long)s->all.trades_missing,
+                (unsigned long long)s->all.trade_duplicates);
+    }
+    if (s->all.reconnects + s->owing != 0 && r->flood->options->resume) {
+        fprintf(stderr, "  back again: %llu, streams resumed %llu, not %llu; not back: %u\n",
+                (unsigned long long)s->all.reconnects, (unsigned long long)s->all.resumed,
+                (unsigned long long)s->all.not_resumed, s->owing);
     }
     for (uint32_t i = 0; i < WF_CLOSE_CODES; i++) {
         if (s->closes[i] != 0 || s->closes_stalled[i] != 0) {
@@ -250,7 +379,10 @@ void wf_report_text(const struct wf_result *r)
 
 bool wf_report_ok(const struct wf_result *r)
 {
-    return r->stats->failed == 0 && sum_closes(r->stats->closes) == 0 &&
-           r->stats->all.messages[SCAN_REFUSED] == 0 && wf_counters_breaks(&r->stats->all) == 0 &&
-           r->stats->all.before_snapshot == 0;
+    const struct wf_stats *s = r->stats;
+    bool back = r->flood->options->resume ? s->owing == 0 : sum_closes(s->closes) == 0;
+
+    return s->failed == 0 && back && s->all.messages[SCAN_REFUSED] == 0 &&
+           wf_counters_breaks(&s->all) == 0 && s->all.before_snapshot == 0 &&
+           s->all.trade_gaps == 0 && s->all.trade_duplicates == 0;
 }

@@ -11,6 +11,8 @@ struct wf_result {
     const struct wf_flood *flood;
     const struct wf_stats *stats;
     const struct wf_watch *watch;
+    const struct wf_series *series;
+    int64_t start_unix_ns;
     uint32_t opened;     /* sessions that ever got open */
     uint32_t stalled;    /* sessions told to stop reading */
     int64_t connect_ns;  /* first start to last open */
@@ -21,6 +23,7 @@ struct wf_result {
 
 void wf_report_json(const struct wf_result *r, struct buf *out);
 void wf_report_text(const struct wf_result *r);
-/* No failed connect, no close of a reading session, no refusal, no break. */
+/* No failed connect, no close of a reading session (with --resume: that did not come back), no
+ * refusal, no break, no trade missing or twice. */
 bool wf_report_ok(const struct wf_result *r);
 #endif

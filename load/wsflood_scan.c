@@ -124,6 +124,44 @@ static bool read_u64(const char *from, const char *end, uint64_t *out)
     return p != from;
 }
 
+bool scan_member_text(const char *text, size_t len, const char *name, struct scan_ref *out)
+{
+    const char *end = text + len;
+    size_t name_len = strlen(name);
+    const char *at = find(text, end, name, name_len);
+    const char *quote = NULL;
+
+    if (at != NULL) {
+        at += name_len;
+        quote = memchr(at, '"', (size_t)(end - at));
+    }
+    *out = (struct scan_ref){NULL, 0};
+    if (quote != NULL) {
+        *out = (struct scan_ref){at, (size_t)(quote - at)};
+    }
+    return quote != NULL;
+}
+
+bool scan_member_number(const char *text, size_t len, const char *name, uint64_t *out)
+{
+    const char *end = text + len;
+    size_t name_len = strlen(name);
+    const char *at = find(text, end, name, name_len);
+
+    return at != NULL && read_u64(at + name_len, end, out);
+}
+
+bool scan_trade_id(const char **at, const char *end, uint64_t *id)
+{
+    const char *found = FIND(*at, end, "\"trade_id\":");
+
+    if (found == NULL) {
+        return false;
+    }
+    *at = found + sizeof "\"trade_id\":" - 1;
+    return read_u64(*at, end, id);
+}
+
 static enum scan_channel channel_of(const char *name, const char *end)
 {
     for (unsigned i = 0; i < SCAN_ACK; i++) {
@@ -159,6 +197,9 @@ static const char *read_gw(const char *text, const char *end, struct scan *out)
     p = FIND(gw, end, "\"p\":");
     out->has_seq = s != NULL && read_u64(s + 4, end, &out->seq);
     out->has_prev = p != NULL && read_u64(p + 4, end, &out->prev);
+    if (out->snapshot) {
+        (void)scan_member_text(gw, (size_t)(end - gw), "\"e\":\"", &out->epoch);
+    }
     return gw;
 }
 
@@ -171,6 +212,39 @@ static void read_time(struct scan_clock *clock, const char *text, const char *en
     if (at != NULL) {
         at += sizeof "\"timestamp\":\"" - 1;
         out->has_time = scan_rfc3339(clock, at, (size_t)(end - at), &out->time_ns);
+    }
+}
+
+void scan_ack(const char *text, size_t len, struct scan_ack *out)
+{
+    const char *end = text + len;
+    const char *result = FIND(text, end, "\"result\":{\"channel\":\"");
+    const char *gw;
+    const char *close;
+    size_t left;
+
+    *out = (struct scan_ack){.channel = SCAN_OTHER};
+    if (result == NULL || FIND(text, result, "\"method\":\"subscribe\"") == NULL) {
+        return;
+    }
+    left = (size_t)(end - result);
+    out->channel = channel_of(result + sizeof "\"result\":{\"channel\":\"" - 1, end);
+    (void)scan_member_text(result, left, "\"symbol\":\"", &out->symbol);
+    if (out->channel == SCAN_OHLC) {
+        (void)scan_member_number(result, left, "\"interval\":", &out->interval);
+    }
+    gw = FIND(result, end, "\"gw\":{");
+    if (gw == NULL) {
+        return;
+    }
+    left = (size_t)(end - gw);
+    (void)scan_member_text(gw, left, "\"session\":\"", &out->session);
+    (void)scan_member_text(gw, left, "\"e\":\"", &out->epoch);
+    (void)scan_member_text(gw, left, "\"why\":\"", &out->why);
+    out->resumed = FIND(gw, end, "\"resumed\":true") != NULL;
+    close = FIND(gw, end, "\"last_close\":{");
+    if (close != NULL) {
+        (void)scan_member_text(close, (size_t)(end - close), "\"reason\":\"", &out->last_close);
     }
 }
 

@@ -100,3 +100,47 @@ uint64_t wf_watch_cpu_us(const struct wf_watch *w)
 {
     return w->now_us - w->begin_us;
 }
+
+void wf_series_init(struct wf_series *s, uint32_t seconds, int64_t now_ns)
+{
+    *s = (struct wf_series){.cap = seconds, .start_ns = now_ns, .last_ns = now_ns};
+    s->samples = gw_calloc(seconds, sizeof *s->samples);
+}
+
+void wf_series_fini(struct wf_series *s)
+{
+    free(s->samples);
+    s->samples = NULL;
+}
+
+void wf_series_add(struct wf_series *s, const struct wf_sample *gauges, int64_t now_ns,
+                   const struct wf_counters *c, struct hist *latency, const struct wf_watch *w)
+{
+    const struct wf_counters *last = &s->last;
+    struct wf_sample add = *gauges;
+
+    add.at_ns = now_ns - s->start_ns;
+    add.passed_ns = now_ns - s->last_ns;
+    add.messages = wf_counters_total(c) - wf_counters_total(last);
+    add.bytes = c->bytes - last->bytes;
+    add.p50_ns = hist_at(latency, 50000);
+    add.p99_ns = hist_at(latency, 99000);
+    add.max_ns = hist_max(latency);
+    add.closes = c->closes - last->closes;
+    add.reconnects = c->reconnects - last->reconnects;
+    add.resumed = c->resumed - last->resumed;
+    add.breaks = wf_counters_breaks(c) - wf_counters_breaks(last);
+    add.trade_gaps = c->trade_gaps - last->trade_gaps;
+    add.has_server = w->pid != 0 && !w->ended;
+    add.cpu_us = w->now_us - s->last_cpu_us;
+    add.rss_bytes = w->rss_bytes;
+    hist_reset(latency);
+    s->last = *c;
+    s->last_ns = now_ns;
+    s->last_cpu_us = w->now_us;
+    if (s->count < s->cap) {
+        s->samples[s->count++] = add;
+    } else {
+        s->lost++;
+    }
+}
