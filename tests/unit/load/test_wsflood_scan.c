@@ -166,6 +166,73 @@ static void test_rfc3339(void **state)
     }
 }
 
+static void expect_ref(const struct scan_ref *ref, const char *text)
+{
+    assert_int_equal(ref->len, strlen(text));
+    assert_memory_equal(ref->text, text, ref->len);
+}
+
+static void test_ack(void **state)
+{
+    static const char text[] =
+        "{\"method\":\"subscribe\",\"req_id\":3,\"success\":true,\"result\":{\"channel\":\"book\","
+        "\"symbol\":\"BTC/USD\",\"depth\":25,\"snapshot\":false,\"gw\":{\"e\":\"k7f2\","
+        "\"session\":\"c-17\",\"resumed\":true,\"from\":184502,\"to\":184990,\"frames\":5,"
+        "\"last_close\":{\"code\":4008,\"reason\":\"SLOW_CONSUMER\",\"lag_ms\":5230}}}}";
+    struct scan_ack ack;
+
+    (void)state;
+    scan_ack(text, sizeof text - 1, &ack);
+    assert_int_equal(ack.channel, SCAN_BOOK);
+    expect_ref(&ack.symbol, "BTC/USD");
+    expect_ref(&ack.epoch, "k7f2");
+    expect_ref(&ack.session, "c-17");
+    expect_ref(&ack.last_close, "SLOW_CONSUMER");
+    assert_true(ack.resumed);
+    assert_null(ack.why.text);
+    for (size_t len = 0; len < sizeof text; len++) {
+        char *cut = malloc(len + 1);
+
+        memcpy(cut, text, len);
+        scan_ack(cut, len, &ack);
+        free(cut);
+    }
+}
+
+static void test_ack_not_resumed(void **state)
+{
+    static const char text[] =
+        "{\"method\":\"subscribe\",\"success\":true,\"result\":{\"channel\":\"ohlc\",\"symbol\":"
+        "\"BTC/USD\",\"interval\":5,\"gw\":{\"resumed\":false,\"why\":\"RING_MISS\"}}}";
+    static const char other[] = "{\"method\":\"unsubscribe\",\"success\":true,\"result\":{"
+                                "\"channel\":\"ohlc\",\"symbol\":\"BTC/USD\"}}";
+    struct scan_ack ack;
+
+    (void)state;
+    scan_ack(text, sizeof text - 1, &ack);
+    assert_int_equal(ack.channel, SCAN_OHLC);
+    assert_int_equal(ack.interval, 5);
+    assert_false(ack.resumed);
+    expect_ref(&ack.why, "RING_MISS");
+    assert_null(ack.session.text);
+    scan_ack(other, sizeof other - 1, &ack);
+    assert_int_equal(ack.channel, SCAN_OTHER);
+}
+
+static void test_trade_ids(void **state)
+{
+    static const char text[] = "[{\"trade_id\":7,\"x\":1},{\"trade_id\":8},{\"trade_id\":x}]";
+    const char *at = text;
+    uint64_t id;
+
+    (void)state;
+    assert_true(scan_trade_id(&at, text + sizeof text - 1, &id));
+    assert_int_equal(id, 7);
+    assert_true(scan_trade_id(&at, text + sizeof text - 1, &id));
+    assert_int_equal(id, 8);
+    assert_false(scan_trade_id(&at, text + sizeof text - 1, &id));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +243,9 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_cut_messages),
         cmocka_unit_test(test_rfc3339),
+        cmocka_unit_test(test_ack),
+        cmocka_unit_test(test_ack_not_resumed),
+        cmocka_unit_test(test_trade_ids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
