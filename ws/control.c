@@ -1,6 +1,7 @@
 /* ws/control.c - what a client's message does: subscribe, unsubscribe, ping, and the limits on
  * them. Order of the answers: ack per symbol, then its snapshot, then updates (docs/PROTOCOL.md).
  * */
+#include <string.h>
 #include "gateway/runtime/clock.h"
 #include "ws/reply.h"
 #include "ws/shard_priv.h"
@@ -32,14 +33,30 @@ static void say_error(struct request_turn *q, const char *error, const char *sym
     send_text(q);
 }
 
-static void say_ack(struct request_turn *q, const char *symbol, const char *epoch,
-                    const char *warning)
+void session_ack(struct session *s, const struct ws_request *r, const char *symbol,
+                 const char *warning, const struct reply_resume *resume, int64_t in_ns)
 {
+    struct shard *shard = s->shard;
+    uint32_t number = symbol != NULL ? symbols_find(shard->opt.symbols, symbol) : SYMBOL_NONE;
+    struct reply_times times = {.in_ns = in_ns, .out_ns = clock_real_ns()};
     struct reply_ack ack = {
-        .symbol = symbol, .warning = warning, .epoch = epoch, .session = q->session->id};
+        .symbol = symbol,
+        .warning = warning,
+        .epoch = number != SYMBOL_NONE ? shard_epoch(shard, number) : NULL,
+        .session = s->name,
+        .last_close = r->has_resume ? s->last_close : NULL,
+        .effective_ms = r->channel != WS_CH_TRADE ? shard->fanout.floor_ms : 0,
+        .resume = resume,
+    };
 
-    reply_ack(begin(q), &q->request, &ack, &q->times);
-    send_text(q);
+    buf_reset(&shard->text);
+    reply_ack(&shard->text, r, &ack, &times);
+    session_say(s, shard->text.data, shard->text.len);
+}
+
+static void say_ack(struct request_turn *q, const char *symbol, const char *warning)
+{
+    session_ack(q->session, &q->request, symbol, warning, NULL, q->times.in_ns);
 }
 
 /* The client goes on after refusals: third one in ten seconds closes. */
@@ -67,7 +84,9 @@ static bool within_rate(struct request_turn *q)
         gcra_take(&s->ping_tat_ns, &shard->ping_rate, shard->now_ns, 1, &retry_ns)) {
         return true;
     }
-    if (gcra_take(&s->control_tat_ns, &shard->control_rate, shard->now_ns, 1, &retry_ns)) {
+    if (gcra_take(&s->control_tat_ns, &shard->control_rate, shard->now_ns, 1, &retry_ns) &&
+        (q->request.method == WS_PING || shard->fanout.profile.sub_ops_per_s == 0 ||
+         gcra_take(&s->sub_tat_ns, &shard->sub_rate, shard->now_ns, 1, &retry_ns))) {
         return true;
     }
     if (q->request.symbol_count == 0) {
@@ -98,7 +117,10 @@ static struct stream_key key_of(const struct ws_request *r, uint32_t symbol)
     case CHANNEL_TICKER:
         key.param = r->bbo;
         break;
-    case CHANNEL_TRADE:
+    case CHANNEL_TRADE: /* batched for 50 ms at most */
+        if (r->interval_ms > 50) {
+            key.class = (unsigned)interval_class(50);
+        }
         break;
     case CHANNEL_INSTRUMENT:
         key.class = (unsigned)interval_class(50); /* one stream for all */
@@ -124,6 +146,17 @@ static struct sub *find_same(struct session *s, const struct stream_key *key)
     return NULL;
 }
 
+/* Where the client wants to go on, WS_NO_PLACE: nowhere. */
+static uint64_t place_of(const struct ws_request *r, const char *name)
+{
+    for (uint32_t i = 0; r->has_resume && name != NULL && i < r->symbol_count; i++) {
+        if (r->symbols[i] == name) {
+            return r->places[i];
+        }
+    }
+    return WS_NO_PLACE;
+}
+
 static void start(struct session *s, struct sub *sub, bool snapshot)
 {
     if (snapshot) {
@@ -137,7 +170,7 @@ static void subscribe(struct request_turn *q, uint32_t symbol, const char *name)
 {
     struct session *s = q->session;
     struct stream_key key = key_of(&q->request, symbol);
-    const char *epoch = symbol != SYMBOL_NONE ? shard_epoch(s->shard, symbol) : NULL;
+    uint64_t from = place_of(&q->request, name);
     struct sub *sub = find_same(s, &key);
 
     if (sub == NULL && key.channel == CHANNEL_BOOK && !s->uses_gw &&
@@ -150,9 +183,11 @@ static void subscribe(struct request_turn *q, uint32_t symbol, const char *name)
         say_error(q, "EAuth:Too many requests", name);
         return;
     }
-    say_ack(q, name, epoch, sub != NULL ? "already subscribed" : NULL);
-    if (s->state == WS_CLOSING) {
-        return;
+    if (from == WS_NO_PLACE) {
+        say_ack(q, name, sub != NULL ? "already subscribed" : NULL);
+        if (s->state == WS_CLOSING) {
+            return;
+        }
     }
     if (sub != NULL && sub->stream->id == stream_key_pack(&key)) {
         sub_restart(sub);
@@ -162,7 +197,12 @@ static void subscribe(struct request_turn *q, uint32_t symbol, const char *name)
         }
         sub = session_add_sub(s, shard_stream(s->shard, &key));
     }
-    start(s, sub, q->request.snapshot);
+    sub->on_lag = q->request.on_lag;
+    if (from != WS_NO_PLACE) {
+        resume_start(sub, &q->request, from, q->times.in_ns);
+    } else {
+        start(s, sub, q->request.snapshot);
+    }
 }
 
 static void unsubscribe(struct request_turn *q, uint32_t symbol, const char *name)
@@ -179,7 +219,7 @@ static void unsubscribe(struct request_turn *q, uint32_t symbol, const char *nam
         return;
     }
     session_remove_sub(&sub);
-    say_ack(q, name, NULL, NULL);
+    say_ack(q, name, NULL);
 }
 
 static void for_each_symbol(struct request_turn *q,
@@ -213,6 +253,9 @@ static void handle(struct request_turn *q)
         return;
     }
     s->uses_gw = s->uses_gw || q->request.has_gw;
+    if (!q->request.has_depth) {
+        q->request.depth = s->shard->fanout.profile.default_depth;
+    }
     if (q->request.interval_ms == 0 && !s->shard->config->interval_0_for_all) {
         say_error(q, "EGeneral:Permission denied", NULL);
         return;
@@ -220,11 +263,11 @@ static void handle(struct request_turn *q)
     switch (q->request.channel) {
     case WS_CH_HEARTBEAT:
         s->heartbeat = on;
-        say_ack(q, NULL, NULL, NULL);
+        say_ack(q, NULL, NULL);
         break;
     case WS_CH_GATEWAY:
         s->uses_gw = on;
-        say_ack(q, NULL, NULL, NULL);
+        say_ack(q, NULL, NULL);
         break;
     case WS_CH_INSTRUMENT:
         (on ? subscribe : unsubscribe)(q, SYMBOL_NONE, NULL);
@@ -235,13 +278,78 @@ static void handle(struct request_turn *q)
     }
 }
 
-void session_on_message(struct session *s, const char *text, size_t len)
+/* --- the connection that was lost --------------------------------------------------------------
+ * A client that names it is answered when its cause is known; what it says meanwhile waits, so that
+ * the order of answers stays. */
+
+static void process(struct session *s, const char *text, size_t len);
+
+static void unpark(struct session *s)
+{
+    struct buf parked = s->parked;
+    size_t at = 0;
+
+    s->parked = (struct buf){0};
+    while (at < parked.len && s->state != WS_CLOSING) {
+        uint32_t len;
+
+        memcpy(&len, parked.data + at, sizeof len);
+        process(s, parked.data + at + sizeof len, len);
+        at += sizeof len + len;
+    }
+    buf_fini(&parked);
+}
+
+static void on_cause(void *arg, const char *json)
+{
+    struct session *s = arg;
+
+    s->asking = NULL;
+    s->shard->now_ns = clock_mono_ns();
+    s->last_close = json != NULL ? gw_strdup(json) : NULL;
+    unpark(s);
+}
+
+/* True: the message waits. */
+static bool park(struct session *s, const char *text, size_t len)
+{
+    uint32_t size = (uint32_t)len;
+
+    if (s->asking == NULL) {
+        return false;
+    }
+    if (s->parked.len + len > s->shard->config->message_bytes) { /* it will not wait */
+        cause_ask_cancel(s->asking);
+        on_cause(s, NULL);
+        return false;
+    }
+    buf_append(&s->parked, (const char *)&size, sizeof size);
+    buf_append(&s->parked, text, len);
+    return true;
+}
+
+/* True: it waits for the cause. */
+static bool ask_cause(struct session *s, const struct ws_request *r, const char *text, size_t len)
+{
+    if (r->session[0] == '\0' || s->asked_cause) {
+        return false;
+    }
+    s->asked_cause = true;
+    s->asking = causes_find(s->shard->causes, r->session, on_cause, s);
+    return park(s, text, len);
+}
+
+static void process(struct session *s, const char *text, size_t len)
 {
     struct request_turn q = {.session = s, .times.in_ns = clock_real_ns()};
-    enum gw_err err = ws_request_parse(text, len, &q.request);
+    enum gw_err err;
 
-    metrics_inc(s->shard->metrics, WS_M_RECEIVED);
-    if (s->state != WS_CLOSING && within_rate(&q)) {
+    if (park(s, text, len)) {
+        return;
+    }
+    err = ws_request_parse(text, len, &q.request);
+    if (s->state != WS_CLOSING && !(err == GW_OK && ask_cause(s, &q.request, text, len)) &&
+        within_rate(&q)) {
         if (err != GW_OK) {
             say_error(&q, q.request.error, NULL);
         } else {
@@ -249,4 +357,10 @@ void session_on_message(struct session *s, const char *text, size_t len)
         }
     }
     ws_request_fini(&q.request);
+}
+
+void session_on_message(struct session *s, const char *text, size_t len)
+{
+    metrics_inc(s->shard->metrics, WS_M_RECEIVED);
+    process(s, text, len);
 }

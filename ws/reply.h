@@ -12,11 +12,23 @@ struct reply_times {
     int64_t out_ns;
 };
 
+/* Outcome of gw.resume. */
+struct reply_resume {
+    const char *why; /* "" when resumed */
+    uint64_t from;
+    uint64_t to;
+    uint32_t frames;
+    bool missing; /* trades FROM + 1 .. TO are not to be had here */
+};
+
 struct reply_ack {
-    const char *symbol;  /* NULL: the channel has none */
-    const char *warning; /* NULL: none */
-    const char *epoch;   /* "" or NULL: not known yet */
-    uint64_t session;
+    const char *symbol;     /* NULL: the channel has none */
+    const char *warning;    /* NULL: none */
+    const char *epoch;      /* "" or NULL: not known yet */
+    const char *session;    /* name of this connection, for a later resume */
+    const char *last_close; /* JSON object: why the connection named in gw.resume ended; NULL */
+    uint32_t effective_ms;  /* conflation interval in force */
+    const struct reply_resume *resume; /* NULL: not asked for */
 };
 
 /* Subscribed or unsubscribed (R's method). */

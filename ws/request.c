@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
+#include "gateway/base/fixed.h"
 #include "gateway/market/candles.h"
 #include "gateway/publish/link.h"
 #include "gateway/runtime/json.h"
@@ -30,6 +31,14 @@ static bool refuse(struct ws_request *r, const char *text, const char *what)
 static bool invalid(struct ws_request *r, const char *field)
 {
     return refuse(r, "EGeneral:Invalid arguments:", field);
+}
+
+static bool unsupported(struct ws_request *r, const char *prefix, const char *field)
+{
+    (void)snprintf(r->error, sizeof r->error,
+                   "Unsupported field: '%s%.64s' for the given msg type: %s", prefix, field,
+                   method_names[r->method]);
+    return false;
 }
 
 /* --- params ------------------------------------------------------------------------------------
@@ -164,6 +173,109 @@ static bool read_interval_ms(const json_t *v, struct ws_request *r)
     return true;
 }
 
+/* --- gw.resume ---------------------------------------------------------------------------------
+ */
+
+static bool is_word(const char *text, size_t len, const char *alphabet, size_t max)
+{
+    return len != 0 && len < max && strlen(text) == len && strspn(text, alphabet) == len;
+}
+
+static bool read_session(const json_t *v, struct ws_request *r)
+{
+    const char *text = json_string_value(v);
+
+    if (text == NULL || strncmp(text, "c-", 2) != 0 ||
+        !is_word(text + 2, json_string_length(v) - 2, "0123456789abcdef", WS_SESSION_MAX - 2)) {
+        return invalid(r, "gw.resume.session");
+    }
+    memcpy(r->session, text, json_string_length(v) + 1);
+    return true;
+}
+
+static bool read_epoch(const json_t *v, struct ws_request *r)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const char *text = json_string_value(v);
+
+    if (text == NULL || !is_word(text, json_string_length(v), letters, WS_EPOCH_MAX)) {
+        return invalid(r, "gw.resume.e");
+    }
+    memcpy(r->epoch, text, json_string_length(v) + 1);
+    return true;
+}
+
+static bool read_place(const json_t *v, const struct ws_request *r, uint64_t *out)
+{
+    int64_t ns;
+
+    if (r->channel == WS_CH_OHLC) {
+        if (!json_is_string(v) ||
+            rfc3339_parse(json_string_value(v), json_string_length(v), &ns) != GW_OK || ns <= 0) {
+            return false;
+        }
+        *out = (uint64_t)(ns / 1000000000);
+        return true;
+    }
+    return json_is_integer(v) && json_read_u64(v, out) && *out != WS_NO_PLACE;
+}
+
+/* {"BTC/USD": place, ...}: only symbols of the request. */
+static bool read_places(const json_t *v, const char *field, struct ws_request *r)
+{
+    const char *name;
+    json_t *member;
+
+    if (!json_is_object(v)) {
+        return invalid(r, field);
+    }
+    json_object_foreach((json_t *)(uintptr_t)v, name, member)
+    {
+        uint32_t i = 0;
+
+        while (i < r->symbol_count && strcmp(r->symbols[i], name) != 0) {
+            i++;
+        }
+        if (i == r->symbol_count || !read_place(member, r, &r->places[i])) {
+            return invalid(r, field);
+        }
+    }
+    return true;
+}
+
+/* After all of params, since it speaks of their symbols. */
+static bool read_resume(const json_t *v, struct ws_request *r)
+{
+    static const char *const fields[] = {
+        [WS_CH_BOOK] = "s", [WS_CH_TRADE] = "trade_id", [WS_CH_OHLC] = "interval_begin"};
+    const char *name;
+    json_t *member;
+    char field[32];
+
+    if (!json_is_object(v) || r->channel > WS_CH_OHLC) {
+        return invalid(r, "gw.resume");
+    }
+    r->has_resume = true;
+    r->places = gw_malloc(r->symbol_count * sizeof *r->places);
+    for (uint32_t i = 0; i < r->symbol_count; i++) {
+        r->places[i] = WS_NO_PLACE;
+    }
+    (void)snprintf(field, sizeof field, "gw.resume.%s", fields[r->channel]);
+    json_object_foreach((json_t *)(uintptr_t)v, name, member)
+    {
+        bool ok = strcmp(name, "session") == 0            ? read_session(member, r)
+                  : strcmp(name, "e") == 0                ? read_epoch(member, r)
+                  : strcmp(name, fields[r->channel]) == 0 ? read_places(member, field, r)
+                                                          : unsupported(r, "gw.resume.", name);
+
+        if (!ok) {
+            return false;
+        }
+    }
+    return r->epoch[0] != '\0' || invalid(r, "gw.resume.e");
+}
+
 /* Members of our own acks, which python-kraken-sdk sends back as params (docs/PROTOCOL.md). */
 static bool ignore(const json_t *v, struct ws_request *r)
 {
@@ -181,7 +293,7 @@ struct param {
 static const struct param gw_params[] = {
     {"interval_ms", read_interval_ms, ON_ALL},
     {"on_lag", read_on_lag, ON_ALL},
-    {"resume", ignore, ON_ALL},
+    {"resume", ignore, ON_ALL}, /* read last: read_resume() */
     {"session", ignore, ON_ALL},
     {"e", ignore, ON_ALL},
     {"resumed", ignore, ON_ALL},
@@ -189,6 +301,9 @@ static const struct param gw_params[] = {
     {"from", ignore, ON_ALL},
     {"to", ignore, ON_ALL},
     {"frames", ignore, ON_ALL},
+    {"effective_ms", ignore, ON_ALL},
+    {"missing", ignore, ON_ALL},
+    {"backfill", ignore, ON_ALL},
     {"last_close", ignore, ON_ALL},
 };
 
@@ -200,14 +315,6 @@ static const struct param *find_param(const struct param *table, size_t count, c
         }
     }
     return NULL;
-}
-
-static bool unsupported(struct ws_request *r, const char *prefix, const char *field)
-{
-    (void)snprintf(r->error, sizeof r->error,
-                   "Unsupported field: '%s%.64s' for the given msg type: %s", prefix, field,
-                   method_names[r->method]);
-    return false;
 }
 
 static bool read_gw(const json_t *v, struct ws_request *r)
@@ -263,6 +370,7 @@ static bool read_channel(const json_t *v, struct ws_request *r)
 /* The ack of one symbol, sent back as params, names it as plain text. */
 static bool read_params(const json_t *v, struct ws_request *r)
 {
+    const json_t *resume = json_object_get(json_object_get(v, "gw"), "resume");
     const char *name;
     json_t *member;
 
@@ -287,7 +395,7 @@ static bool read_params(const json_t *v, struct ws_request *r)
     if ((ON_SYMBOLS >> r->channel & 1) != 0 && r->symbol_count == 0) {
         return invalid(r, "symbol");
     }
-    return true;
+    return resume == NULL || r->method != WS_SUBSCRIBE || read_resume(resume, r);
 }
 
 /* --- envelope ----------------------------------------------------------------------------------
@@ -352,6 +460,8 @@ enum gw_err ws_request_parse(const char *text, size_t len, struct ws_request *ou
 void ws_request_fini(struct ws_request *r)
 {
     free(r->symbols);
+    free(r->places);
     r->symbols = NULL;
+    r->places = NULL;
     r->symbol_count = 0;
 }

@@ -30,6 +30,10 @@ extern const char *const ws_channel_names[WS_CHANNEL_COUNT];
 enum ws_on_lag { WS_LAG_DIFF, WS_LAG_SNAPSHOT, WS_LAG_EVICT };
 extern const char *const ws_on_lag_names[3];
 
+#define WS_SESSION_MAX 40u        /* "c-" and hexadecimal digits, with NUL */
+#define WS_EPOCH_MAX   33u        /* with NUL */
+#define WS_NO_PLACE    UINT64_MAX /* resume does not name the symbol */
+
 struct ws_request {
     enum ws_method method;
     bool has_req_id;
@@ -45,6 +49,10 @@ struct ws_request {
     bool has_gw;
     uint32_t interval_ms; /* default 50 */
     enum ws_on_lag on_lag;
+    bool has_resume;
+    char session[WS_SESSION_MAX]; /* of the connection that was lost, "" when not given */
+    char epoch[WS_EPOCH_MAX];
+    uint64_t *places; /* by symbol: gw.s, trade_id, or begin of the candle in seconds; owned */
     char error[160];
 };
 

@@ -30,12 +30,14 @@ struct session *session_create(struct shard *shard, struct transport_conn *conn,
     s->shard = shard;
     s->conn = conn;
     s->id = shard_next_id(shard);
+    shard_name(shard, s->name);
     s->private_path = private_path;
     s->opened_ns = clock_mono_ns();
     s->sent_ns = s->opened_ns;
     (void)snprintf(s->ip, sizeof s->ip, "%s", ip);
     shard->in_state[WS_GREETING]++;
     DL_APPEND(shard->sessions, s);
+    shard_list(shard, s);
     return s;
 }
 
@@ -48,7 +50,7 @@ static void drop_subs(struct session *s)
     }
 }
 
-static void set_choked(struct session *s, bool choked)
+void session_set_choked(struct session *s, bool choked)
 {
     if (choked == s->choked) {
         return;
@@ -59,6 +61,7 @@ static void set_choked(struct session *s, bool choked)
         DL_APPEND2(s->shard->choked, s, choked_prev, choked_next);
     } else {
         s->warned = false;
+        s->over_ns = 0;
         DL_DELETE2(s->shard->choked, s, choked_prev, choked_next);
     }
 }
@@ -69,7 +72,7 @@ void session_destroy(struct session **sp)
 
     *sp = NULL;
     drop_subs(s);
-    set_choked(s, false);
+    session_set_choked(s, false);
     if (s->state == WS_CLOSING) {
         DL_DELETE2(s->shard->closing, s, choked_prev, choked_next);
     }
@@ -84,6 +87,12 @@ void session_destroy(struct session **sp)
     }
     s->shard->in_state[s->state]--;
     DL_DELETE(s->shard->sessions, s);
+    shard_unlist(s->shard, s);
+    if (s->asking != NULL) {
+        cause_ask_cancel(s->asking);
+    }
+    free(s->last_close);
+    buf_fini(&s->parked);
     buf_fini(&s->control);
     buf_fini(&s->inbound);
     free(s);
@@ -128,7 +137,7 @@ void session_mark_due(struct sub *sub)
     }
 }
 
-static void unmark_due(struct sub *sub)
+void session_unmark_due(struct sub *sub)
 {
     if (sub->due) {
         sub->due = false;
@@ -173,10 +182,11 @@ void session_remove_sub(struct sub **subp)
     struct session *s = sub->session;
 
     *subp = NULL;
-    unmark_due(sub);
+    session_unmark_due(sub);
     if (sub->first != NULL) {
         frame_unref(&sub->first);
     }
+    resume_forget(sub);
     s->sub_count[sub->stream->key.channel]--;
     metrics_add(s->shard->metrics, WS_M_SUBS, sub->stream->key.channel, UINT64_MAX);
     DL_DELETE(s->subs, sub);
@@ -185,26 +195,37 @@ void session_remove_sub(struct sub **subp)
     free(sub);
 }
 
-void sub_start(struct sub *sub, struct frame *snapshot)
+void sub_start(struct sub *sub, struct frame *first)
 {
     if (sub->first != NULL) {
         frame_unref(&sub->first);
     }
-    if (snapshot != NULL) {
-        frame_ref(snapshot, 1);
-        sub->first = snapshot;
+    sub_start_at(sub, sub->stream->head);
+    if (first != NULL) {
+        frame_ref(first, 1);
+        sub->first = first;
         session_mark_due(sub);
     }
-    sub->cursor = sub->stream->head;
+}
+
+void sub_start_at(struct sub *sub, uint64_t cursor)
+{
+    sub->cursor = cursor;
+    sub->exact_to = sub->stream->head;
+    sub->since_ns = sub->session->shard->now_ns;
     sub->state = SUB_LIVE;
+    if (cursor != sub->stream->head) {
+        session_mark_due(sub);
+    }
 }
 
 void sub_restart(struct sub *sub)
 {
-    unmark_due(sub);
+    session_unmark_due(sub);
     if (sub->first != NULL) {
         frame_unref(&sub->first);
     }
+    resume_forget(sub);
     sub->state = SUB_WAITING;
 }
 
@@ -233,6 +254,21 @@ static bool write_control(struct session *s)
     return ok;
 }
 
+/* For the next connection of the same client. */
+static void keep_cause(struct session *s, enum gw_err err)
+{
+    struct cause cause = {
+        .code = gw_err_row(err)->ws_close,
+        .reason = shard_close_name(err),
+        .at_ns = clock_real_ns(),
+    };
+    int64_t lag_ns;
+
+    session_lag(s, &cause.queued_bytes, &lag_ns);
+    cause.lag_ms = lag_ns / 1000000;
+    causes_keep(s->shard->causes, s->name, &cause);
+}
+
 void session_close(struct session *s, enum gw_err err, struct buf *notice)
 {
     const struct gw_err_row *row = gw_err_row(err);
@@ -240,11 +276,12 @@ void session_close(struct session *s, enum gw_err err, struct buf *notice)
     if (s->state == WS_CLOSING) {
         return;
     }
+    keep_cause(s, err);
     if (!write_control(s)) {
         shard_doom(s->shard, s);
     }
     drop_subs(s);
-    set_choked(s, false);
+    session_set_choked(s, false);
     set_state(s, WS_CLOSING);
     s->close_ns = s->shard->now_ns;
     DL_APPEND2(s->shard->closing, s, choked_prev, choked_next);
@@ -282,9 +319,11 @@ void session_lag(const struct session *s, uint64_t *bytes, int64_t *lag_ns)
         const struct stream *stream = sub->stream;
 
         *bytes += sub_backlog(sub);
-        if (sub->cursor < stream->head && sub->cursor >= stream->oldest &&
-            stream_at(stream, sub->cursor)->created_ns < oldest) {
-            oldest = stream_at(stream, sub->cursor)->created_ns;
+        if (sub->cursor < stream->head && sub->cursor >= stream->oldest) {
+            int64_t made = stream_at(stream, sub->cursor)->created_ns;
+
+            made = made > sub->since_ns ? made : sub->since_ns;
+            oldest = made < oldest ? made : oldest;
         }
     }
     *lag_ns = s->shard->now_ns - oldest;
@@ -300,163 +339,9 @@ void session_evict(struct session *s)
     buf_printf(&notice,
                "{\"channel\":\"gateway\",\"type\":\"update\",\"data\":[{\"event\":\"evict\","
                "\"reason\":\"SLOW_CONSUMER\",\"lag_ms\":%lld,\"queued_bytes\":%llu,"
-               "\"resume\":true,\"retry_after_ms\":1000}]}",
-               (long long)(lag_ns / 1000000), (unsigned long long)bytes);
+               "\"skipped_frames\":%llu,\"resume\":true,\"retry_after_ms\":1000}]}",
+               (long long)(lag_ns / 1000000), (unsigned long long)bytes,
+               (unsigned long long)s->skipped);
     session_close(s, GW_ESLOW, &notice);
     buf_fini(&notice);
-}
-
-/* --- flush ------------------------------------------------------------------------------------ */
-
-/* Puts as many pieces of the message being written as fit. */
-static void put_partial(struct session *s, struct buf *batch)
-{
-    uint32_t room = (uint32_t)(TRANSPORT_WRITE_MAX - batch->len);
-    uint32_t take = frame_pieces(s->partial->bytes, s->partial->len, s->partial_at, room);
-
-    if (take > room) {
-        return;
-    }
-    buf_append(batch, s->partial->bytes + s->partial_at, take);
-    s->partial_at += take;
-    if (s->partial_at == s->partial->len) {
-        frame_unref(&s->partial);
-        s->partial_at = 0;
-        s->shard->turn_messages++;
-    }
-}
-
-/* Makes F the message being written. */
-static void begin_message(struct session *s, struct frame *f)
-{
-    frame_ref(f, 1);
-    s->partial = f;
-    s->partial_at = 0;
-}
-
-/* Control messages are whole frames, at most one piece each in practice: they go out by message. */
-static bool put_control(struct session *s, struct buf *batch)
-{
-    size_t room = TRANSPORT_WRITE_MAX - batch->len;
-
-    if (s->control.len <= room) {
-        buf_append(batch, s->control.data, s->control.len);
-        buf_fini(&s->control); /* idle sessions keep no buffer */
-        return true;
-    }
-    if (batch->len == 0) { /* more than a batch: hand it to the piece writer */
-        s->partial = gw_malloc(sizeof *s->partial + s->control.len);
-        atomic_init(&s->partial->refs, 1);
-        s->partial->len = (uint32_t)s->control.len;
-        s->partial->created_ns = clock_mono_ns();
-        s->partial->seq = 0;
-        memcpy(s->partial->bytes, s->control.data, s->control.len);
-        s->partial_at = 0;
-        buf_fini(&s->control);
-    }
-    return false;
-}
-
-/* The next message of SUB; false when it has lost its place in the ring. Requires that it is due.
- */
-static bool next_message(struct sub *sub, struct frame **out)
-{
-    struct stream *stream = sub->stream;
-
-    if (sub->first != NULL) {
-        *out = sub->first;
-        return true;
-    }
-    if (sub->cursor < stream->oldest) {
-        return false;
-    }
-    *out = stream_at(stream, sub->cursor);
-    return true;
-}
-
-static void took_message(struct sub *sub)
-{
-    if (sub->first != NULL) {
-        frame_unref(&sub->first);
-    } else {
-        sub->cursor++;
-    }
-    if (sub->cursor == sub->stream->head) {
-        unmark_due(sub);
-    }
-}
-
-/* Fills BATCH with whole pieces of what is due. False: the session has lost its place and is
- * closing. */
-static bool fill(struct session *s, struct buf *batch)
-{
-    if (s->partial != NULL) {
-        put_partial(s, batch);
-    }
-    if (s->partial == NULL && s->control.len != 0 && !put_control(s, batch)) {
-        if (s->partial != NULL) {
-            put_partial(s, batch);
-        }
-        return true;
-    }
-    while (s->partial == NULL && s->due != NULL) {
-        struct sub *sub = s->due;
-        struct frame *f;
-
-        if (!next_message(sub, &f)) {
-            session_evict(s);
-            return false;
-        }
-        if (batch->len + frame_pieces(f->bytes, f->len, 0, 0) > TRANSPORT_WRITE_MAX) {
-            break;
-        }
-        metrics_add(s->shard->metrics, WS_M_SENT, sub->stream->key.channel, 1);
-        begin_message(s, f);
-        took_message(sub);
-        put_partial(s, batch);
-    }
-    return true;
-}
-
-static bool has_more(const struct session *s)
-{
-    return s->partial != NULL || s->control.len != 0 || s->due != NULL;
-}
-
-void session_flush(struct session *s)
-{
-    struct shard *shard = s->shard;
-    unsigned writes = 0;
-
-    if (s->state == WS_CLOSING) {
-        return;
-    }
-    while (has_more(s)) {
-        if (transport_choked(s->conn)) {
-            set_choked(s, true);
-            return; /* on_writable comes when the library's remainder has gone */
-        }
-        if (writes++ == WS_WRITES_A_TURN) {
-            transport_want_write(s->conn);
-            return;
-        }
-        buf_reset(&shard->batch);
-        if (!fill(s, &shard->batch)) {
-            return;
-        }
-        s->sent_ns = shard->now_ns;
-        metrics_inc(shard->metrics, WS_M_WRITES);
-        metrics_add(shard->metrics, WS_M_BYTES, 0, shard->batch.len);
-        if (!transport_write(s->conn, shard->batch.data, shard->batch.len)) {
-            shard_doom(shard, s);
-            return;
-        }
-    }
-    set_choked(s, transport_choked(s->conn));
-    if (writes == 0) {
-        return;
-    }
-    /* Least recently written first: heartbeats look at the front only. */
-    DL_DELETE(shard->sessions, s);
-    DL_APPEND(shard->sessions, s);
 }

@@ -4,6 +4,8 @@
  *
  *   GREETING --first subscribe--> LIVE --> CLOSING (close code sent, no more data) --> gone
  *
+ * session.c: life, subscriptions, closing; flush.c: what is written when; control.c: what a message
+ * of the client does; resume.c: coming back.
  * Owner: one shard loop.
  * Invariant: a subscription with news is in its session's `due` list, and its session in the
  * shard's dirty list, until flushed. Text messages are never interleaved with the pieces of another
@@ -19,13 +21,16 @@
 
 struct shard;
 
+#define WS_SESSION_NAME_MAX 20u /* "c-", 16 hexadecimal digits, NUL */
+
 #define WS_STATES(X)        X(GREETING) X(LIVE) X(CLOSING)
 #define WS_STATE_AS_ENUM(s) WS_##s,
 enum ws_state { WS_STATES(WS_STATE_AS_ENUM) WS_STATE_COUNT };
 
 enum sub_state {
-    SUB_WAITING, /* for the stream's snapshot */
-    SUB_LIVE,    /* `first`, then frames from `cursor` */
+    SUB_WAITING,  /* for the stream's snapshot */
+    SUB_RESUMING, /* for the market's answer (ws/resume.c) */
+    SUB_LIVE,     /* `first`, then frames from `cursor` */
 };
 
 struct sub {
@@ -35,10 +40,15 @@ struct sub {
     struct sub *prev;
     struct sub *due_next; /* list of subscriptions with news */
     struct sub *due_prev;
-    struct frame *first; /* snapshot to send before `cursor`, one reference */
-    uint64_t cursor;     /* position of the next frame to send */
-    uint32_t place;      /* in stream->subs */
+    struct frame *first;        /* snapshot or what was missed, before `cursor`; one reference */
+    struct resume_wait *resume; /* SUB_RESUMING */
+    uint64_t cursor;            /* position of the next frame to send */
+    uint64_t exact_to;          /* up to here frames are sent as they were (a resume) */
+    uint64_t seq;               /* gw.s of the last message taken */
+    int64_t since_ns;           /* lag does not count from before */
+    uint32_t place;             /* in stream->subs */
     enum sub_state state;
+    enum ws_on_lag on_lag;
     bool due;
 };
 
@@ -46,6 +56,8 @@ struct session {
     struct shard *shard;
     struct transport_conn *conn;
     uint64_t id;
+    uint32_t place;                 /* in shard->all */
+    char name[WS_SESSION_NAME_MAX]; /* what a later connection calls this one; not guessable */
     char ip[46];
     enum ws_state state;
     bool private_path;
@@ -65,10 +77,19 @@ struct session {
     struct buf inbound;     /* message being received */
     int64_t control_tat_ns; /* GCRA of control messages */
     int64_t ping_tat_ns;
+    int64_t sub_tat_ns;       /* of subscribe and unsubscribe, under a fan-out profile */
     int64_t violations_ns[2]; /* when the last two refusals were */
+    struct cause_ask *asking; /* why the connection it names was closed */
+    char *last_close;         /* the answer, JSON; NULL: none */
+    bool asked_cause;
+    struct buf parked;       /* messages that came while asking: length (4 bytes), text */
+    uint64_t skipped;        /* frames folded into merged updates */
+    uint64_t received_bytes; /* of the socket, when last looked at */
+    int64_t inbound_tat_ns;  /* GCRA of received bytes */
     int64_t opened_ns;
     int64_t sent_ns;      /* last write */
     int64_t stuck_ns;     /* choked since */
+    int64_t over_ns;      /* over a lag budget since, 0: not */
     int64_t close_ns;     /* CLOSING since */
     uint32_t notice_mark; /* last notice seen, so that one is sent once */
     struct session *prev; /* of the shard, least recently written first */
@@ -101,19 +122,25 @@ void session_flush(struct session *s);
 void session_close(struct session *s, enum gw_err err, struct buf *notice);
 /* Bytes not yet sent and the age of the oldest of them. */
 void session_lag(const struct session *s, uint64_t *bytes, int64_t *lag_ns);
-/* Closes a client that cannot keep up and tells it why (docs/PROTOCOL.md). */
+/* Closes a client that cannot keep up and tells it why, and its next connection
+ * (docs/PROTOCOL.md). */
 void session_evict(struct session *s);
 
 /* Subscriptions. */
 struct sub *session_find_sub(struct session *s, enum channel channel, uint32_t symbol);
 struct sub *session_add_sub(struct session *s, struct stream *stream);
 void session_remove_sub(struct sub **subp);
-/* The stream's snapshot has arrived (or is at hand): start SUB with it. */
-void sub_start(struct sub *sub, struct frame *snapshot);
+/* FIRST (a snapshot, or what was missed; borrowed, may be NULL) is at hand: start SUB with it. */
+void sub_start(struct sub *sub, struct frame *first);
+/* Start SUB with what the ring holds from position CURSOR on. */
+void sub_start_at(struct sub *sub, uint64_t cursor);
 /* Forget what SUB was owed and wait for a new snapshot. */
 void sub_restart(struct sub *sub);
 /* Bytes that SUB has not been sent. */
 uint64_t sub_backlog(const struct sub *sub);
+
+/* SUB is not due any more. */
+void session_unmark_due(struct sub *sub);
 
 /* ws/control.c: one whole text message from the client. */
 void session_on_message(struct session *s, const char *text, size_t len);

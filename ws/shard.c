@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <utlist.h>
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
+#include "gateway/store/redis.h"
 #include "ws/shard_priv.h"
 
 #define WS_ROW(...) CFG_ROW_OF(struct ws_config, __VA_ARGS__)
@@ -17,20 +19,28 @@ static const struct metric_label ws_channel_label = {"channel", channel_names, C
 #define WS_CLOSES(X) \
     X(GW_ESLOW, "SLOW_CONSUMER") X(GW_EIDLE, "IDLE") X(GW_ERATE, "RATE_LIMITED") \
     X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART") \
-    X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
+    X(GW_EFLOOD, "INBOUND_FLOOD") X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
 /* clang-format on */
 #define WS_CLOSE_ERR(err, name)  err,
 #define WS_CLOSE_NAME(err, name) name,
 static const enum gw_err close_errs[] = {WS_CLOSES(WS_CLOSE_ERR)};
 static const char *const close_names[] = {WS_CLOSES(WS_CLOSE_NAME)};
 static const struct metric_label ws_close_label = {"reason", close_names, GW_LEN(close_names)};
+#define WS_SHARD_NUMBERS                                                                           \
+    "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",    \
+        "17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31"
+#define WS_RESUME_WORD(sym, text) #sym,
+static const char *const resume_words[] = {LINK_RESUMES(WS_RESUME_WORD)};
+static const char *const shard_numbers[LINK_SHARDS_MAX] = {WS_SHARD_NUMBERS};
+static const struct metric_label ws_resume_label = {"result", resume_words, RESUME_RESULTS};
+static struct metric_label ws_shard_label = {"shard", shard_numbers, 1};
 static const struct metric_row metric_rows[] = {WS_METRICS(METRIC_AS_ROW)};
 const struct metric_table ws_metrics = {"ws", metric_rows, WS_M_COUNT};
 
-#define TIMER_MS       50
-#define CLOSE_WAIT_NS  (2 * (int64_t)1000000000) /* then abort */
-#define STREAM_IDLE_NS (30 * (int64_t)1000000000)
-#define DRAIN_NS       (5 * (int64_t)1000000000)
+void shard_count_set(uint32_t shards)
+{
+    ws_shard_label.count = shards;
+}
 
 uint64_t shard_next_id(struct shard *s)
 {
@@ -51,178 +61,61 @@ void shard_doom(struct shard *s, struct session *session)
     }
 }
 
-void shard_count_close(struct shard *s, enum gw_err err)
+static unsigned close_index(enum gw_err err)
 {
     unsigned i = 0;
 
     while (close_errs[i] != err) {
         GW_ASSERT(++i < GW_LEN(close_errs));
     }
-    metrics_add(s->metrics, WS_M_CLOSES, i, 1);
+    return i;
 }
 
-/* --- streams -----------------------------------------------------------------------------------
- */
-
-static struct stream **symbol_list(struct shard *s, const struct stream *stream)
+void shard_count_close(struct shard *s, enum gw_err err)
 {
-    uint32_t symbol = stream->key.symbol;
-
-    return &s->by_symbol[symbol == SYMBOL_NONE ? symbols_count(s->opt.symbols) : symbol];
+    metrics_add(s->metrics, WS_M_CLOSES, close_index(err), 1);
 }
 
-static void post(struct shard *s, enum link_kind kind, struct stream *stream)
+const char *shard_close_name(enum gw_err err)
 {
-    struct mail mail = {.kind = kind, .number = s->opt.number, .key = stream->id, .ref = stream};
+    return close_names[close_index(err)];
+}
 
-    /* The market's inbox holds requests only; it is full when the market thread hangs. */
-    if (!mailbox_post(s->opt.market, &mail)) {
-        log_error("ws", "market_inbox_full", "\"next\":\"the market thread does not answer\"");
+void shard_name(struct shard *s, char name[WS_SESSION_NAME_MAX])
+{
+    uint64_t random_bits;
+
+    /* Who knows the name of a connection learns why it was closed: not to be guessed. */
+    if (getrandom(&random_bits, sizeof random_bits, 0) != (ssize_t)sizeof random_bits) {
+        random_bits = s->next_session ^ (uint64_t)clock_real_ns();
     }
-    mailbox_wake(s->opt.market);
+    (void)snprintf(name, WS_SESSION_NAME_MAX, "c-%016llx", (unsigned long long)random_bits);
 }
 
-struct stream *shard_stream(struct shard *s, const struct stream_key *key)
+void shard_list(struct shard *s, struct session *session)
 {
-    uint64_t id = stream_key_pack(key);
-    struct stream *stream;
-
-    HASH_FIND(hh, s->streams, &id, sizeof id, stream);
-    if (stream == NULL) {
-        stream = stream_create(id);
-        HASH_ADD(hh, s->streams, id, sizeof stream->id, stream);
-        LL_PREPEND2(*symbol_list(s, stream), stream, next_of_symbol);
-        post(s, LINK_OPEN, stream);
-        metrics_set(s->metrics, WS_M_STREAMS, 0, HASH_COUNT(s->streams));
+    if (s->all_count == s->all_capacity) {
+        s->all_capacity = s->all_capacity != 0 ? s->all_capacity * 2 : 256;
+        s->all = gw_realloc(s->all, s->all_capacity * sizeof(struct session *));
     }
-    return stream;
+    session->place = s->all_count;
+    s->all[s->all_count++] = session;
+    metrics_set(s->metrics, WS_M_SHARD_CLIENTS, s->opt.number, s->all_count);
 }
 
-void shard_want_snapshot(struct shard *s, struct sub *sub)
+void shard_unlist(struct shard *s, struct session *session)
 {
-    struct stream *stream = sub->stream;
-    struct frame *snapshot = stream_snapshot(stream);
+    struct session *last = s->all[--s->all_count];
 
-    if (snapshot != NULL && !stream->snapshot_asked) {
-        sub_start(sub, snapshot);
-    } else if (!stream->snapshot_asked && !stream->closing) {
-        stream->snapshot_asked = true;
-        post(s, LINK_SNAPSHOT, stream);
-    }
-}
-
-void shard_stream_left(struct shard *s, struct stream *stream)
-{
-    if (stream->sub_count == 0) {
-        stream->idle_since_ns = s->now_ns;
-    }
-}
-
-/* After its linger a stream nobody follows is given back to the market. */
-static void close_idle_streams(struct shard *s)
-{
-    struct stream *stream;
-    struct stream *next;
-    uint64_t bytes = 0;
-
-    HASH_ITER(hh, s->streams, stream, next)
-    {
-        bytes += stream_backlog(stream, stream->oldest);
-        if (stream->sub_count == 0 && !stream->closing &&
-            s->now_ns - stream->idle_since_ns > STREAM_IDLE_NS) {
-            stream->closing = true;
-            post(s, LINK_CLOSE, stream);
-        }
-    }
-    metrics_set(s->metrics, WS_M_RING, 0, (int64_t)bytes);
-}
-
-static void on_stream_closed(struct shard *s, struct stream *stream)
-{
-    stream->closing = false;
-    stream->snapshot_asked = false;
-    if (stream->sub_count != 0) { /* somebody came meanwhile: open it again, from a snapshot */
-        post(s, LINK_OPEN, stream);
-        stream->snapshot_asked = true;
-        post(s, LINK_SNAPSHOT, stream);
-        return;
-    }
-    HASH_DEL(s->streams, stream);
-    LL_DELETE2(*symbol_list(s, stream), stream, next_of_symbol);
-    stream_destroy(&stream);
-    metrics_set(s->metrics, WS_M_STREAMS, 0, HASH_COUNT(s->streams));
-}
-
-static void on_frame(struct shard *s, struct stream *stream, struct frame *f)
-{
-    stream_append(stream, &f, &s->ring);
-    for (uint32_t i = 0; i < stream->sub_count; i++) {
-        if (stream->subs[i]->state == SUB_LIVE) {
-            session_mark_due(stream->subs[i]);
-        }
-    }
-}
-
-static void on_snapshot(struct shard *s, struct stream *stream, struct frame *f)
-{
-    (void)s;
-    stream->snapshot_asked = false;
-    stream_set_snapshot(stream, &f);
-    for (uint32_t i = 0; i < stream->sub_count; i++) {
-        if (stream->subs[i]->state == SUB_WAITING) {
-            sub_start(stream->subs[i], stream->snapshot);
-        }
-    }
-}
-
-/* --- notices -----------------------------------------------------------------------------------
- */
-
-static void on_notice(struct shard *s, uint32_t symbol, struct frame *f)
-{
-    struct stream *stream;
-
-    s->notice_mark++;
-    LL_FOREACH2(s->by_symbol[symbol], stream, next_of_symbol)
-    {
-        for (uint32_t i = 0; i < stream->sub_count; i++) {
-            struct session *session = stream->subs[i]->session;
-
-            if (session->uses_gw && session->notice_mark != s->notice_mark) {
-                session->notice_mark = s->notice_mark;
-                session_say_frame(session, f);
-            }
-        }
-    }
-    frame_unref(&f);
-}
-
-void shard_say_status(struct shard *s, struct session *session)
-{
-    buf_reset(&s->text);
-    buf_printf(&s->text,
-               "{\"channel\":\"status\",\"type\":\"update\",\"data\":[{\"api_version\":\"v2\","
-               "\"connection_id\":%llu,\"system\":\"%s\",\"version\":\"%s\"}]}",
-               (unsigned long long)session->id, link_system_names[s->system], GW_VERSION);
-    session_say(session, s->text.data, s->text.len);
-}
-
-static void on_system(struct shard *s, enum link_system system)
-{
-    struct session *session;
-    struct session *next;
-
-    s->system = system;
-    DL_FOREACH_SAFE(s->sessions, session, next)
-    {
-        shard_say_status(s, session);
-    }
+    s->all[session->place] = last;
+    last->place = session->place;
+    metrics_set(s->metrics, WS_M_SHARD_CLIENTS, s->opt.number, s->all_count);
 }
 
 /* --- the turn ----------------------------------------------------------------------------------
  */
 
-static void flush_and_reap(struct shard *s)
+void shard_flush_and_reap(struct shard *s)
 {
     struct session *session;
     int64_t start;
@@ -247,10 +140,27 @@ static void flush_and_reap(struct shard *s)
 
 static void on_check(uv_check_t *check)
 {
-    flush_and_reap(check->data);
+    shard_flush_and_reap(check->data);
 }
 
-static void start_drain(struct shard *s);
+static void apply_config(struct shard *s)
+{
+    s->control_rate = gcra_rate_per_s(s->live.control_rate, s->live.control_burst);
+    s->inbound_rate = gcra_rate_per_s(s->live.inbound_rate, s->live.inbound_burst);
+    s->ring = (struct stream_limits){s->live.ring_bytes, (int64_t)s->live.ring_age * 1000000};
+}
+
+/* The live keys of a configuration that was read again. */
+static void take_config(struct shard *s, struct shard_live *live)
+{
+    const char *listen = s->live.listen; /* texts stay those of the start */
+
+    s->live = live->ws;
+    s->live.listen = (char *)(uintptr_t)listen;
+    s->fanout_config = live->fanout;
+    free(live);
+    apply_config(s);
+}
 
 static void on_mail(void *arg, struct mail *m)
 {
@@ -258,26 +168,32 @@ static void on_mail(void *arg, struct mail *m)
 
     switch ((enum link_kind)m->kind) {
     case LINK_FRAME:
-        on_frame(s, m->ref, m->payload);
+        shard_on_frame(s, m->ref, m->payload);
         break;
     case LINK_SNAPSHOT_FRAME:
-        on_snapshot(s, m->ref, m->payload);
+        shard_on_snapshot(m->ref, m->payload);
         break;
     case LINK_CLOSED:
-        on_stream_closed(s, m->ref);
+        shard_on_closed(s, m->ref);
         break;
     case LINK_SYMBOL:
-        s->epochs[m->number] = *(struct link_symbol *)m->payload;
+        shard_on_symbol(s, m->number, m->payload);
         free(m->payload);
         break;
     case LINK_NOTICE:
-        on_notice(s, m->number, m->payload);
+        shard_on_notice(s, m->number, m->payload);
         break;
     case LINK_SYSTEM:
-        on_system(s, (enum link_system)m->number);
+        shard_on_system(s, (enum link_system)m->number);
+        break;
+    case LINK_RESUMED:
+        resume_answered(s, m->payload);
+        break;
+    case LINK_CONFIG:
+        take_config(s, m->payload);
         break;
     case LINK_STOP:
-        start_drain(s);
+        shard_start_drain(s);
         break;
     default:
         GW_UNREACHABLE("not a message to a shard");
@@ -306,108 +222,6 @@ static void on_batch(void *arg)
     s->now_ns = clock_mono_ns();
     if (mailbox_overrun(s->opt.inbox)) {
         on_overrun(s);
-    }
-}
-
-/* --- timers ------------------------------------------------------------------------------------
- */
-
-static void send_heartbeats(struct shard *s)
-{
-    static const char text[] = "{\"channel\":\"heartbeat\"}";
-    int64_t quiet = (int64_t)s->config->heartbeat * 1000000;
-    struct session *session;
-
-    DL_FOREACH(s->sessions, session)
-    {
-        if (s->now_ns - session->sent_ns < quiet) {
-            break;
-        }
-        if (session->heartbeat && !session->choked && session->state == WS_LIVE) {
-            session_say(session, text, sizeof text - 1);
-            metrics_inc(s->metrics, WS_M_HEARTBEAT);
-        }
-    }
-}
-
-static void check_slow(struct shard *s)
-{
-    struct session *session;
-    struct session *next;
-    uint64_t total = 0;
-    int64_t count = 0;
-
-    DL_FOREACH_SAFE2(s->choked, session, next, choked_next)
-    {
-        uint64_t bytes;
-        int64_t lag_ns;
-
-        session_lag(session, &bytes, &lag_ns);
-        total += bytes;
-        count++;
-        if (bytes > s->config->lag_bytes || lag_ns > (int64_t)s->config->lag * 1000000) {
-            session_evict(session);
-        } else if (!session->warned && (bytes > s->config->lag_bytes / 2 ||
-                                        lag_ns > (int64_t)s->config->lag * 500000)) {
-            session->warned = true;
-            buf_reset(&s->text);
-            buf_printf(&s->text,
-                       "{\"channel\":\"gateway\",\"type\":\"update\",\"data\":[{\"event\":"
-                       "\"slow_warning\",\"lag_ms\":%lld,\"queued_bytes\":%llu,"
-                       "\"budget_bytes\":%llu,\"evict_in_ms\":%lld}]}",
-                       (long long)(lag_ns / 1000000), (unsigned long long)bytes,
-                       (unsigned long long)s->config->lag_bytes,
-                       (long long)((int64_t)s->config->lag - lag_ns / 1000000));
-            session_say(session, s->text.data, s->text.len);
-        }
-    }
-    metrics_set(s->metrics, WS_M_BACKLOG, 0, (int64_t)total);
-    metrics_set(s->metrics, WS_M_CHOKED, 0, count);
-}
-
-/* Sessions are listed by their last write, so all are looked at, once a second. */
-static void close_idle_sessions(struct shard *s)
-{
-    struct session *session;
-    struct session *next;
-
-    DL_FOREACH_SAFE(s->sessions, session, next)
-    {
-        if (session->state == WS_GREETING && !session->heartbeat &&
-            s->now_ns - session->opened_ns > (int64_t)s->config->idle_subscribe * 1000000) {
-            session_close(session, GW_EIDLE, NULL);
-        }
-    }
-}
-
-static void stop_loop(struct shard *s)
-{
-    uv_stop(&s->loop);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct shard *s = timer->data;
-    struct session *session;
-
-    s->now_ns = clock_mono_ns();
-    send_heartbeats(s);
-    check_slow(s);
-    for (session = s->closing; session != NULL; session = session->choked_next) {
-        if (s->now_ns - session->close_ns < CLOSE_WAIT_NS) {
-            break;
-        }
-        shard_doom(s, session);
-    }
-    if (s->now_ns - s->swept_ns > 1000000000) {
-        s->swept_ns = s->now_ns;
-        close_idle_sessions(s);
-        close_idle_streams(s);
-        ip_limit_sweep(s->opt.ips, s->now_ns);
-    }
-    flush_and_reap(s);
-    if (s->draining && (s->sessions == NULL || s->now_ns - s->drain_ns > DRAIN_NS)) {
-        stop_loop(s);
     }
 }
 
@@ -497,35 +311,30 @@ static void on_writable(void *arg)
     session_flush(session);
 }
 
+static void on_accept_pause(void *arg)
+{
+    struct shard *s = arg;
+
+    if (metrics_get(s->metrics, WS_M_ACCEPT_PAUSES, 0) == 0) {
+        log_warn("ws", "accept_pause",
+                 "\"shard\":%u,\"next\":\"no file descriptors left: raise LimitNOFILE, or lower "
+                 "ws.max_clients; more of these are only counted\"",
+                 s->opt.number);
+    }
+    metrics_inc(s->metrics, WS_M_ACCEPT_PAUSES);
+}
+
 static const struct transport_handlers handlers = {
     .on_accept = on_accept,
     .on_open = on_open,
     .on_data = on_data,
     .on_writable = on_writable,
     .on_closed = on_closed,
+    .on_accept_pause = on_accept_pause,
 };
 
 /* --- life --------------------------------------------------------------------------------------
  */
-
-static void start_drain(struct shard *s)
-{
-    static const char text[] = "{\"channel\":\"gateway\",\"type\":\"update\",\"data\":[{\"event\":"
-                               "\"shutdown\",\"drain_ms\":5000,\"resume\":true}]}";
-    struct buf notice = {0};
-    struct session *session;
-    struct session *next;
-
-    s->draining = true;
-    s->drain_ns = s->now_ns;
-    transport_stop_listening(s->transport);
-    buf_puts(&notice, text);
-    DL_FOREACH_SAFE(s->sessions, session, next)
-    {
-        session_close(session, GW_EDRAIN, &notice);
-    }
-    buf_fini(&notice);
-}
 
 static enum gw_err set_up(struct shard *s)
 {
@@ -548,16 +357,23 @@ static enum gw_err set_up(struct shard *s)
     uv_check_start(&s->check, on_check);
     uv_timer_init(&s->loop, &s->timer);
     s->timer.data = s;
-    uv_timer_start(&s->timer, on_timer, TIMER_MS, TIMER_MS);
+    uv_timer_start(&s->timer, shard_on_timer, WS_TIMER_MS, WS_TIMER_MS);
+    s->causes = causes_create(&s->loop, s->opt.redis, (uint32_t)(s->config->cause_kept / 1000),
+                              metrics_create(&redis_metrics));
     mailbox_open(s->opt.inbox, &s->loop, on_mail, on_batch, s);
     return transport_create(&s->loop, &opt, &handlers, s, &s->transport);
+}
+
+static void on_causes_closed(void *arg)
+{
+    *(bool *)arg = true;
 }
 
 static void tear_down(struct shard *s)
 {
     struct stream *stream;
     struct stream *next;
-    struct mail mail;
+    bool closed = s->causes == NULL;
 
     uv_close((uv_handle_t *)&s->check, NULL);
     uv_close((uv_handle_t *)&s->timer, NULL);
@@ -565,23 +381,25 @@ static void tear_down(struct shard *s)
     if (s->transport != NULL) {
         transport_destroy(&s->transport);
     }
-    while (mailbox_take(s->opt.inbox, &mail)) {
-        struct frame *f = mail.payload;
-
-        if (mail.kind == LINK_SYMBOL) {
-            free(mail.payload);
-        } else if (f != NULL) {
-            frame_unref(&f);
-        }
-    }
+    link_drain(s->opt.inbox);
     HASH_ITER(hh, s->streams, stream, next)
     {
         HASH_DEL(s->streams, stream);
         stream_destroy(&stream);
     }
+    if (!closed) {
+        causes_close(s->causes, on_causes_closed, &closed);
+    }
+    for (int i = 0; i < 1000 && !closed; i++) {
+        (void)uv_run(&s->loop, UV_RUN_NOWAIT);
+    }
     (void)uv_run(&s->loop, UV_RUN_NOWAIT);
+    if (closed && s->causes != NULL) {
+        causes_destroy(&s->causes);
+    }
     buf_fini(&s->batch);
     buf_fini(&s->text);
+    free(s->all);
 }
 
 static void thread_main(void *arg)
@@ -608,12 +426,14 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out)
     enum gw_err err;
 
     s->opt = *opt;
-    s->config = opt->config;
+    s->live = *opt->config;
+    s->config = &s->live;
+    s->fanout_config = *opt->fanout_config;
     s->epochs = gw_calloc(symbols, sizeof *s->epochs);
     s->by_symbol = gw_calloc((size_t)symbols + 1, sizeof(struct stream *));
-    s->control_rate = gcra_rate_per_s(s->config->control_rate, s->config->control_burst);
     s->ping_rate = gcra_rate_per_s(1, 2);
-    s->ring = (struct stream_limits){s->config->ring_bytes, (int64_t)s->config->ring_age * 1000000};
+    s->fanout.profile.default_depth = 10;
+    apply_config(s);
     GW_ASSERT(uv_barrier_init(&s->started, 2) == 0);
     GW_ASSERT(uv_thread_create(&s->thread, thread_main, s) == 0);
     (void)uv_barrier_wait(&s->started);
@@ -624,6 +444,20 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out)
         shard_join(out);
     }
     return err;
+}
+
+void shard_take_live(struct shard *s, const struct ws_config *ws,
+                     const struct fanout_config *fanout)
+{
+    struct shard_live *live = gw_malloc(sizeof *live);
+
+    *live = (struct shard_live){*ws, *fanout};
+    if (!mailbox_post(s->opt.inbox, &(struct mail){.kind = LINK_CONFIG, .payload = live})) {
+        log_error("ws", "config_lost", "\"shard\":%u,\"next\":\"send SIGHUP again\"",
+                  s->opt.number);
+        free(live);
+    }
+    mailbox_wake(s->opt.inbox);
 }
 
 void shard_stop(struct shard *s)

@@ -17,6 +17,15 @@
 
 struct sub;
 
+#define STREAM_MERGES 4u
+
+/* The frames FROM .. TO (positions) folded into one. */
+struct stream_merge {
+    uint64_t from;
+    uint64_t to;
+    struct frame *frame; /* NULL: empty */
+};
+
 struct stream {
     uint64_t id; /* stream_key_pack() */
     struct stream_key key;
@@ -26,6 +35,9 @@ struct stream {
     uint64_t oldest; /* position of the first frame held */
     uint64_t head;   /* position after the newest frame */
     uint64_t bytes_end;
+    uint64_t epoch_from; /* position of the first frame of the present epoch */
+    struct stream_merge merges[STREAM_MERGES]; /* clients that lag tend to lag together */
+    unsigned merge_next;
     /* what the next subscriber starts with: the snapshot valid at snapshot_at */
     struct frame *snapshot;
     uint64_t snapshot_at;
@@ -52,6 +64,8 @@ struct stream_limits {
 
 struct stream *stream_create(uint64_t id);
 void stream_destroy(struct stream **sp);
+/* Releases all frames: what follows does not continue them. */
+void stream_clear(struct stream *s);
 /* Takes FRAME; releases frames beyond the limits (the newest always stays). */
 void stream_append(struct stream *s, struct frame **frame, const struct stream_limits *limits);
 /* Takes FRAME as the snapshot valid at the present head. */
@@ -60,6 +74,16 @@ void stream_set_snapshot(struct stream *s, struct frame **frame);
 struct frame *stream_snapshot(const struct stream *s);
 /* Borrows the frame at POSITION in [oldest, head). */
 struct frame *stream_at(const struct stream *s, uint64_t position);
+/* One frame that says what those from CURSOR to the head say (two at least), for SYMBOL's stream;
+ * made once for all who are at CURSOR. Borrowed until the next call. */
+struct frame *stream_merged(struct stream *s, const struct symbol *symbol, uint64_t cursor);
+/* Position of the frame that follows the one with gw.s SEQ in this epoch, SEQ the newest included.
+ * False: the ring does not hold it. */
+GW_MUSTCHECK
+bool stream_after(const struct stream *s, uint64_t seq, uint64_t *position);
+/* The same by trade id. */
+GW_MUSTCHECK
+bool stream_after_trade(const struct stream *s, uint64_t trade_id, uint64_t *position);
 /* Bytes between CURSOR and the head. */
 uint64_t stream_backlog(const struct stream *s, uint64_t cursor);
 

@@ -10,10 +10,12 @@
 #include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include "gateway/runtime/log.h"
+#include "ws/socket_info.h"
 
 #define CLOSE_REASON_MAX 123 /* RFC 6455 5.5 */
 #define ACCEPTS_A_TURN   64
 #define LISTEN_BACKLOG   4096
+#define ACCEPT_PAUSE_MS  100
 
 /* libwebsockets' per-session memory. */
 struct transport_conn {
@@ -27,6 +29,7 @@ struct transport {
     uv_loop_t *loop;
     int listen_fd; /* -1: not listening */
     uv_poll_t listener;
+    uv_timer_t pause; /* of accepting: a listener without descriptors would spin */
     bool listening;
     struct lws_context *context;
     struct lws_vhost *vhost;
@@ -169,6 +172,22 @@ static void adopt(struct transport *t, int fd, const struct sockaddr_storage *pe
     (void)lws_adopt_socket_vhost(t->vhost, fd);
 }
 
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct transport *t = timer->data;
+
+    (void)uv_poll_start(&t->listener, UV_READABLE, on_acceptable);
+}
+
+static void pause_accepting(struct transport *t)
+{
+    uv_poll_stop(&t->listener);
+    uv_timer_start(&t->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+    t->handlers.on_accept_pause(t->arg);
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct transport *t = poll->data;
@@ -180,8 +199,12 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         int fd =
             accept4(t->listen_fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            pause_accepting(t);
+            return;
+        }
         if (fd < 0) {
-            return; /* none left, or no descriptors: the next turn tries again */
+            return; /* none left */
         }
         adopt(t, fd, &peer);
     }
@@ -218,6 +241,8 @@ static bool start_listening(struct transport *t, const char *host, uint16_t port
     }
     GW_ASSERT(uv_poll_init(t->loop, &t->listener, t->listen_fd) == 0);
     t->listener.data = t;
+    uv_timer_init(t->loop, &t->pause);
+    t->pause.data = t;
     GW_ASSERT(uv_poll_start(&t->listener, UV_READABLE, on_acceptable) == 0);
     t->listening = true;
     return true;
@@ -289,6 +314,7 @@ void transport_stop_listening(struct transport *t)
         t->listening = false;
         uv_poll_stop(&t->listener);
         uv_close((uv_handle_t *)&t->listener, NULL);
+        uv_close((uv_handle_t *)&t->pause, NULL);
     }
     if (t->listen_fd >= 0) {
         (void)close(t->listen_fd);
@@ -324,6 +350,11 @@ bool transport_write(struct transport_conn *c, const void *data, size_t len)
 bool transport_choked(const struct transport_conn *c)
 {
     return c->peer_closes || c->closing || lws_partial_buffered(c->wsi) != 0;
+}
+
+uint64_t transport_received(const struct transport_conn *c)
+{
+    return socket_bytes_received(lws_get_socket_fd(c->wsi));
 }
 
 void transport_want_write(struct transport_conn *c)

@@ -30,6 +30,8 @@ struct transport_handlers {
     /* Asked for by transport_want_write(), or what was left of a write has gone. */
     void (*on_writable)(void *session);
     void (*on_closed)(void *session);
+    /* No descriptor was left: accepting waits a moment. */
+    void (*on_accept_pause)(void *arg);
 };
 
 struct transport_options {
@@ -62,6 +64,8 @@ bool transport_write(struct transport_conn *c, const void *data, size_t len);
 /* An earlier write has not gone out whole (on_writable comes), or the connection is closing: do not
  * write. */
 bool transport_choked(const struct transport_conn *c);
+/* Bytes the peer has sent, TLS and all; 0 when not known. */
+uint64_t transport_received(const struct transport_conn *c);
 void transport_want_write(struct transport_conn *c);
 /* Writes a WebSocket close with CODE and REASON; the connection ends when the peer answers, or by
  * transport_kill(). False: the connection is lost. */

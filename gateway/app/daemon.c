@@ -8,6 +8,7 @@
 #include "gateway/http/server.h"
 #include "gateway/publish/link.h"
 #include "gateway/rest/rest.h"
+#include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
 #define HTTP_DRAIN_MS 2000u
@@ -33,13 +34,16 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[3] = (struct cfg_binding){&public_table, &c->public};
     bindings[4] = (struct cfg_binding){&admin_table, &c->admin};
     bindings[5] = (struct cfg_binding){&feed_config_table, &c->feed};
+    bindings[6] = (struct cfg_binding){&fanout_config_table, &c->fanout};
 }
 
 struct gateway {
-    const struct daemon_config *config;
+    struct daemon_config *config;
+    daemon_reread_fn *reread;
     const struct symbols *symbols;
     uv_loop_t loop;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
+    struct fanout *fanout;
     struct mailbox *shard_inboxes[LINK_SHARDS_MAX];
     struct mailbox *market_inbox;
     struct mailbox *rest_inbox;
@@ -87,6 +91,7 @@ static enum gw_err start_shards(struct gateway *g)
 {
     const struct ws_config *ws = &g->config->ws;
 
+    shard_count_set((uint32_t)ws->shards);
     g->ips = ip_limit_create((uint32_t)ws->max_per_ip, (uint32_t)ws->connects_per_10min);
     for (uint32_t i = 0; i < ws->shards; i++) {
         struct shard_options opt = {
@@ -98,6 +103,9 @@ static enum gw_err start_shards(struct gateway *g)
             .inbox = g->shard_inboxes[i],
             .market = g->market_inbox,
             .ips = g->ips,
+            .fanout = g->fanout,
+            .fanout_config = &g->config->fanout,
+            .redis = g->config->feed.redis,
         };
         enum gw_err err = shard_start(&opt, &g->shards[i]);
 
@@ -157,12 +165,53 @@ static void on_http_drained(void *arg)
     }
 }
 
+/* The profile the configuration names, when it is not the one it named before. */
+static void set_profile(struct gateway *g, const char *before)
+{
+    const struct fanout_config *c = &g->config->fanout;
+
+    for (unsigned i = 0; i < FANOUT_NAMES; i++) {
+        if (strcmp(c->profile, fanout_names[i]) == 0 && strcmp(c->profile, before) != 0) {
+            struct fanout_profile p = fanout_profile_of(c, (enum fanout_name)i, clock_mono_ns());
+
+            fanout_set(g->fanout, &p);
+        }
+    }
+}
+
+static void take_config(struct gateway *g)
+{
+    static struct daemon_config fresh; /* large */
+    struct cfg_binding now[DAEMON_BINDINGS];
+    struct cfg_binding then[DAEMON_BINDINGS];
+    struct buf changed = {0};
+    char *profile = gw_strdup(g->config->fanout.profile);
+
+    daemon_bindings(g->config, now);
+    daemon_bindings(&fresh, then);
+    if (g->reread(&fresh)) {
+        config_take_live(now, then, DAEMON_BINDINGS, &changed);
+        log_info("app", "config", "\"changed\":%s", log_json(buf_cstr(&changed)));
+        set_profile(g, profile);
+        for (uint32_t i = 0; i < g->shard_count; i++) {
+            shard_take_live(g->shards[i], &g->config->ws, &g->config->fanout);
+        }
+    }
+    config_fini(then, DAEMON_BINDINGS);
+    buf_fini(&changed);
+    free(profile);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct gateway *g = signal->data;
 
     log_info("app", "signal", "\"signal\":%d", number);
     if (g->draining) {
+        return;
+    }
+    if (number == SIGHUP) {
+        take_config(g);
         return;
     }
     g->draining = true;
@@ -186,6 +235,7 @@ static void create_mailboxes(struct gateway *g)
 static void destroy_mailboxes(struct gateway *g)
 {
     for (uint32_t i = 0; i < g->config->ws.shards; i++) {
+        link_drain(g->shard_inboxes[i]);
         mailbox_destroy(&g->shard_inboxes[i]);
     }
     mailbox_destroy(&g->market_inbox);
@@ -200,7 +250,7 @@ static enum gw_err start(struct gateway *g)
         .shards = g->shard_inboxes,
     };
     struct rest_options rest = {.symbols = g->symbols, .draining = &g->draining};
-    static const int signals[2] = {SIGTERM, SIGINT};
+    static const int signals[3] = {SIGTERM, SIGINT, SIGHUP};
     enum gw_err err = start_shards(g);
 
     if (err != GW_OK) {
@@ -209,6 +259,7 @@ static enum gw_err start(struct gateway *g)
     market.inbox = g->market_inbox;
     market.rest = g->rest_inbox;
     market.shard_count = g->shard_count;
+    market.fanout = g->fanout;
     g->market = market_thread_start(&market);
     rest.market = g->market_inbox;
     rest.inbox = g->rest_inbox;
@@ -252,17 +303,22 @@ static void stop(struct gateway *g)
         (void)uv_loop_close(&g->loop);
         destroy_mailboxes(g);
         ip_limit_destroy(&g->ips);
+        fanout_destroy(&g->fanout);
     }
     buf_fini(&g->limits);
 }
 
-int daemon_run(const struct daemon_config *config, const struct symbols *symbols)
+int daemon_run(struct daemon_config *config, const struct symbols *symbols,
+               daemon_reread_fn *reread)
 {
     /* Static: libh2o keeps handles on the loop that it cannot give back (http_server_destroy()). */
     static struct gateway g;
     enum gw_err err;
 
     g.config = config;
+    g.reread = reread;
+    g.fanout = fanout_create((uint32_t)config->ws.shards);
+    set_profile(&g, fanout_names[FANOUT_NORMAL]);
     g.symbols = symbols;
 
     (void)signal(SIGPIPE, SIG_IGN);

@@ -4,6 +4,8 @@
  *   stop (SIGTERM, SIGINT): not ready -> shards close sessions with 1012, HTTPS drains -> market
  *          stores its checkpoints -> exit 0
  *
+  *   SIGHUP: the configuration is read again; live keys take effect, others are named in the log
+ *
  * Owner: the main thread, which is the control loop. */
 #ifndef GATEWAY_APP_DAEMON_H
 #define GATEWAY_APP_DAEMON_H
@@ -46,13 +48,18 @@ struct daemon_config {
     struct public_config public;
     struct admin_config admin;
     struct feed_config feed;
+    struct fanout_config fanout;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 6
+#define DAEMON_BINDINGS 7
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 
-/* Runs until a signal; the process's exit code. */
-int daemon_run(const struct daemon_config *config, const struct symbols *symbols);
+/* Reads the configuration again into a fresh struct; false: reported, nothing to take. */
+typedef bool daemon_reread_fn(struct daemon_config *fresh);
+/* Runs until a signal; the process's exit code. SIGHUP: the live keys of what REREAD brings are taken
+ * over into CONFIG. */
+int daemon_run(struct daemon_config *config, const struct symbols *symbols,
+               daemon_reread_fn *reread);
 #endif

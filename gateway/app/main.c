@@ -15,7 +15,9 @@ extern char **environ;
 static const char usage[] =
     "portcullis - edge gateway of an exchange: market data to WebSocket and REST clients\n"
     "\n"
-    "  portcullis --config FILE            run (ends on SIGTERM or SIGINT after a drain)\n"
+    "  portcullis --config FILE            run (ends on SIGTERM or SIGINT after a drain; on "
+    "SIGHUP\n"
+    "                                      reads FILE again and takes its live keys over)\n"
     "  portcullis --config FILE --check-config\n"
     "                                      read everything, report every error, do nothing\n"
     "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
@@ -83,14 +85,45 @@ static void seed(void)
     json_setup();
 }
 
-static int run(const struct daemon_config *config, const struct symbols *symbols)
+static const char *config_path; /* for SIGHUP */
+
+/* All of it is right, or ERRORS says what is not. */
+static bool load(const char *path, struct daemon_config *config, struct buf *errors)
+{
+    struct cfg_binding bindings[DAEMON_BINDINGS];
+    enum log_level level;
+
+    daemon_bindings(config, bindings);
+    if (config_load(path, environ, bindings, DAEMON_BINDINGS, errors) == GW_OK) {
+        if (!log_level_parse(config->log.level, &level)) {
+            buf_lit(errors, "log.level: expected debug, info, warn or error\n");
+        }
+        fanout_check(&config->fanout, errors);
+    }
+    return errors->len == 0;
+}
+
+static bool reread(struct daemon_config *fresh)
+{
+    struct buf errors = {0};
+    bool ok = load(config_path, fresh, &errors);
+
+    if (!ok) {
+        log_error("app", "config_refused", "\"errors\":%s,\"next\":\"nothing was changed\"",
+                  log_json(buf_cstr(&errors)));
+    }
+    buf_fini(&errors);
+    return ok;
+}
+
+static int run(struct daemon_config *config, const struct symbols *symbols)
 {
     enum log_level level = LOG_INFO;
     int code;
 
     (void)log_level_parse(config->log.level, &level);
     log_start(level);
-    code = daemon_run(config, symbols);
+    code = daemon_run(config, symbols, reread);
     log_stop();
     metrics_fini();
     return code;
@@ -102,14 +135,11 @@ static int load_and_run(const struct arguments *a)
     struct cfg_binding bindings[DAEMON_BINDINGS];
     struct symbols *symbols = symbols_create();
     struct buf errors = {0};
-    enum log_level level;
     int code = 1;
 
+    config_path = a->config;
     daemon_bindings(&config, bindings);
-    if (config_load(a->config, environ, bindings, DAEMON_BINDINGS, &errors) == GW_OK) {
-        if (!log_level_parse(config.log.level, &level)) {
-            buf_lit(&errors, "log.level: expected debug, info, warn or error\n");
-        }
+    if (load(a->config, &config, &errors)) {
         (void)!symbol_file_load(config.feed.symbols_file, symbols, &errors);
     }
     if (errors.len != 0) {

@@ -38,6 +38,32 @@ static void on_connected(void *arg, bool connected)
     publisher_connected(t->publisher, connected);
 }
 
+struct reading {
+    struct market_thread *thread;
+    void *token;
+};
+
+static void on_read_back(void *arg, const struct trade *trades, uint32_t count)
+{
+    struct reading r = *(struct reading *)arg;
+
+    free(arg);
+    publisher_read_back(r.thread->publisher, r.token, trades, count);
+}
+
+static bool read_back(void *arg, uint32_t symbol, uint64_t from_id, void *token)
+{
+    struct market_thread *t = arg;
+    struct reading *r = gw_malloc(sizeof *r);
+
+    *r = (struct reading){t, token};
+    if (feed_read_trades(t->feed, symbol, from_id, on_read_back, r)) {
+        return true;
+    }
+    free(r);
+    return false;
+}
+
 static const struct feed_listener listener = {
     .on_event = on_event,
     .on_turn = on_turn,
@@ -68,19 +94,6 @@ static void on_stop(void *arg)
     uv_timer_start(&t->stop_timer, on_stop_timer, STOP_MS, 0);
 }
 
-static void drain_inbox(struct mailbox *inbox)
-{
-    struct mail mail;
-
-    while (mailbox_take(inbox, &mail)) {
-        if (mail.kind == LINK_QUERY) {
-            struct query *q = mail.payload;
-
-            query_destroy(&q);
-        }
-    }
-}
-
 static void thread_main(void *arg)
 {
     struct market_thread *t = arg;
@@ -91,8 +104,10 @@ static void thread_main(void *arg)
         .shard_count = t->opt.shard_count,
         .rest = t->opt.rest,
         .maintenance_after_ms = t->opt.feed->maintenance_after,
+        .fanout = t->opt.fanout,
         .on_stop = on_stop,
-        .stop_arg = t,
+        .read_back = read_back,
+        .arg = t,
     };
 
     GW_ASSERT(uv_loop_init(&t->loop) == 0);
@@ -100,7 +115,7 @@ static void thread_main(void *arg)
     t->publisher = publisher_create(&t->loop, &opt);
     t->feed = feed_create(&t->loop, t->opt.feed, &t->market, &listener, t);
     (void)uv_run(&t->loop, UV_RUN_DEFAULT);
-    drain_inbox(t->opt.inbox);
+    link_drain(t->opt.inbox);
     feed_destroy(&t->feed);
     publisher_destroy(&t->publisher);
     market_fini(&t->market);

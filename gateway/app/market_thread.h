@@ -14,6 +14,7 @@ struct market_thread_options {
     struct mailbox *const *shards;
     uint32_t shard_count;
     struct mailbox *rest;
+    struct fanout *fanout;
 };
 
 struct market_thread *market_thread_start(const struct market_thread_options *opt);

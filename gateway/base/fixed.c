@@ -96,3 +96,72 @@ enum gw_err u64_parse(const char *s, size_t len, uint64_t *out)
     *out = value;
     return GW_OK;
 }
+
+/* The N digits at *AT, moved on; -1 when they are not digits. */
+static int64_t digits(const char **at, const char *end, unsigned n)
+{
+    int64_t value = 0;
+
+    for (unsigned i = 0; i < n; i++, (*at)++) {
+        if (*at >= end || **at < '0' || **at > '9') {
+            return -1;
+        }
+        value = value * 10 + (**at - '0');
+    }
+    return value;
+}
+
+static bool skip(const char **at, const char *end, char c)
+{
+    return *at < end && *(*at)++ == c;
+}
+
+/* Days since 1970-01-01 of a date of the Gregorian calendar (H. Hinnant, days_from_civil). */
+static int64_t days_of(int64_t y, int64_t m, int64_t d)
+{
+    int64_t year = y - (m <= 2);
+    int64_t era = year / 400;
+    int64_t of_era = year - era * 400;
+    int64_t of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+enum gw_err rfc3339_parse(const char *text, size_t len, int64_t *unix_ns)
+{
+    static const char marks[] = "--T::";
+    static const unsigned widths[] = {4, 2, 2, 2, 2, 2};
+    static const int64_t most[] = {2200, 12, 31, 23, 59, 59};
+    static const int64_t least[] = {1970, 1, 1, 0, 0, 0};
+    const char *at = text;
+    const char *end = text + len;
+    int64_t v[6];
+    int64_t ns = 0;
+    unsigned decimals = 0;
+
+    for (unsigned i = 0; i < 6; i++) {
+        v[i] = digits(&at, end, widths[i]);
+        if (v[i] < least[i] || v[i] > most[i] || (i < 5 && !skip(&at, end, marks[i]))) {
+            return GW_EINVAL;
+        }
+    }
+    if (at < end && *at == '.') {
+        at++;
+        while (decimals < 9 && at < end && *at >= '0' && *at <= '9') {
+            ns = ns * 10 + (*at++ - '0');
+            decimals++;
+        }
+        if (decimals == 0) {
+            return GW_EINVAL;
+        }
+    }
+    for (; decimals < 9; decimals++) {
+        ns *= 10;
+    }
+    if (!skip(&at, end, 'Z') || at != end) {
+        return GW_EINVAL;
+    }
+    *unix_ns =
+        (((days_of(v[0], v[1], v[2]) * 24 + v[3]) * 60 + v[4]) * 60 + v[5]) * 1000000000 + ns;
+    return GW_OK;
+}

@@ -27,4 +27,7 @@ enum gw_err fixed_parse(const char *s, size_t len, unsigned decimals, int64_t *o
 /* Strict unsigned decimal integer, no sign, no leading '+'. GW_EINVAL or GW_ERANGE. */
 GW_MUSTCHECK
 enum gw_err u64_parse(const char *s, size_t len, uint64_t *out);
+/* "2026-11-20T23:51:47.201337Z" (RFC 3339, UTC, up to nine decimals) to nanoseconds since 1970. */
+GW_MUSTCHECK
+enum gw_err rfc3339_parse(const char *text, size_t len, int64_t *unix_ns);
 #endif

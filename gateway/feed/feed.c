@@ -4,6 +4,7 @@
 #include <string.h>
 #include "gateway/feed/checkpoint.h"
 #include "gateway/feed/decode.h"
+#include "gateway/feed/feed_priv.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
@@ -36,39 +37,6 @@ static const struct metric_label fault_label = {"kind", decode_fault_names, DECO
 enum feed_metric { FEED_METRICS(METRIC_AS_ENUM) FEED_M_COUNT };
 static const struct metric_row metric_rows[] = {FEED_METRICS(METRIC_AS_ROW)};
 const struct metric_table feed_metrics = {"feed", metric_rows, FEED_M_COUNT};
-
-/* What the feed keeps of one symbol beside its instrument. */
-struct feed_symbol {
-    char last_id[FEED_ID_MAX];  /* of the last entry delivered */
-    char known_id[FEED_ID_MAX]; /* trades up to here were restored with the candles */
-    bool live;
-    bool dirty;       /* candles changed since the last checkpoint */
-    bool broken;      /* counted in FEED_M_BROKEN */
-    int64_t asked_ns; /* last request for a snapshot */
-};
-
-struct feed {
-    const struct feed_config *config;
-    struct market *market;
-    struct feed_listener listener;
-    void *arg;
-    struct source *source;
-    struct metric_set *metrics;
-    struct feed_symbol *symbols;
-    const char **names;
-    uint32_t *dirty;
-    uint32_t dirty_count;
-    uint32_t broken;
-    uv_timer_t timer;
-    struct feed_event event;
-    struct buf text;
-    uint32_t logged_faults; /* bit mask of decode faults already logged */
-    bool connected;
-    bool closing;
-    unsigned to_close;
-    void (*on_closed)(void *arg);
-    void *on_closed_arg;
-};
 
 /* Redis stream ids "ms-n" by number. */
 static int id_compare(const char *a, const char *b)

@@ -39,6 +39,12 @@ struct feed_listener {
 struct feed;
 struct feed *feed_create(uv_loop_t *loop, const struct feed_config *config, struct market *market,
                          const struct feed_listener *listener, void *arg);
+/* TRADES in order; NULL when they could not be had. Borrowed for the callback. */
+typedef void feed_trades_fn(void *arg, const struct trade *trades, uint32_t count);
+/* Reads past trades of SYMBOL's present epoch out of the feed, from the one with FROM_ID (included)
+ * to the newest. CB comes once. False, and no callback: not now. */
+bool feed_read_trades(struct feed *f, uint32_t symbol, uint64_t from_id, feed_trades_fn *cb,
+                      void *arg);
 /* Stores the checkpoints that are due, now. Best effort. */
 void feed_save(struct feed *f);
 /* Closes the source, then calls DONE. Nothing more is delivered. */

@@ -61,6 +61,18 @@ void source_save_checkpoint(struct source *s, uint32_t symbol, const char *json,
 /* Also removes the candle that began at EXPIRE_S (0: none). INTERVAL in minutes. */
 void source_save_candle(struct source *s, uint32_t symbol, uint32_t interval, int64_t begin_s,
                         const char *json, size_t len, int64_t expire_s);
+/* One entry of a page; borrowed for the callback. JSON is NULL when it has no readable field. */
+struct source_entry {
+    const char *id;
+    const char *json;
+    size_t len;
+};
+/* ENTRIES newest first; COUNT 0: there is nothing before. OK false: Redis did not answer. */
+typedef void source_page_fn(void *arg, bool ok, const struct source_entry *entries, size_t count);
+/* A page of past entries of SYMBOL before entry id BEFORE ("" : from the newest on). CB comes once,
+ * also when the source closes. False, and no callback: not connected. */
+bool source_read_page(struct source *s, uint32_t symbol, const char *before, source_page_fn *cb,
+                      void *arg);
 /* Commands not yet answered: the owner holds back checkpoints while it is large. */
 uint32_t source_pending(const struct source *s);
 #endif

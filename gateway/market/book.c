@@ -58,13 +58,14 @@ static void side_reserve(struct book_side *s, uint32_t count)
     }
 }
 
-bool book_set(struct book *b, enum side side, struct px px, struct qty qty)
+bool book_swap(struct book *b, enum side side, struct px px, struct qty qty, struct qty *before)
 {
     struct book_side *s = &b->side[side];
     uint32_t at = side_seek(s, px);
     bool found = at < s->count && s->v[at].px.ticks == px.ticks;
 
     GW_ASSERT(qty.lots >= 0);
+    *before = found ? s->v[at].qty : (struct qty){0};
     if (found && qty.lots != 0) {
         bool changed = s->v[at].qty.lots != qty.lots;
 
@@ -84,6 +85,26 @@ bool book_set(struct book *b, enum side side, struct px px, struct qty qty)
     s->v[at] = (struct level){px, qty};
     s->count++;
     return true;
+}
+
+bool book_set(struct book *b, enum side side, struct px px, struct qty qty)
+{
+    struct qty before;
+
+    return book_swap(b, side, px, qty, &before);
+}
+
+void book_copy(struct book *to, const struct book *from)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct book_side *s = &from->side[i];
+
+        side_reserve(&to->side[i], s->count);
+        to->side[i].count = s->count;
+        if (s->count != 0) {
+            memcpy(to->side[i].v, s->v, s->count * sizeof *s->v);
+        }
+    }
 }
 
 static int compare_bids(const void *a, const void *b)
@@ -185,17 +206,20 @@ static uint32_t crc_level(uint32_t crc, const struct level *l)
     return (uint32_t)crc32(crc, (const Bytef *)p, (uInt)(end - p));
 }
 
-uint32_t book_checksum(const struct book *b, uint32_t depth)
+uint32_t book_side_checksum(uint32_t crc, const struct level *levels, uint32_t count,
+                            uint32_t depth)
 {
-    static const enum side order[2] = {SIDE_ASK, SIDE_BID};
-    uint32_t crc = 0;
-
-    for (int i = 0; i < 2; i++) {
-        const struct book_side *s = &b->side[order[i]];
-
-        for (uint32_t k = 0; k < s->count && k < depth; k++) {
-            crc = crc_level(crc, &s->v[s->count - 1 - k]);
-        }
+    for (uint32_t k = 0; k < count && k < depth; k++) {
+        crc = crc_level(crc, &levels[count - 1 - k]);
     }
     return crc;
+}
+
+uint32_t book_checksum(const struct book *b, uint32_t depth)
+{
+    const struct book_side *asks = &b->side[SIDE_ASK];
+    const struct book_side *bids = &b->side[SIDE_BID];
+
+    return book_side_checksum(book_side_checksum(0, asks->v, asks->count, depth), bids->v,
+                              bids->count, depth);
 }

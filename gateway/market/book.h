@@ -43,6 +43,9 @@ void book_clear(struct book *b);
 /* Sets the absolute quantity at PX; 0 removes. Returns false when nothing changed
  * (same quantity, or removal of a level that is not there). */
 bool book_set(struct book *b, enum side side, struct px px, struct qty qty);
+/* The same; *BEFORE receives the quantity that was there, 0 for none. */
+bool book_swap(struct book *b, enum side side, struct px px, struct qty qty, struct qty *before);
+void book_copy(struct book *to, const struct book *from);
 /* Replaces everything by LEVELS in any order (later entries of one price win; qty 0 ignored). */
 void book_replace(struct book *b, const struct level *bids, uint32_t bid_count,
                   const struct level *asks, uint32_t ask_count);
@@ -64,4 +67,7 @@ bool book_equal(const struct book *a, const struct book *b);
  * leading zeros, which are just the digits of the two integers. 0 for an empty book. */
 #define BOOK_CHECKSUM_DEPTH 10
 uint32_t book_checksum(const struct book *b, uint32_t depth);
+/* One side of it: continues CRC (0 to begin; asks come first) over LEVELS, worst ... best. */
+uint32_t book_side_checksum(uint32_t crc, const struct level *levels, uint32_t count,
+                            uint32_t depth);
 #endif

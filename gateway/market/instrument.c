@@ -12,6 +12,7 @@ void instrument_init(struct instrument *in, const struct symbol *symbol, uint32_
 void instrument_fini(struct instrument *in)
 {
     book_fini(&in->book);
+    history_fini(&in->history);
     trades_fini(&in->trades);
     candles_fini(&in->candles);
 }
@@ -36,10 +37,16 @@ static void apply_snapshot(struct instrument *in, const struct feed_event *e,
         struct book old = in->book;
 
         r->snapshot_differed = in->has_book && r->verdict == SEQ_APPLY;
+        if (in->has_book) {
+            history_replace(&in->history, &in->book, &fresh, e->seq, e->ts_ns);
+        }
         in->book = fresh;
         fresh = old;
         book_changed(in, e->ts_ns);
         r->changed |= CHANGED_BOOK;
+    }
+    if (!in->has_book) { /* what came before was never shown */
+        history_restart(&in->history, e->seq);
     }
     in->has_book = true;
     book_fini(&fresh);
@@ -53,7 +60,8 @@ static void apply_delta(struct instrument *in, const struct feed_event *e, struc
         for (uint32_t i = 0; i < e->level_count[side]; i++) {
             const struct level *l = &e->levels[side][i];
 
-            any = book_set(&in->book, (enum side)side, l->px, l->qty) || any;
+            any =
+                history_set(&in->history, &in->book, (enum side)side, *l, e->seq, e->ts_ns) || any;
         }
     }
     if (any) {
@@ -103,6 +111,10 @@ struct apply_result instrument_apply(struct instrument *in, const struct feed_ev
     }
     r.epoch_changed = had_epoch && strcmp(epoch, in->seq.epoch) != 0;
     in->fresh_trade_ids = in->fresh_trade_ids || r.epoch_changed;
+    if (r.epoch_changed) { /* its numbers start anew: nothing before it can be named any more */
+        in->epoch_trades = in->trades.end;
+        history_restart(&in->history, e->seq);
+    }
     r.broken = was_live && in->seq.state == SEQ_BROKEN;
     /* A first snapshot heals nothing; a gap and its healing snapshot may be one entry. */
     r.healed = had_epoch && r.verdict == SEQ_RESYNC;

@@ -8,6 +8,7 @@
 #ifndef GATEWAY_MARKET_INSTRUMENT_H
 #define GATEWAY_MARKET_INSTRUMENT_H
 #include "gateway/market/candles.h"
+#include "gateway/market/history.h"
 #include "gateway/market/sequencer.h"
 #include "gateway/market/trades.h"
 
@@ -17,14 +18,16 @@ struct instrument {
     enum pair_status status;
     struct sequencer seq;
     struct book book;
-    bool has_book;         /* a snapshot has been applied in this process */
-    uint64_t events;       /* applied entries: what `gw.n` counts */
-    uint64_t book_version; /* changes when the book does */
+    struct history history; /* of this epoch's book */
+    bool has_book;          /* a snapshot has been applied in this process */
+    uint64_t events;        /* applied entries: what `gw.n` counts */
+    uint64_t book_version;  /* changes when the book does */
     int64_t book_ts_ns;
     uint64_t crc_version; /* book_version + 1 of `crc` */
     uint32_t crc;
     struct trades trades;
-    bool fresh_trade_ids; /* no trade of this epoch yet */
+    bool fresh_trade_ids;  /* no trade of this epoch yet */
+    uint64_t epoch_trades; /* position of this epoch's first trade: ids grow from there */
     struct candles candles;
     uint64_t gap_trade_from; /* first trade id missing since the last gap, 0: none */
     uint64_t gap_trade_to;

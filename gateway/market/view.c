@@ -58,11 +58,23 @@ static void push(struct side_diff *d, struct level level, enum level_tag tag)
     d->v[d->count++] = (struct level_diff){level, tag};
 }
 
-/* Levels of the view that the engine no longer has. Walks both arrays from the best end; levels
+void view_diff_reset(struct view_diff *d)
+{
+    d->side[SIDE_BID].count = 0;
+    d->side[SIDE_ASK].count = 0;
+}
+
+void view_diff_push(struct view_diff *d, enum side side, struct level level, enum level_tag tag)
+{
+    push(&d->side[side], level, tag);
+}
+
+/* Levels of the view that the engine no longer has, or that others have pushed out of range. Walks both arrays from the best end; levels
  * beyond the present view are looked up in the rest of the side by walking on. */
 static void push_deletes(const struct view *w, const struct book_side *s, struct side_diff *d)
 {
     const struct level *old = w->v[s->side];
+    uint32_t out = s->count > w->depth ? s->count - w->depth : 0; /* below: out of range */
     uint32_t i = w->count[s->side];
     uint32_t k = s->count;
 
@@ -72,6 +84,8 @@ static void push_deletes(const struct view *w, const struct book_side *s, struct
         }
         if (k == 0 || s->v[k - 1].px.ticks != old[i - 1].px.ticks) {
             push(d, (struct level){old[i - 1].px, {0}}, LEVEL_DELETE);
+        } else if (k <= out) {
+            push(d, (struct level){old[i - 1].px, {0}}, LEVEL_OUT);
         }
         i--;
     }
@@ -106,6 +120,13 @@ static bool same_side(const struct view *w, const struct book_side *s)
 
     return count == w->count[s->side] &&
            (count == 0 || memcmp(now, w->v[s->side], count * sizeof *now) == 0);
+}
+
+uint32_t view_checksum(const struct view *w)
+{
+    uint32_t crc = book_side_checksum(0, w->v[SIDE_ASK], w->count[SIDE_ASK], w->depth);
+
+    return book_side_checksum(crc, w->v[SIDE_BID], w->count[SIDE_BID], w->depth);
 }
 
 bool view_diff(struct view *w, const struct book *b, struct view_diff *d)

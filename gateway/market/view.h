@@ -19,14 +19,16 @@ struct view {
     uint32_t depth;
 };
 
-/* How a level changed against the client's view: what an exact merge of several frames needs. */
-enum level_tag { LEVEL_DELETE, LEVEL_CHANGE, LEVEL_INSERT };
+/* How a level changed against the client's view: what an exact merge of several frames needs.
+ * LEVEL_OUT was pushed out of the view but lives on in the engine: no client is told (its own
+ * truncation drops the level), but a client that skips the frame must lose it too. */
+enum level_tag { LEVEL_DELETE, LEVEL_CHANGE, LEVEL_INSERT, LEVEL_OUT };
 struct level_diff {
-    struct level level; /* qty 0 for LEVEL_DELETE */
+    struct level level; /* qty 0 for LEVEL_DELETE and LEVEL_OUT */
     enum level_tag tag;
 };
 struct side_diff {
-    struct level_diff *v; /* deletes first, then inserts and changes from the best price on */
+    struct level_diff *v; /* deletes (and outs) first, then inserts and changes, best price first */
     uint32_t count;
     uint32_t cap;
 };
@@ -37,8 +39,13 @@ struct view_diff {
 void view_init(struct view *w, uint32_t depth);
 void view_fini(struct view *w);
 void view_diff_fini(struct view_diff *d);
+/* Empties D, keeping its memory. */
+void view_diff_reset(struct view_diff *d);
+void view_diff_push(struct view_diff *d, enum side side, struct level level, enum level_tag tag);
 /* Makes the view the book's best N without a difference (before a snapshot). */
 void view_take(struct view *w, const struct book *b);
+/* Checksum over the whole view, in the way of book_checksum(). */
+uint32_t view_checksum(const struct view *w);
 /* Fills D with the difference and makes the view current. False when there is none. */
 bool view_diff(struct view *w, const struct book *b, struct view_diff *d);
 #endif

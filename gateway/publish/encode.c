@@ -36,7 +36,7 @@ static void put_time(struct buf *out, const char *name, int64_t ts_ns, unsigned 
     buf_putc(out, '"');
 }
 
-static void put_gw(struct buf *out, const struct gw_mark *gw)
+void encode_gw(struct buf *out, const struct gw_mark *gw)
 {
     buf_lit(out, ",\"gw\":{");
     if (gw->epoch != NULL) {
@@ -56,7 +56,16 @@ static void put_gw(struct buf *out, const struct gw_mark *gw)
         buf_lit(out, ",\"n\":");
         buf_u64(out, gw->folded);
     }
+    if (gw->has_digest) {
+        buf_lit(out, ",\"d\":");
+        buf_u64(out, gw->digest);
+    }
     buf_lit(out, "}}");
+}
+
+static bool is_snapshot(const struct gw_mark *gw)
+{
+    return gw->epoch != NULL && !gw->update;
 }
 
 void encode_level(struct buf *out, const struct symbol *sym, const struct level *l)
@@ -75,7 +84,7 @@ static void put_book_tail(struct buf *out, uint32_t checksum, int64_t ts_ns,
     buf_u64(out, checksum);
     put_time(out, ",\"timestamp\":\"", ts_ns, 6);
     buf_lit(out, "}]");
-    put_gw(out, gw);
+    encode_gw(out, gw);
 }
 
 static void put_view_side(struct buf *out, const struct symbol *sym, const struct view *w,
@@ -104,10 +113,16 @@ void encode_book_snapshot(struct buf *out, const struct symbol *sym, const struc
 
 static void put_diff_side(struct buf *out, const struct symbol *sym, const struct side_diff *d)
 {
+    bool first = true;
+
     for (uint32_t i = 0; i < d->count; i++) {
-        if (i != 0) {
+        if (d->v[i].tag == LEVEL_OUT) {
+            continue;
+        }
+        if (!first) {
             buf_putc(out, ',');
         }
+        first = false;
         encode_level(out, sym, &d->v[i].level);
     }
 }
@@ -125,15 +140,15 @@ void encode_book_update(struct buf *out, const struct symbol *sym, const struct 
     put_book_tail(out, checksum, ts_ns, gw);
 }
 
-void encode_trades(struct buf *out, const struct symbol *sym, const struct trades *trades,
-                   uint64_t from, uint64_t to, const struct gw_mark *gw)
+void encode_trades(struct buf *out, const struct symbol *sym, const struct trade *const *trades,
+                   uint32_t count, const struct gw_mark *gw)
 {
-    put_head(out, "trade", gw->epoch != NULL);
+    put_head(out, "trade", is_snapshot(gw));
     buf_lit(out, ",\"data\":[");
-    for (uint64_t i = from; i < to; i++) {
-        const struct trade *t = trades_at(trades, i);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct trade *t = trades[i];
 
-        buf_puts(out, i == from ? "{" : ",{");
+        buf_puts(out, i == 0 ? "{" : ",{");
         put_symbol(out, sym);
         buf_puts(out, t->taker_sells ? ",\"side\":\"sell\"" : ",\"side\":\"buy\"");
         buf_lit(out, ",\"price\":");
@@ -147,7 +162,7 @@ void encode_trades(struct buf *out, const struct symbol *sym, const struct trade
         buf_putc(out, '}');
     }
     buf_putc(out, ']');
-    put_gw(out, gw);
+    encode_gw(out, gw);
 }
 
 static void put_candle(struct buf *out, const struct symbol *sym, uint32_t minutes,
@@ -184,7 +199,7 @@ static void put_candle(struct buf *out, const struct symbol *sym, uint32_t minut
 void encode_ohlc(struct buf *out, const struct symbol *sym, uint32_t minutes,
                  const struct candle *const *candles, uint32_t count, const struct gw_mark *gw)
 {
-    put_head(out, "ohlc", gw->epoch != NULL);
+    put_head(out, "ohlc", is_snapshot(gw));
     put_time(out, ",\"timestamp\":\"", count != 0 ? candles[count - 1]->last_ts_ns : 0, 9);
     buf_lit(out, ",\"data\":[");
     for (uint32_t i = 0; i < count; i++) {
@@ -194,7 +209,7 @@ void encode_ohlc(struct buf *out, const struct symbol *sym, uint32_t minutes,
         put_candle(out, sym, minutes, candles[i]);
     }
     buf_putc(out, ']');
-    put_gw(out, gw);
+    encode_gw(out, gw);
 }
 
 /* 100 * part / whole with two decimals, rounded half away from zero. */
@@ -256,7 +271,7 @@ void encode_ticker(struct buf *out, struct instrument *in, const struct gw_mark 
     put_percent(out, day.trades != 0 ? price.ticks - day.open.ticks : 0, day.open.ticks);
     put_time(out, ",\"timestamp\":\"", ts_ns, 6);
     buf_lit(out, "}]");
-    put_gw(out, gw);
+    encode_gw(out, gw);
 }
 
 static void put_increment(struct buf *out, unsigned decimals)
@@ -318,7 +333,7 @@ void encode_instruments(struct buf *out, const struct symbols *symbols,
         }
     }
     buf_lit(out, "]}");
-    put_gw(out, gw);
+    encode_gw(out, gw);
 }
 
 static void put_feed_symbols(struct buf *out, const struct symbol *sym)

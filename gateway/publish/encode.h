@@ -17,15 +17,17 @@ struct gw_mark {
     uint64_t seq;
     uint64_t prev;
     uint64_t folded; /* engine events in the frame, 0: not printed */
+    bool update;     /* EPOCH is given, but what follows is no snapshot (resumed candles) */
+    bool has_digest;
+    uint32_t digest; /* gw.d: checksum over the whole subscribed depth */
 };
 
 void encode_book_snapshot(struct buf *out, const struct symbol *sym, const struct view *view,
                           uint32_t checksum, int64_t ts_ns, const struct gw_mark *gw);
 void encode_book_update(struct buf *out, const struct symbol *sym, const struct view_diff *diff,
                         uint32_t checksum, int64_t ts_ns, const struct gw_mark *gw);
-/* Trades FROM..TO (positions). */
-void encode_trades(struct buf *out, const struct symbol *sym, const struct trades *trades,
-                   uint64_t from, uint64_t to, const struct gw_mark *gw);
+void encode_trades(struct buf *out, const struct symbol *sym, const struct trade *const *trades,
+                   uint32_t count, const struct gw_mark *gw);
 /* Candles oldest first, one interval. */
 void encode_ohlc(struct buf *out, const struct symbol *sym, uint32_t minutes,
                  const struct candle *const *candles, uint32_t count, const struct gw_mark *gw);
@@ -40,6 +42,8 @@ void encode_feed_degraded(struct buf *out, const struct symbol *sym, const char 
 void encode_feed_ok(struct buf *out, const struct symbol *sym, const char *epoch,
                     uint64_t gap_trade_from, uint64_t gap_trade_to);
 
+/* `,"gw":{...}}`: the end of every frame. */
+void encode_gw(struct buf *out, const struct gw_mark *gw);
 /* {"price":..,"qty":..} without braces of anything else: shared with REST. */
 void encode_level(struct buf *out, const struct symbol *sym, const struct level *l);
 /* The members of a candle / ticker as numbers: shared with REST. */

@@ -44,9 +44,8 @@ void frame_write(uint8_t *out, const char *payload, size_t len)
     } while (len != 0);
 }
 
-struct frame *frame_create(const char *payload, size_t len, uint64_t seq, int64_t created_ns)
+static struct frame *create(size_t size, uint64_t seq, int64_t created_ns)
 {
-    size_t size = frame_size(len);
     struct frame *f = gw_malloc(sizeof *f + size);
 
     GW_ASSERT(size <= UINT32_MAX);
@@ -54,7 +53,46 @@ struct frame *frame_create(const char *payload, size_t len, uint64_t seq, int64_
     f->len = (uint32_t)size;
     f->created_ns = created_ns;
     f->seq = seq;
+    f->fold = NULL;
+    return f;
+}
+
+struct frame *frame_create(const char *payload, size_t len, uint64_t seq, int64_t created_ns)
+{
+    struct frame *f = create(frame_size(len), seq, created_ns);
+
     frame_write(f->bytes, payload, len);
+    return f;
+}
+
+struct frame *frame_create_fold(const char *payload, size_t len, uint64_t seq, int64_t created_ns,
+                                struct fold **fold)
+{
+    struct frame *f = frame_create(payload, len, seq, created_ns);
+
+    f->fold = *fold;
+    *fold = NULL;
+    return f;
+}
+
+struct frame *frame_create_many(const char *text, const size_t *ends, size_t count, uint64_t seq,
+                                int64_t created_ns)
+{
+    struct frame *f;
+    size_t size = 0;
+    size_t from = 0;
+    uint8_t *out;
+
+    for (size_t i = 0; i < count; from = ends[i++]) {
+        size += frame_size(ends[i] - from);
+    }
+    f = create(size, seq, created_ns);
+    out = f->bytes;
+    from = 0;
+    for (size_t i = 0; i < count; from = ends[i++]) {
+        frame_write(out, text + from, ends[i] - from);
+        out += frame_size(ends[i] - from);
+    }
     return f;
 }
 
@@ -65,6 +103,7 @@ void frame_unref(struct frame **fp)
     *fp = NULL;
     GW_ASSERT(atomic_load_explicit(&f->refs, memory_order_relaxed) > 0);
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1) {
+        free(f->fold); /* one block */
         free(f);
     }
 }

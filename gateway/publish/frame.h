@@ -13,16 +13,26 @@
 
 #define FRAME_PIECE 16000u /* payload of one fragment: with its header it fits one TLS record */
 
+struct fold; /* gateway/publish/fold.h */
+
 struct frame {
     _Atomic uint32_t refs;
     uint32_t len;       /* of bytes */
     int64_t created_ns; /* monotonic; lag is measured from it */
     uint64_t seq;       /* gw.s: last engine sequence number included, 0 for notices */
+    struct fold *fold;  /* what folding it with its neighbours needs; NULL: snapshots, notices */
     uint8_t bytes[];
 };
 
 /* One reference, the caller's. */
 struct frame *frame_create(const char *payload, size_t len, uint64_t seq, int64_t created_ns);
+/* The same with FOLD, taken. */
+struct frame *frame_create_fold(const char *payload, size_t len, uint64_t seq, int64_t created_ns,
+                                struct fold **fold);
+/* COUNT messages one after the other: TEXT holds them, ENDS[i] is where message i ends. Sent like
+ * one message that nothing comes between. */
+struct frame *frame_create_many(const char *text, const size_t *ends, size_t count, uint64_t seq,
+                                int64_t created_ns);
 /* Adds COUNT references. */
 static inline void frame_ref(struct frame *f, uint32_t count)
 {

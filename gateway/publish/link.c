@@ -1,7 +1,58 @@
 #include "gateway/publish/link.h"
 
+#include <stdlib.h>
+#include "gateway/publish/query.h"
+#include "gateway/runtime/mailbox.h"
+
 #define LINK_SYSTEM_AS_TEXT(sym, text) text,
 const char *const link_system_names[SYSTEM_COUNT] = {LINK_SYSTEMS(LINK_SYSTEM_AS_TEXT)};
+
+#define LINK_RESUME_AS_TEXT(sym, text) text,
+const char *const resume_result_names[RESUME_RESULTS] = {LINK_RESUMES(LINK_RESUME_AS_TEXT)};
+
+void link_resume_destroy(struct link_resume **rp)
+{
+    struct link_resume *r = *rp;
+
+    *rp = NULL;
+    if (r->frame != NULL) {
+        frame_unref(&r->frame);
+    }
+    free(r);
+}
+
+void link_drain(struct mailbox *m)
+{
+    struct mail mail;
+
+    while (mailbox_take(m, &mail)) {
+        struct frame *f = mail.payload;
+        struct link_resume *r = mail.payload;
+        struct query *q = mail.payload;
+
+        switch ((enum link_kind)mail.kind) {
+        case LINK_FRAME:
+        case LINK_SNAPSHOT_FRAME:
+        case LINK_NOTICE:
+            frame_unref(&f);
+            break;
+        case LINK_RESUME:
+        case LINK_RESUMED:
+            link_resume_destroy(&r);
+            break;
+        case LINK_QUERY:
+        case LINK_ANSWER:
+            query_destroy(&q);
+            break;
+        case LINK_SYMBOL:
+        case LINK_CONFIG:
+            free(mail.payload);
+            break;
+        default:
+            break;
+        }
+    }
+}
 
 const char *const channel_names[CHANNEL_STREAMS] = {"book", "trade", "ohlc", "ticker",
                                                     "instrument"};

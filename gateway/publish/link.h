@@ -6,6 +6,8 @@
  *     LINK_OPEN key, ref      ---------->   stream starts, its frames go to this shard as well
  *     LINK_SNAPSHOT key       ---------->   wants the snapshot of what was last published
  *     LINK_CLOSE key          ---------->   no more frames
+ *     LINK_RESUME key, payload = struct link_resume ---------->   wants what one client missed
+ *     <---------- LINK_RESUMED payload = the same, answered: valid right after the frames posted
  *     <---------- LINK_SNAPSHOT_FRAME ref, payload: valid right after the frames already posted
  *     <---------- LINK_FRAME ref, payload
  *     <---------- LINK_CLOSED ref: the last message about ref
@@ -13,6 +15,8 @@
  *     <---------- LINK_NOTICE number, payload: a `gateway` channel message about the symbol
  *                             (SYMBOL_NONE: about all)
  *     <---------- LINK_SYSTEM number = enum link_system
+ *   main thread
+ *     LINK_CONFIG payload = the shard's configuration ---------->   its live keys
  *   REST
  *     LINK_QUERY payload = struct query  ---------->
  *     <---------- LINK_ANSWER payload = the same struct query, answered
@@ -39,6 +43,9 @@ enum link_kind {
     LINK_NOTICE,
     LINK_SYSTEM,
     LINK_ANSWER,
+    LINK_RESUME,
+    LINK_RESUMED,
+    LINK_CONFIG,
     LINK_STOP, /* to any loop: leave */
 };
 
@@ -53,6 +60,33 @@ extern const char *const link_system_names[SYSTEM_COUNT];
 struct link_symbol {
     char epoch[EPOCH_MAX]; /* "" before the first entry */
 };
+
+/* Why a client could not resume (docs/PROTOCOL.md). */
+#define LINK_RESUMES(X)                                                                            \
+    X(HIT, "")                                                                                     \
+    X(RING_MISS, "RING_MISS") X(EPOCH_CHANGED, "EPOCH_CHANGED")
+#define LINK_RESUME_AS_ENUM(sym, text) RESUME_##sym,
+enum resume_result { LINK_RESUMES(LINK_RESUME_AS_ENUM) RESUME_RESULTS };
+extern const char *const resume_result_names[RESUME_RESULTS];
+
+/* A question of one client and its answer: all of what it missed, or why not. */
+struct link_resume {
+    uint64_t token; /* the shard's */
+    uint64_t from;  /* book: gw.s; trade: trade_id; ohlc: begin of the candle in seconds */
+    char epoch[EPOCH_MAX];
+    /* answer */
+    enum resume_result result;
+    uint64_t to;         /* book: gw.s; trade: trade_id; ohlc: begin in seconds */
+    uint32_t messages;   /* in FRAME */
+    struct frame *frame; /* NULL: nothing was missed */
+    uint64_t seq;        /* gw.s the client then has */
+    /* the market's own while it waits */
+    uint64_t key;
+    uint32_t shard;
+    int64_t until_ns;
+    struct link_resume *next;
+};
+void link_resume_destroy(struct link_resume **rp);
 
 /* Channels as in client requests; streams exist for the first five. */
 enum channel { CHANNEL_BOOK, CHANNEL_TRADE, CHANNEL_OHLC, CHANNEL_TICKER, CHANNEL_INSTRUMENT };
@@ -71,6 +105,10 @@ struct stream_key {
     uint32_t param; /* book: depth; ohlc: minutes; ticker: 1 = bbo; else 0 */
     unsigned class; /* index in interval_class_ms */
 };
+struct mailbox;
+/* Frees what waits in M, whose reader has gone. */
+void link_drain(struct mailbox *m);
+
 uint64_t stream_key_pack(const struct stream_key *k);
 struct stream_key stream_key_unpack(uint64_t packed);
 #endif

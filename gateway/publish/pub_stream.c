@@ -102,7 +102,18 @@ static struct gw_mark mark_update(struct pub_stream *s, uint64_t seq, bool count
     return gw;
 }
 
-static bool update_book(struct pub_stream *s, struct view_diff *diff, struct buf *out)
+/* The checksum covers ten levels a side: deeper views get one over all of theirs now and then. */
+static void add_digest(struct pub_stream *s, struct gw_mark *gw, int64_t now_ns)
+{
+    if (s->key.param > BOOK_CHECKSUM_DEPTH && now_ns - s->digest_ns >= PUB_DIGEST_NS) {
+        s->digest_ns = now_ns;
+        gw->has_digest = true;
+        gw->digest = view_checksum(&s->view);
+    }
+}
+
+static bool update_book(struct pub_stream *s, int64_t now_ns, struct view_diff *diff,
+                        struct buf *out, struct fold **fold)
 {
     struct gw_mark gw;
 
@@ -112,13 +123,28 @@ static bool update_book(struct pub_stream *s, struct view_diff *diff, struct buf
     gw = mark_update(s, s->in->seq.last, true);
     s->view_crc = instrument_checksum(s->in);
     s->view_ts_ns = s->in->book_ts_ns;
+    add_digest(s, &gw, now_ns);
     encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
+    *fold = fold_book(diff, s->view_crc, s->view_ts_ns, &gw);
     return true;
 }
 
-static bool update_trades(struct pub_stream *s, struct buf *out)
+/* Pointers to trades FROM..TO (positions); returns how many. */
+static uint32_t list_trades(const struct trades *t, uint64_t from, uint64_t to,
+                            const struct trade *list[PUB_TRADES_A_FRAME])
+{
+    uint32_t count = 0;
+
+    while (from < to) {
+        list[count++] = trades_at(t, from++);
+    }
+    return count;
+}
+
+static bool update_trades(struct pub_stream *s, struct buf *out, struct fold **fold)
 {
     const struct trades *t = &s->in->trades;
+    const struct trade *list[PUB_TRADES_A_FRAME];
     uint64_t from = s->trade_pos;
     uint64_t to;
     struct gw_mark gw;
@@ -132,14 +158,15 @@ static bool update_trades(struct pub_stream *s, struct buf *out)
     }
     to = t->end - from > PUB_TRADES_A_FRAME ? from + PUB_TRADES_A_FRAME : t->end;
     gw = mark_update(s, trades_at(t, to - 1)->seq, false);
-    encode_trades(out, s->in->symbol, t, from, to, &gw);
+    encode_trades(out, s->in->symbol, list, list_trades(t, from, to, list), &gw);
+    *fold = fold_trades(trades_at(t, from)->id, trades_at(t, to - 1)->id, &gw);
     s->trade_pos = to;
     return true;
 }
 
 /* The last state of a candle that has closed goes out before the first of the next: both in one
  * message, oldest first. */
-static bool update_ohlc(struct pub_stream *s, struct buf *out)
+static bool update_ohlc(struct pub_stream *s, struct buf *out, struct fold **fold)
 {
     const struct candle *list[8];
     const struct candle *now = running(s);
@@ -166,10 +193,11 @@ static bool update_ohlc(struct pub_stream *s, struct buf *out)
     s->candle_trades = now->trades;
     gw = mark_update(s, s->in->seq.last, true);
     encode_ohlc(out, s->in->symbol, s->key.param, list, count, &gw);
+    *fold = fold_candles(list, count, &gw);
     return true;
 }
 
-static bool update_ticker(struct pub_stream *s, struct buf *out)
+static bool update_ticker(struct pub_stream *s, struct buf *out, struct fold **fold)
 {
     struct level before[2] = {s->best[0], s->best[1]};
     uint64_t trades_before = s->ticker_trades;
@@ -182,10 +210,12 @@ static bool update_ticker(struct pub_stream *s, struct buf *out)
     }
     gw = mark_update(s, s->in->seq.last, true);
     encode_ticker(out, s->in, &gw);
+    *fold = fold_plain(&gw);
     return true;
 }
 
-bool pub_stream_update(struct pub_stream *s, struct view_diff *diff, struct buf *out)
+bool pub_stream_update(struct pub_stream *s, int64_t now_ns, struct view_diff *diff,
+                       struct buf *out, struct fold **fold)
 {
     s->primed = s->primed || has_data(s);
     if (!s->primed) {
@@ -193,17 +223,29 @@ bool pub_stream_update(struct pub_stream *s, struct view_diff *diff, struct buf 
     }
     switch (s->key.channel) {
     case CHANNEL_BOOK:
-        return update_book(s, diff, out);
+        return update_book(s, now_ns, diff, out, fold);
     case CHANNEL_TRADE:
-        return update_trades(s, out);
+        return update_trades(s, out, fold);
     case CHANNEL_OHLC:
-        return update_ohlc(s, out);
+        return update_ohlc(s, out, fold);
     case CHANNEL_TICKER:
-        return update_ticker(s, out);
+        return update_ticker(s, out, fold);
     case CHANNEL_INSTRUMENT:
         break;
     }
     return false;
+}
+
+void pub_stream_touch(struct pub_stream *s, struct view_diff *diff, struct buf *out,
+                      struct fold **fold)
+{
+    struct gw_mark gw;
+
+    GW_ASSERT(s->key.channel == CHANNEL_BOOK && s->primed);
+    view_diff_reset(diff);
+    gw = mark_update(s, s->in->seq.last, true);
+    encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
+    *fold = fold_book(diff, s->view_crc, s->view_ts_ns, &gw);
 }
 
 static void snapshot_ohlc(struct pub_stream *s, const struct gw_mark *gw, struct buf *out)
@@ -223,10 +265,12 @@ static void snapshot_ohlc(struct pub_stream *s, const struct gw_mark *gw, struct
 
 static void snapshot_trades(struct pub_stream *s, const struct gw_mark *gw, struct buf *out)
 {
+    const struct trade *list[PUB_TRADES_A_FRAME];
     uint64_t from = s->trade_pos > PUB_TRADE_SNAPSHOT ? s->trade_pos - PUB_TRADE_SNAPSHOT : 0;
     uint64_t begin = trades_begin(&s->in->trades);
 
-    encode_trades(out, s->in->symbol, &s->in->trades, from > begin ? from : begin, s->trade_pos,
+    from = from > begin ? from : begin;
+    encode_trades(out, s->in->symbol, list, list_trades(&s->in->trades, from, s->trade_pos, list),
                   gw);
 }
 
@@ -237,6 +281,8 @@ void pub_stream_snapshot(struct pub_stream *s, struct buf *out)
     GW_ASSERT(s->primed);
     switch (s->key.channel) {
     case CHANNEL_BOOK:
+        gw.has_digest = s->key.param > BOOK_CHECKSUM_DEPTH;
+        gw.digest = gw.has_digest ? view_checksum(&s->view) : 0;
         encode_book_snapshot(out, s->in->symbol, &s->view, s->view_crc, s->view_ts_ns, &gw);
         break;
     case CHANNEL_TRADE:

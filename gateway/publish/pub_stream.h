@@ -9,12 +9,13 @@
 #ifndef GATEWAY_PUBLISH_PUB_STREAM_H
 #define GATEWAY_PUBLISH_PUB_STREAM_H
 #include <uthash.h>
-#include "gateway/publish/encode.h"
+#include "gateway/publish/fold.h"
 #include "gateway/publish/link.h"
 
 #define PUB_TRADE_SNAPSHOT 50u /* Kraken v2 `trade` */
 #define PUB_OHLC_SNAPSHOT  50u /* candles, the running one included */
 #define PUB_TRADES_A_FRAME 500u
+#define PUB_DIGEST_NS      ((int64_t)1000000000) /* gw.d so often */
 
 struct pub_stream {
     uint64_t id; /* stream_key_pack() */
@@ -35,15 +36,21 @@ struct pub_stream {
     uint32_t shards;             /* bit mask of shards that follow */
     uint32_t waiting;            /* bit mask of shards that want a snapshot when primed */
     void *refs[LINK_SHARDS_MAX]; /* each shard's own name of the stream */
+    int64_t digest_ns;           /* when gw.d was last sent */
     struct pub_stream *next;     /* streams of the symbol */
     UT_hash_handle hh;
 };
 
 void pub_stream_init(struct pub_stream *s, const struct stream_key *key, struct instrument *in);
 void pub_stream_fini(struct pub_stream *s);
-/* Appends the next message to OUT; false when there is no news. Call again after true: trades may
- * need several messages. DIFF is scratch. */
-bool pub_stream_update(struct pub_stream *s, struct view_diff *diff, struct buf *out);
+/* Appends the next message to OUT and hands over its FOLD; false when there is no news. Call again
+ * after true: trades may need several messages. DIFF is scratch; NOW_NS is monotonic. */
+bool pub_stream_update(struct pub_stream *s, int64_t now_ns, struct view_diff *diff,
+                       struct buf *out, struct fold **fold);
+/* Book: an update without levels, whose gw.s is the present. Requires primed and nothing unpublished
+ * in the view. */
+void pub_stream_touch(struct pub_stream *s, struct view_diff *diff, struct buf *out,
+                      struct fold **fold);
 /* Appends the snapshot of what was last published. Requires primed. */
 void pub_stream_snapshot(struct pub_stream *s, struct buf *out);
 #endif

@@ -3,76 +3,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include "gateway/publish/encode.h"
-#include "gateway/publish/pub_stream.h"
+#include "gateway/publish/publisher_priv.h"
 #include "gateway/publish/query.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
-static const struct metric_label channel_label = {"channel", channel_names, CHANNEL_STREAMS};
+#define SYSTEM_TIMER_MS 100
 
-/* clang-format off */
-#define PUB_METRICS(X)                                                                                        \
-    X(PUB_M_FRAMES,  "md_frames_total",           COUNTER,   &channel_label, "messages encoded, once per stream") \
-    X(PUB_M_BYTES,   "md_frame_bytes_total",      COUNTER,   &channel_label, "bytes of encoded messages")         \
-    X(PUB_M_STREAMS, "md_streams",                GAUGE,     NULL, "streams with at least one follower")          \
-    X(PUB_M_LAG,     "md_publish_lag_seconds",    HISTOGRAM, NULL, "from the first unpublished entry to its message") \
-    X(PUB_M_SKIPPED, "md_trades_skipped_total",   COUNTER,   NULL, "trades overwritten before they were published (must stay 0)") \
-    X(PUB_M_REFUSED, "md_mail_refused_total",     COUNTER,   NULL, "messages a full shard mailbox refused")       \
-    X(PUB_M_QUERIES, "md_queries_total",          COUNTER,   NULL, "REST questions answered")
-/* clang-format on */
-enum pub_metric { PUB_METRICS(METRIC_AS_ENUM) PUB_M_COUNT };
+static const struct metric_label channel_label = {"channel", channel_names, CHANNEL_STREAMS};
+#define RESUME_WORD(sym, text) #sym,
+static const char *const resume_words[] = {LINK_RESUMES(RESUME_WORD)};
+static const struct metric_label resume_label = {"result", resume_words, RESUME_RESULTS};
 static const struct metric_row metric_rows[] = {PUB_METRICS(METRIC_AS_ROW)};
 const struct metric_table publisher_metrics = {"publish", metric_rows, PUB_M_COUNT};
 
-/* Publishing state of one symbol. */
-struct pub_symbol {
-    struct pub_stream *streams;
-    unsigned classes; /* bit mask of classes that have streams here */
-    unsigned dirty;   /* bit mask of classes whose list holds this symbol */
-    int64_t dirty_since_ns;
-    bool degraded; /* clients were told so */
-};
-
-struct dirty_list {
-    uint32_t *v;
-    uint32_t count;
-};
-
-struct class_timer {
-    uv_timer_t timer;
-    struct publisher *publisher;
-    unsigned class;
-    uint32_t streams;
-};
-
-struct publisher {
-    struct publisher_options opt;
-    struct metric_set *metrics;
-    struct pub_symbol *symbols;
-    struct pub_stream *by_id;
-    struct pub_stream *instruments; /* the one stream without a symbol; NULL while nobody follows */
-    struct dirty_list dirty[INTERVAL_CLASSES];
-    struct class_timer timers[INTERVAL_CLASSES];
-    uv_timer_t system_timer;
-    enum link_system system;
-    bool connected;
-    int64_t connected_changed_ns;   /* wall clock */
-    int64_t connected_changed_mono; /* monotonic */
-    int64_t last_entry_ns;
-    uint32_t wake; /* bit mask of shards with unannounced mail */
-    struct buf text;
-    struct view_diff diff;
-};
-
-static void post(struct publisher *p, uint32_t shard, const struct mail *mail)
+void publisher_post(struct publisher *p, uint32_t shard, const struct mail *mail)
 {
     if (!mailbox_post(p->opt.shards[shard], mail)) {
         /* The shard sees the overrun and drops its sessions: it can no longer vouch for them. */
         struct frame *f = mail->payload;
+        struct link_resume *r = mail->payload;
 
         metrics_inc(p->metrics, PUB_M_REFUSED);
-        if (mail->kind == LINK_FRAME || mail->kind == LINK_SNAPSHOT_FRAME ||
-            mail->kind == LINK_NOTICE) {
+        if (mail->kind == LINK_RESUMED) {
+            link_resume_destroy(&r);
+        } else if (mail->kind == LINK_FRAME || mail->kind == LINK_SNAPSHOT_FRAME ||
+                   mail->kind == LINK_NOTICE) {
             frame_unref(&f);
         } else {
             free(mail->payload);
@@ -91,28 +47,32 @@ static void wake_shards(struct publisher *p)
 }
 
 /* Posts the text in p->text as a frame of S to the shards in MASK. */
-static void post_frame(struct publisher *p, struct pub_stream *s, enum link_kind kind,
-                       uint32_t mask)
+void publisher_post_frame(struct publisher *p, struct pub_stream *s, enum link_kind kind,
+                          uint32_t mask, struct fold **fold)
 {
     uint32_t followers = (uint32_t)__builtin_popcount(mask);
     struct frame *f;
 
     if (followers == 0) {
+        free(*fold);
+        *fold = NULL;
         return;
     }
-    f = frame_create(p->text.data, p->text.len, s->last_seq, clock_mono_ns());
+    f = frame_create_fold(p->text.data, p->text.len, s->last_seq, clock_mono_ns(), fold);
     metrics_add(p->metrics, PUB_M_FRAMES, s->key.channel, 1);
     metrics_add(p->metrics, PUB_M_BYTES, s->key.channel, f->len);
     frame_ref(f, followers - 1);
     for (uint32_t i = 0; mask != 0; i++, mask >>= 1) {
         if ((mask & 1) != 0) {
-            post(p, i, &(struct mail){.kind = kind, .ref = s->refs[i], .payload = f});
+            publisher_post(p, i, &(struct mail){.kind = kind, .ref = s->refs[i], .payload = f});
         }
     }
 }
 
 static void send_snapshot(struct publisher *p, struct pub_stream *s, uint32_t mask)
 {
+    struct fold *none = NULL;
+
     buf_reset(&p->text);
     if (s->in == NULL) {
         struct gw_mark gw = {.epoch = "", .seq = s->last_seq};
@@ -122,16 +82,17 @@ static void send_snapshot(struct publisher *p, struct pub_stream *s, uint32_t ma
     } else {
         pub_stream_snapshot(s, &p->text);
     }
-    post_frame(p, s, LINK_SNAPSHOT_FRAME, mask);
+    publisher_post_frame(p, s, LINK_SNAPSHOT_FRAME, mask, &none);
 }
 
-static void publish(struct publisher *p, struct pub_stream *s)
+void publisher_publish(struct publisher *p, struct pub_stream *s)
 {
     uint64_t skipped = s->skipped_trades;
+    struct fold *fold = NULL;
 
     buf_reset(&p->text);
-    while (pub_stream_update(s, &p->diff, &p->text)) {
-        post_frame(p, s, LINK_FRAME, s->shards);
+    while (pub_stream_update(s, clock_mono_ns(), &p->diff, &p->text, &fold)) {
+        publisher_post_frame(p, s, LINK_FRAME, s->shards, &fold);
         buf_reset(&p->text);
     }
     metrics_add(p->metrics, PUB_M_SKIPPED, 0, s->skipped_trades - skipped);
@@ -141,13 +102,22 @@ static void publish(struct publisher *p, struct pub_stream *s)
     }
 }
 
+/* The timer that publishes K: that of its interval, or of the floor above it. Trades are never
+ * conflated, so the floor is not for them. */
+static unsigned slot_of(const struct publisher *p, const struct stream_key *k)
+{
+    unsigned floor = (unsigned)interval_class(p->fanout.floor_ms);
+
+    return k->channel != CHANNEL_TRADE && k->class < floor ? floor : k->class;
+}
+
 static void publish_class(struct publisher *p, uint32_t number, unsigned class, int64_t since_ns)
 {
     struct pub_symbol *sym = &p->symbols[number];
 
     for (struct pub_stream *s = sym->streams; s != NULL; s = s->next) {
-        if (s->key.class == class) {
-            publish(p, s);
+        if (slot_of(p, &s->key) == class) {
+            publisher_publish(p, s);
         }
     }
     metrics_observe_ns(p->metrics, PUB_M_LAG, 0, clock_mono_ns() - since_ns);
@@ -172,7 +142,7 @@ static void on_class_timer(uv_timer_t *timer)
 static void mark_dirty(struct publisher *p, uint32_t number)
 {
     struct pub_symbol *sym = &p->symbols[number];
-    unsigned fresh = sym->classes & ~sym->dirty & ~1u;
+    unsigned fresh = sym->slots & ~sym->dirty & ~1u;
 
     if (sym->dirty == 0) {
         sym->dirty_since_ns = clock_mono_ns();
@@ -183,7 +153,7 @@ static void mark_dirty(struct publisher *p, uint32_t number)
             p->dirty[c].v[p->dirty[c].count++] = number;
         }
     }
-    if ((sym->classes & 1) != 0) {
+    if ((sym->slots & 1) != 0) {
         publish_class(p, number, 0, clock_mono_ns());
     }
 }
@@ -191,7 +161,7 @@ static void mark_dirty(struct publisher *p, uint32_t number)
 static void broadcast(struct publisher *p, const struct mail *mail)
 {
     for (uint32_t i = 0; i < p->opt.shard_count; i++) {
-        post(p, i, mail);
+        publisher_post(p, i, mail);
     }
 }
 
@@ -201,7 +171,8 @@ static void announce_epoch(struct publisher *p, uint32_t number)
         struct link_symbol *state = gw_calloc(1, sizeof *state);
 
         memcpy(state->epoch, p->opt.market->instruments[number].seq.epoch, sizeof state->epoch);
-        post(p, i, &(struct mail){.kind = LINK_SYMBOL, .number = number, .payload = state});
+        publisher_post(p, i,
+                       &(struct mail){.kind = LINK_SYMBOL, .number = number, .payload = state});
     }
 }
 
@@ -212,7 +183,8 @@ static void post_notice(struct publisher *p, uint32_t number, uint32_t shard_mas
         if ((shard_mask >> i & 1) != 0) {
             struct frame *f = frame_create(p->text.data, p->text.len, 0, clock_mono_ns());
 
-            post(p, i, &(struct mail){.kind = LINK_NOTICE, .number = number, .payload = f});
+            publisher_post(p, i,
+                           &(struct mail){.kind = LINK_NOTICE, .number = number, .payload = f});
         }
     }
 }
@@ -265,6 +237,7 @@ static void check_degraded(struct publisher *p, uint32_t number)
 static void publish_status(struct publisher *p, uint32_t number)
 {
     struct pub_stream *s = p->instruments;
+    struct fold *none = NULL;
     struct gw_mark gw;
 
     if (s != NULL) {
@@ -272,7 +245,7 @@ static void publish_status(struct publisher *p, uint32_t number)
         s->last_seq++;
         buf_reset(&p->text);
         encode_instruments(&p->text, p->opt.market->symbols, p->opt.market->status, number, &gw);
-        post_frame(p, s, LINK_FRAME, s->shards);
+        publisher_post_frame(p, s, LINK_FRAME, s->shards, &none);
     }
 }
 
@@ -295,6 +268,7 @@ void publisher_event(struct publisher *p, uint32_t symbol, const struct apply_re
 
 void publisher_turn(struct publisher *p)
 {
+    publisher_retry(p);
     wake_shards(p);
 }
 
@@ -309,11 +283,16 @@ static void set_system(struct publisher *p, enum link_system system)
     }
 }
 
+static void take_fanout(struct publisher *p);
+
 static void on_system_timer(uv_timer_t *timer)
 {
     struct publisher *p = timer->data;
     int64_t lost_ns = clock_mono_ns() - p->connected_changed_mono;
 
+    take_fanout(p);
+    publisher_retry(p);
+    wake_shards(p);
     if (!p->connected && lost_ns >= (int64_t)p->opt.maintenance_after_ms * 1000000) {
         set_system(p, SYSTEM_MAINTENANCE);
     }
@@ -338,7 +317,7 @@ void publisher_connected(struct publisher *p, bool connected)
     wake_shards(p);
 }
 
-static struct pub_stream *stream_find(struct publisher *p, uint64_t id)
+struct pub_stream *publisher_stream(struct publisher *p, uint64_t id)
 {
     struct pub_stream *s;
 
@@ -346,7 +325,7 @@ static struct pub_stream *stream_find(struct publisher *p, uint64_t id)
     return s;
 }
 
-static void class_started(struct publisher *p, unsigned class)
+static void slot_started(struct publisher *p, unsigned class)
 {
     struct class_timer *t = &p->timers[class];
 
@@ -355,6 +334,44 @@ static void class_started(struct publisher *p, unsigned class)
 
         GW_ASSERT(uv_timer_start(&t->timer, on_class_timer, ms, ms) == 0);
     }
+}
+
+static void slot_ended(struct publisher *p, unsigned class)
+{
+    if (--p->timers[class].streams == 0) {
+        uv_timer_stop(&p->timers[class].timer);
+    }
+}
+
+/* The floor has changed: streams move to their new timers, and everything followed is looked at
+ * once, so that nothing marked for an old timer is forgotten. */
+static void take_fanout(struct publisher *p)
+{
+    struct fanout_state fresh;
+    struct pub_stream *s;
+
+    if (!fanout_news(p->opt.fanout, p->fanout.version, clock_mono_ns(), &fresh)) {
+        return;
+    }
+    for (s = p->by_id; s != NULL; s = s->hh.next) {
+        slot_ended(p, slot_of(p, &s->key));
+    }
+    p->fanout = fresh;
+    metrics_set(p->metrics, PUB_M_FLOOR, 0, fresh.floor_ms);
+    metrics_set(p->metrics, PUB_M_PROFILE, 0, (int64_t)fresh.profile.name);
+    for (s = p->by_id; s != NULL; s = s->hh.next) {
+        slot_started(p, slot_of(p, &s->key));
+    }
+    for (uint32_t i = 0; i < p->opt.market->count; i++) {
+        struct pub_symbol *sym = &p->symbols[i];
+
+        sym->slots = 0;
+        for (s = sym->streams; s != NULL; s = s->next) {
+            sym->slots |= 1u << slot_of(p, &s->key);
+        }
+        mark_dirty(p, i);
+    }
+    wake_shards(p);
 }
 
 static struct pub_stream *stream_start(struct publisher *p, const struct stream_key *key)
@@ -370,10 +387,10 @@ static struct pub_stream *stream_start(struct publisher *p, const struct stream_
         pub_stream_init(s, key, &p->opt.market->instruments[key->symbol]);
         s->next = sym->streams;
         sym->streams = s;
-        sym->classes |= 1u << key->class;
+        sym->slots |= 1u << slot_of(p, key);
     }
     HASH_ADD(hh, p->by_id, id, sizeof s->id, s);
-    class_started(p, key->class);
+    slot_started(p, slot_of(p, key));
     metrics_set(p->metrics, PUB_M_STREAMS, 0, HASH_COUNT(p->by_id));
     return s;
 }
@@ -386,20 +403,18 @@ static void stream_stop(struct publisher *p, struct pub_stream *s)
         struct pub_symbol *sym = &p->symbols[s->key.symbol];
         struct pub_stream **at = &sym->streams;
 
-        sym->classes = 0;
+        sym->slots = 0;
         while (*at != NULL) {
             if (*at == s) {
                 *at = s->next;
             } else {
-                sym->classes |= 1u << (*at)->key.class;
+                sym->slots |= 1u << slot_of(p, &(*at)->key);
                 at = &(*at)->next;
             }
         }
     }
     HASH_DEL(p->by_id, s);
-    if (--p->timers[s->key.class].streams == 0) {
-        uv_timer_stop(&p->timers[s->key.class].timer);
-    }
+    slot_ended(p, slot_of(p, &s->key));
     metrics_set(p->metrics, PUB_M_STREAMS, 0, HASH_COUNT(p->by_id));
     pub_stream_fini(s);
     free(s);
@@ -408,7 +423,7 @@ static void stream_stop(struct publisher *p, struct pub_stream *s)
 static void on_open(struct publisher *p, const struct mail *m)
 {
     struct stream_key key = stream_key_unpack(m->key);
-    struct pub_stream *s = stream_find(p, m->key);
+    struct pub_stream *s = publisher_stream(p, m->key);
 
     GW_ASSERT(m->number < p->opt.shard_count);
     GW_ASSERT(key.channel == CHANNEL_INSTRUMENT || key.symbol < p->opt.market->count);
@@ -422,7 +437,7 @@ static void on_open(struct publisher *p, const struct mail *m)
 
 static void on_snapshot(struct publisher *p, const struct mail *m)
 {
-    struct pub_stream *s = stream_find(p, m->key);
+    struct pub_stream *s = publisher_stream(p, m->key);
 
     GW_ASSERT(s != NULL && (s->shards >> m->number & 1) != 0);
     if (!s->primed) {
@@ -430,17 +445,17 @@ static void on_snapshot(struct publisher *p, const struct mail *m)
         return;
     }
     if (s->key.channel == CHANNEL_OHLC || s->key.channel == CHANNEL_TICKER) {
-        publish(p, s); /* their snapshot shows the present: catch up first */
+        publisher_publish(p, s); /* their snapshot shows the present: catch up first */
     }
     send_snapshot(p, s, 1u << m->number);
 }
 
 static void on_close(struct publisher *p, const struct mail *m)
 {
-    struct pub_stream *s = stream_find(p, m->key);
+    struct pub_stream *s = publisher_stream(p, m->key);
 
     GW_ASSERT(s != NULL);
-    post(p, m->number, &(struct mail){.kind = LINK_CLOSED, .ref = s->refs[m->number]});
+    publisher_post(p, m->number, &(struct mail){.kind = LINK_CLOSED, .ref = s->refs[m->number]});
     s->shards &= ~(1u << m->number);
     s->waiting &= ~(1u << m->number);
     s->refs[m->number] = NULL;
@@ -485,11 +500,14 @@ static void on_mail(void *arg, struct mail *m)
     case LINK_CLOSE:
         on_close(p, m);
         break;
+    case LINK_RESUME:
+        publisher_resume(p, m);
+        break;
     case LINK_QUERY:
         on_query(p, m->payload);
         break;
     case LINK_STOP:
-        p->opt.on_stop(p->opt.stop_arg);
+        p->opt.on_stop(p->opt.arg);
         break;
     default:
         GW_UNREACHABLE("not a message to the market");
@@ -520,7 +538,7 @@ struct publisher *publisher_create(uv_loop_t *loop, const struct publisher_optio
     }
     uv_timer_init(loop, &p->system_timer);
     p->system_timer.data = p;
-    uv_timer_start(&p->system_timer, on_system_timer, 250, 250);
+    uv_timer_start(&p->system_timer, on_system_timer, SYSTEM_TIMER_MS, SYSTEM_TIMER_MS);
     mailbox_open(opt->inbox, loop, on_mail, on_batch, p);
     return p;
 }
@@ -539,6 +557,12 @@ void publisher_destroy(struct publisher **pp)
     struct publisher *p = *pp;
 
     *pp = NULL;
+    while (p->waiting != NULL) {
+        struct link_resume *r = p->waiting;
+
+        p->waiting = r->next;
+        link_resume_destroy(&r);
+    }
     while (p->by_id != NULL) {
         stream_stop(p, p->by_id);
     }

@@ -13,6 +13,7 @@
 #define GATEWAY_PUBLISH_PUBLISHER_H
 #include <uv.h>
 #include "gateway/market/market.h"
+#include "gateway/publish/fanout.h"
 #include "gateway/publish/link.h"
 #include "gateway/runtime/mailbox.h"
 #include "gateway/runtime/metrics.h"
@@ -26,8 +27,12 @@ struct publisher_options {
     uint32_t shard_count;
     struct mailbox *rest;          /* answers go there */
     uint64_t maintenance_after_ms; /* feed lost for all symbols for so long: status `maintenance` */
-    void (*on_stop)(void *arg);    /* LINK_STOP came in */
-    void *stop_arg;
+    struct fanout *fanout;
+    void (*on_stop)(void *arg); /* LINK_STOP came in */
+    /* Wants the trades of SYMBOL from FROM_ID on, as far as the ring does not hold them:
+     * publisher_read_back() with TOKEN brings them. False: cannot be done now. */
+    bool (*read_back)(void *arg, uint32_t symbol, uint64_t from_id, void *token);
+    void *arg;
 };
 
 struct publisher *publisher_create(uv_loop_t *loop, const struct publisher_options *opt);
@@ -39,6 +44,9 @@ void publisher_destroy(struct publisher **pp);
 void publisher_event(struct publisher *p, uint32_t symbol, const struct apply_result *r);
 /* After a batch of events: wakes the shards. */
 void publisher_turn(struct publisher *p);
+/* The trades asked for by read_back, oldest first; NULL when they could not be had. */
+void publisher_read_back(struct publisher *p, void *token, const struct trade *trades,
+                         uint32_t count);
 /* The feed was lost or is back. */
 void publisher_connected(struct publisher *p, bool connected);
 

@@ -365,17 +365,64 @@ enum gw_err config_load(const char *path, char *const *envp, const struct cfg_bi
     return errors->len == before ? GW_OK : GW_ECONFIG;
 }
 
+static bool is_text(const struct cfg_row *row)
+{
+    return row->type == CFG_TEXT || row->type == CFG_ENDPOINT;
+}
+
 void config_fini(const struct cfg_binding *bindings, size_t count)
 {
     for (size_t b = 0; b < count; b++) {
         for (size_t r = 0; r < bindings[b].table->count; r++) {
             const struct cfg_row *row = &bindings[b].table->rows[r];
 
-            if (row->type == CFG_TEXT || row->type == CFG_ENDPOINT) {
+            if (is_text(row)) {
                 char **field = (char **)(void *)((char *)bindings[b].target + row->offset);
 
                 free(*field);
                 *field = NULL;
+            }
+        }
+    }
+}
+
+static bool same(const struct cfg_row *row, const void *a, const void *b)
+{
+    if (is_text(row)) {
+        return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+    }
+    return row->type == CFG_BOOL ? *(const bool *)a == *(const bool *)b
+                                 : *(const uint64_t *)a == *(const uint64_t *)b;
+}
+
+static void take(const struct cfg_row *row, void *to, const void *from)
+{
+    if (is_text(row)) {
+        free(*(char **)to);
+        *(char **)to = gw_strdup(*(char *const *)from);
+    } else if (row->type == CFG_BOOL) {
+        *(bool *)to = *(const bool *)from;
+    } else {
+        *(uint64_t *)to = *(const uint64_t *)from;
+    }
+}
+
+void config_take_live(const struct cfg_binding *to, const struct cfg_binding *from, size_t count,
+                      struct buf *changed)
+{
+    for (size_t b = 0; b < count; b++) {
+        for (size_t r = 0; r < to[b].table->count; r++) {
+            const struct cfg_row *row = &to[b].table->rows[r];
+            void *field = (char *)to[b].target + row->offset;
+            const void *fresh = (const char *)from[b].target + row->offset;
+
+            if (same(row, field, fresh)) {
+                continue;
+            }
+            buf_printf(changed, "%s.%s: %s\n", to[b].table->section, row->key,
+                       row->live ? "taken over" : "needs a restart");
+            if (row->live) {
+                take(row, field, fresh);
             }
         }
     }
@@ -392,7 +439,8 @@ void config_describe(const struct cfg_table *const *tables, size_t count, struct
 
             buf_printf(out, "| `%s.%s`<br>`", tables[t]->section, row->key);
             put_env_name(out, tables[t]->section, row->key);
-            buf_printf(out, "` | %s | `%s` | ", type_names[row->type], row->fallback);
+            buf_printf(out, "` | %s%s | `%s` | ", type_names[row->type], row->live ? ", live" : "",
+                       row->fallback);
             put_range(out, row);
             buf_printf(out, " | %s |\n", row->help);
         }

@@ -28,11 +28,20 @@ enum cfg_type {
     CFG_TEXT,     /* any text; min and max bound its length                    -> char *   */
     CFG_ENDPOINT, /* "host:port", "[v6]:port" or "" (off); port may be 0       -> char *   */
 };
-typedef bool cfg_c_BOOL;
-typedef uint64_t cfg_c_UINT;
-typedef uint64_t cfg_c_SIZE;
-typedef uint64_t cfg_c_MSEC;
-typedef char *cfg_c_TEXT;
+/* A key that a running gateway takes over when its file is read again (config_take_live()). */
+enum {
+    CFG_LIVE = 16,
+    CFG_BOOL_LIVE = CFG_BOOL | CFG_LIVE,
+    CFG_UINT_LIVE = CFG_UINT | CFG_LIVE,
+    CFG_SIZE_LIVE = CFG_SIZE | CFG_LIVE,
+    CFG_MSEC_LIVE = CFG_MSEC | CFG_LIVE,
+    CFG_TEXT_LIVE = CFG_TEXT | CFG_LIVE,
+};
+typedef bool cfg_c_BOOL, cfg_c_BOOL_LIVE;
+typedef uint64_t cfg_c_UINT, cfg_c_UINT_LIVE;
+typedef uint64_t cfg_c_SIZE, cfg_c_SIZE_LIVE;
+typedef uint64_t cfg_c_MSEC, cfg_c_MSEC_LIVE;
+typedef char *cfg_c_TEXT, *cfg_c_TEXT_LIVE;
 typedef char *cfg_c_ENDPOINT;
 
 struct cfg_row {
@@ -43,6 +52,7 @@ struct cfg_row {
     uint64_t max;
     const char *help;
     size_t offset; /* of the field in the module's struct */
+    bool live;
 };
 struct cfg_table {
     const char *section;
@@ -57,7 +67,14 @@ struct cfg_binding {
 
 #define CFG_FIELD(key, type, fallback, min, max, help) cfg_c_##type key;
 #define CFG_ROW_OF(strukt, key, type, fallback, min, max, help)                                    \
-    {#key, CFG_##type, fallback, min, max, help, offsetof(strukt, key)},
+    {#key,                                                                                         \
+     (enum cfg_type)((unsigned)CFG_##type & ~(unsigned)CFG_LIVE),                                  \
+     fallback,                                                                                     \
+     min,                                                                                          \
+     max,                                                                                          \
+     help,                                                                                         \
+     offsetof(strukt, key),                                                                        \
+     ((unsigned)CFG_##type & CFG_LIVE) != 0},
 
 /* Reads PATH (NULL: defaults and environment only) and ENVP ("NAME=value" array, NULL-terminated)
  * into the COUNT bindings. ERRORS receives every error, one a line: "portcullis.yaml:12:
@@ -68,6 +85,10 @@ struct cfg_binding {
 GW_MUSTCHECK
 enum gw_err config_load(const char *path, char *const *envp, const struct cfg_binding *bindings,
                         size_t count, struct buf *errors);
+/* Takes the live keys of FROM over into TO, binding by binding (the same tables). CHANGED receives a
+ * line for each key that differs: taken over, or "needs a restart". */
+void config_take_live(const struct cfg_binding *to, const struct cfg_binding *from, size_t count,
+                      struct buf *changed);
 /* Frees the strings of the targets. */
 void config_fini(const struct cfg_binding *bindings, size_t count);
 /* Markdown: one section a table, one table row a key (key, environment, type, default, range,
