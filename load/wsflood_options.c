@@ -102,6 +102,7 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+#define FIELD(name) offsetof(struct wf_options, name)
 /* clang-format off */
 static const struct number {
     enum option_id id;
@@ -110,17 +111,17 @@ static const struct number {
     uint32_t max;
     size_t at;
 } numbers[] = {
-    {OPT_INTERVAL_MS,  "--interval-ms",  0,    1000,       offsetof(struct wf_options, interval_ms)},
-    {OPT_SESSIONS,     "--sessions",     1,    WF_SESSIONS_MAX, offsetof(struct wf_options, sessions)},
-    {OPT_CONNECT_RATE, "--connect-rate", 1,    100000,     offsetof(struct wf_options, connect_rate)},
-    {OPT_WARMUP,       "--warmup",       0,    3600,       offsetof(struct wf_options, warmup_s)},
-    {OPT_DURATION,     "--duration",     1,    604800,     offsetof(struct wf_options, duration_s)},
-    {OPT_STALL,        "--stall",        0,    100,        offsetof(struct wf_options, stall_percent)},
-    {OPT_STALL_FOR,    "--stall-for",    1,    604800,     offsetof(struct wf_options, stall_for_s)},
-    {OPT_CHURN,        "--churn",        1,    10000,      offsetof(struct wf_options, churn)},
-    {OPT_RCVBUF,       "--rcvbuf",       1024, 1073741824, offsetof(struct wf_options, rcvbuf_bytes)},
-    {OPT_SOURCES,      "--sources",      1,    254,        offsetof(struct wf_options, sources)},
-    {OPT_PID,          "--pid",          1,    4194304,    offsetof(struct wf_options, pid)},
+    {OPT_INTERVAL_MS,  "--interval-ms",  0,    1000,       FIELD(interval_ms)},
+    {OPT_SESSIONS,     "--sessions",     1,    WF_SESSIONS_MAX, FIELD(sessions)},
+    {OPT_CONNECT_RATE, "--connect-rate", 1,    100000,     FIELD(connect_rate)},
+    {OPT_WARMUP,       "--warmup",       0,    3600,       FIELD(warmup_s)},
+    {OPT_DURATION,     "--duration",     1,    604800,     FIELD(duration_s)},
+    {OPT_STALL,        "--stall",        0,    100,        FIELD(stall_percent)},
+    {OPT_STALL_FOR,    "--stall-for",    1,    604800,     FIELD(stall_for_s)},
+    {OPT_CHURN,        "--churn",        1,    10000,      FIELD(churn)},
+    {OPT_RCVBUF,       "--rcvbuf",       1024, 1073741824, FIELD(rcvbuf_bytes)},
+    {OPT_SOURCES,      "--sources",      1,    254,        FIELD(sources)},
+    {OPT_PID,          "--pid",          1,    4194304,    FIELD(pid)},
 };
 /* clang-format on */
 

@@ -145,6 +145,7 @@ static void put_whole_run(struct buf *out, const struct wf_result *r)
     put_u64(out, "refused", c->messages[SCAN_REFUSED]);
     put_text(out, "first_refusal", r->stats->first_refusal);
     put_u64(out, "breaks", wf_counters_breaks(c));
+    put_text(out, "first_break", r->stats->first_break);
     put_channels(out, "breaks_by_channel", c->breaks, SCAN_STREAMS);
     put_u64(out, "book_updates_before_snapshot", c->before_snapshot);
     put_u64(out, "unknown_stream", c->unknown_stream);
@@ -334,6 +335,9 @@ static void say_problems(const struct wf_result *r)
         fprintf(stderr, "  order: %llu breaks, %llu book updates before a snapshot\n",
                 (unsigned long long)wf_counters_breaks(&s->all),
                 (unsigned long long)s->all.before_snapshot);
+    }
+    if (s->first_break[0] != '\0') {
+        fprintf(stderr, "  the first that did not join: %s\n", s->first_break);
     }
     if (s->all.trade_gaps != 0 || s->all.trade_duplicates != 0) {
         fprintf(stderr, "  trades: %llu gaps that nobody told of (%llu trades), %llu twice\n",

@@ -13,7 +13,7 @@
 
 #define READ_BYTES       262144u
 #define MESSAGE_MAX      (8u << 20)
-#define FINISH_READS     2048u /* records of a stalled session: more than any receive buffer holds */
+#define FINISH_READS     2048u /* records of a stalled session: more than any buffer holds */
 #define CLOSE_NORMAL     1000u
 #define CLOSE_GOING_AWAY 1001u
 

@@ -84,6 +84,18 @@ static int64_t stream_of(const struct wf_stats *s, enum scan_channel channel, ui
     return -1;
 }
 
+/* What was wrong first, for people: the frame and what it should have joined. */
+static void note_break(struct wf_stats *s, const struct scan *m, const char *what, uint64_t got,
+                       uint64_t last)
+{
+    char text[WF_FAILURE_MAX / 2];
+
+    (void)snprintf(text, sizeof text, "%.*s, %s %llu after %llu", (int)m->symbol_len,
+                   m->symbol != NULL ? m->symbol : "", what, (unsigned long long)got,
+                   (unsigned long long)last);
+    wf_note_failure(s->first_break, scan_channel_names[m->channel], text);
+}
+
 static void check_order(struct wf_stats *s, const struct scan *m, uint64_t *last)
 {
     if (m->channel == SCAN_BOOK && !m->snapshot && *last == WF_SEQ_NONE) {
@@ -95,12 +107,13 @@ static void check_order(struct wf_stats *s, const struct scan *m, uint64_t *last
     }
     if (!m->snapshot && m->has_prev && *last != WF_SEQ_NONE && m->prev != *last) {
         s->all.breaks[m->channel]++;
+        note_break(s, m, "gw.p", m->prev, *last);
     }
     *last = m->seq;
 }
 
-/* TOLD_GAP is what the feed has lost of this stream. */
-static void check_trade(struct wf_counters *c, struct wf_cursor *cursor,
+/* TOLD_GAP is what the feed has lost of this stream. false: the trade does not join the last. */
+static bool check_trade(struct wf_counters *c, struct wf_cursor *cursor,
                         const struct wf_told_gap *told_gap, uint64_t id)
 {
     uint64_t last = cursor->trade_id;
@@ -110,19 +123,20 @@ static void check_trade(struct wf_counters *c, struct wf_cursor *cursor,
     cursor->told = false;
     if (last != WF_SEQ_NONE && id <= last && !told) {
         c->trade_duplicates++;
-        return;
+        return false;
     }
     cursor->trade_id = id;
     if (last == WF_SEQ_NONE || id == last + 1) {
-        return;
+        return true;
     }
     if (told || (last + 1 >= told_gap->from && id <= told_gap->to + 1)) {
         c->trade_gaps_told++;
         c->trades_missing_told += id > last ? id - last - 1 : 0; /* a new epoch's may be lower */
-    } else {
-        c->trade_gaps++;
-        c->trades_missing += id - last - 1;
+        return true;
     }
+    c->trade_gaps++;
+    c->trades_missing += id - last - 1;
+    return false;
 }
 
 static void check_trades(struct wf_stats *s, const struct scan *m, struct wf_cursor *cursor,
@@ -135,7 +149,11 @@ static void check_trades(struct wf_stats *s, const struct scan *m, struct wf_cur
         cursor->trade_id = WF_SEQ_NONE;
     }
     while (scan_trade_id(&at, end, &id)) {
-        check_trade(&s->all, cursor, &s->told_gaps[stream], id);
+        uint64_t last = cursor->trade_id;
+
+        if (!check_trade(&s->all, cursor, &s->told_gaps[stream], id)) {
+            note_break(s, m, "trade_id", id, last);
+        }
     }
 }
 
@@ -181,7 +199,7 @@ static uint16_t epoch_number(struct wf_stats *s, const struct scan_ref *epoch)
     return s->epoch_count++;
 }
 
-/* The feed is back: perhaps in a new epoch, whose trades may start anywhere, perhaps after a gap. */
+/* The feed is back: perhaps in a new epoch, whose trades may start anywhere, or after a gap. */
 static void on_feed(struct wf_stats *s, struct wf_memory *memory, const char *text, size_t len)
 {
     const char *gap = memmem(text, len, "\"gap_trades\":{", 14);

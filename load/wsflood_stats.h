@@ -120,6 +120,7 @@ struct wf_stats {
     struct wf_churn churn;
     struct wf_stalls stalls;
     char first_failure[WF_FAILURE_MAX];
+    char first_break[WF_FAILURE_MAX];
     char first_refusal[300]; /* text of the first refused request */
     struct scan_clock clock;
     char (*epochs)[WF_TEXT_MAX]; /* by number; 0 is none */

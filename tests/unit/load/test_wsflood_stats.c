@@ -156,6 +156,7 @@ static void test_resumed_wrongly(void **state)
     hear_trades("update", 10, 10);
     expect_trades(3, 1, 0, 0);
     assert_int_equal(wf_counters_breaks(&stats.all), 1);
+    assert_string_equal(stats.first_break, "book: BTC/USD, gw.p 13 after 12");
 }
 
 static void test_not_resumed(void **state)

@@ -1,4 +1,5 @@
-/* links: load/wsflood_watch.c load/wsflood_options.c load/wsflood_stats.c load/wsflood_scan.c load/hist.c gw_base */
+/* links: load/wsflood_watch.c load/wsflood_options.c load/wsflood_stats.c */
+/* links: load/wsflood_scan.c load/hist.c gw_base */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
