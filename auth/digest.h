@@ -10,7 +10,7 @@
 #include "gateway/base/err.h"
 
 /* At least one known digest in FIELD and every known one must be that of BODY, as it came off the
- * wire. AUTH_DIGEST_SYNTAX, AUTH_DIGEST_UNKNOWN, AUTH_DIGEST_MISMATCH; compared in constant time. */
+ * wire; compared in constant time. AUTH_DIGEST_SYNTAX, _UNKNOWN or _MISMATCH. */
 GW_MUSTCHECK
 enum auth_fault digest_verify(struct auth_text field, struct auth_text body);
 #endif

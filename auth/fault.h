@@ -1,8 +1,8 @@
 /* auth/fault.h - the one table of reasons why a request is not authentic.
  * Why: the metric label, the text and what a stranger may learn are one row, so that no two places
  * disagree. A row is shown when it follows from the request and the clock alone, or when the caller
- * has already proved to hold the key; every other row looks like AUTH_BAD_SIGNATURE outside, so that
- * nobody can ask which keys exist.
+ * has already proved to hold the key; every other row looks like AUTH_BAD_SIGNATURE outside: nobody
+ * can ask which keys exist.
  * Owner: none, immutable. */
 #ifndef AUTH_FAULT_H
 #define AUTH_FAULT_H
@@ -35,8 +35,8 @@
     X(AUTH_EXPIRED,            "expired",             true,  "the signature has expired")          \
     X(AUTH_ALG_UNSUPPORTED,    "alg_unsupported",     true,  "alg: ed25519 or hmac-sha256")        \
     X(AUTH_DIGEST_SYNTAX,      "digest_syntax",       true,  "Content-Digest is malformed")        \
-    X(AUTH_DIGEST_UNKNOWN,     "digest_unknown",      true,  "Content-Digest needs sha-256 or sha-512") \
-    X(AUTH_DIGEST_MISMATCH,    "digest_mismatch",     true,  "Content-Digest is not that of the body")  \
+    X(AUTH_DIGEST_UNKNOWN,     "digest_unknown",      true,  "Content-Digest: sha-256 or sha-512") \
+    X(AUTH_DIGEST_MISMATCH,    "digest_mismatch",     true,  "Content-Digest is not the body's")  \
     X(AUTH_BAD_SIGNATURE,      "bad_signature",       true,  "the signature does not verify")      \
     X(AUTH_ALG_MISMATCH,       "alg_mismatch",        false, "another algorithm than the key's")   \
     X(AUTH_UNKNOWN_KEY,        "unknown_key",         false, "no such key")                        \

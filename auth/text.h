@@ -1,7 +1,7 @@
 /* auth/text.h - slices of a request and a bounded writer.
  * Why: what is signed stays as it came; nothing here is copied, ended by NUL or allocated.
  * Owner: whoever owns the bytes a slice borrows.
- * Invariant of the writer: len <= cap; once `full`, nothing more is written and the text is void. */
+ * Invariant of the writer: len <= cap; once `full`, nothing more is put and the text is void. */
 #ifndef AUTH_TEXT_H
 #define AUTH_TEXT_H
 #include <stdbool.h>
