@@ -55,8 +55,11 @@ static void take_now(struct pub_stream *s)
         s->view_crc = instrument_checksum(s->in);
         s->view_ts_ns = s->in->book_ts_ns;
         break;
-    case CHANNEL_TRADE:
+    case CHANNEL_TRADE: /* gw.s is that of the last trade, so that replicas and restarts agree */
         s->trade_pos = s->in->trades.end;
+        if (s->trade_pos != 0) {
+            s->last_seq = trades_last(&s->in->trades)->seq;
+        }
         break;
     case CHANNEL_OHLC:
         s->candle_begin_s = running(s)->begin_s;

@@ -13,6 +13,7 @@
     X(PUB_M_SKIPPED, "md_trades_skipped_total",   COUNTER,   NULL, "trades overwritten before they were published (must stay 0)") \
     X(PUB_M_REFUSED, "md_mail_refused_total",     COUNTER,   NULL, "messages a full shard mailbox refused")       \
     X(PUB_M_RESUMES, "md_resumes_total",          COUNTER,   &resume_label, "what the market answered to clients that came back") \
+    X(PUB_M_READ_BACKS, "md_read_backs_total",    COUNTER,   NULL, "times trades before the ring were read from the feed") \
     X(PUB_M_FLOOR,   "fanout_floor_ms",           GAUGE,     NULL, "shortest conflation interval in force")       \
     X(PUB_M_PROFILE, "fanout_profile",            GAUGE,     NULL, "0 normal, 1 degraded, 2 emergency")           \
     X(PUB_M_QUERIES, "md_queries_total",          COUNTER,   NULL, "REST questions answered")

@@ -43,6 +43,7 @@ static bool try(struct publisher *p, struct link_resume *r)
         step = resume_answer(s, r, &p->diff, &p->text);
     }
     if (step == RESUME_READ_BACK && p->opt.read_back(p->opt.arg, s->key.symbol, r->from, r)) {
+        metrics_inc(p->metrics, PUB_M_READ_BACKS);
         return true;
     }
     if (step == RESUME_DONE) {

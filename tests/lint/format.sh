@@ -16,7 +16,7 @@ fi
 mapfile -t files < <(git ls-files -co --exclude-standard -- '*.c' '*.h' 2>/dev/null |
     while read -r f; do [ ! -e "$f" ] || printf '%s\n' "$f"; done)
 if [ ${#files[@]} -eq 0 ]; then
-    mapfile -t files < <(find gateway ws ratelimit load tests -name node_modules -prune -o -name '*.[ch]' -print)
+    mapfile -t files < <(find gateway ws auth ratelimit load tests -name node_modules -prune -o -name '*.[ch]' -print)
 fi
 if [ "${1:-}" = --fix ]; then
     clang-format -i "${files[@]}"

@@ -21,7 +21,7 @@ THIRD_PARTY = {
     r"hiredis/.*\.h": ["gateway/store", "load"],
     r"yaml\.h": ["gateway/runtime/yaml.c"],
     r"jansson\.h": ["gateway/runtime", "gateway/feed", "ws", "load"],
-    r"openssl/.*\.h": ["gateway/http", "ws", "load"],
+    r"openssl/.*\.h": ["gateway/http", "auth", "ws", "load"],
     r"zlib\.h": ["gateway/market", "load"],
     r"ut(hash|list)\.h": ["gateway", "ws", "load", "ratelimit"],
 }

@@ -128,8 +128,26 @@ export class Stage {
       .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`).join('');
   }
 
+  // Another gateway on the same feed, at other ports: a stage of its own but for Redis and the end.
+  async replica(overrides = {}) {
+    const other = Object.create(this);
+    [other.wsPort, other.publicPort, other.adminPort] = [await freePort(), await freePort(), await freePort()];
+    other.wsUrl = `wss://localhost:${other.wsPort}/v2`;
+    other.publicUrl = `https://localhost:${other.publicPort}`;
+    other.adminUrl = `https://localhost:${other.adminPort}`;
+    other.configName = 'replica.yaml';
+    await other.startGateway(overrides);
+    return other;
+  }
+
+  // Writes the configuration anew and has the running gateway read it.
+  reload(overrides = {}) {
+    writeFileSync(this.config, this.configText(overrides));
+    this.gateway.kill('SIGHUP');
+  }
+
   async startGateway(overrides = {}) {
-    this.config = path.join(this.dir, 'gateway.yaml');
+    this.config = path.join(this.dir, this.configName ?? 'gateway.yaml');
     writeFileSync(this.config, this.configText(overrides));
     this.gateway = this.run('gateway', path.join(buildDir, 'portcullis'), ['--config', this.config]);
     await until('the gateway', 15000, async () => {

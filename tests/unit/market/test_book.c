@@ -112,6 +112,9 @@ static void client_apply(struct client *c, const struct view_diff *d)
         for (uint32_t i = 0; i < d->side[side].count; i++) {
             const struct level *l = &d->side[side].v[i].level;
 
+            if (d->side[side].v[i].tag == LEVEL_OUT) {
+                continue; /* not sent */
+            }
             if (l->qty.lots == 0) {
                 assert_true(book_qty(&c->book, (enum side)side, l->px).lots != 0);
             }
