@@ -32,7 +32,7 @@ static const char usage[] =
     "nothing\n"
     "  --quiet, --json                  no progress; a JSON summary on standard output\n"
     "made-up market: --symbols S --rate R (batches/s) --seed N --duration S --book-levels L\n"
-    "                --burst F:S (rate x F for one second of every S)\n"
+    "                --burst F:S[:L] (rate x F for the last L seconds of every S; L is 1)\n"
     "Examples\n"
     "  feeder --data ~/recordings --sets A --redis unix:var/redis.sock --speed 10 --loop forever "
     "--time now\n"
@@ -375,10 +375,12 @@ static bool read_speed(const char *text, double *out)
 
 static bool read_burst(const char *text, struct market_gen_options *g)
 {
-    if (sscanf(text, "%u:%u", &g->burst_factor, &g->burst_every_s) == 2 && g->burst_every_s != 0) {
+    g->burst_for_s = 1;
+    if (sscanf(text, "%u:%u:%u", &g->burst_factor, &g->burst_every_s, &g->burst_for_s) >= 2 &&
+        g->burst_for_s != 0 && g->burst_every_s >= g->burst_for_s) {
         return true;
     }
-    fprintf(stderr, "feeder: --burst %s: expected FACTOR:SECONDS, for example 10:30\n", text);
+    fprintf(stderr, "feeder: --burst %s: expected FACTOR:EVERY[:FOR], such as 10:30:3\n", text);
     return false;
 }
 

@@ -258,7 +258,8 @@ static int64_t gap_ns(struct market_gen *g, const struct gen_symbol *s)
     int64_t second = g->now_ns / 1000000000;
     double seconds;
 
-    if (g->opt.burst_factor > 1 && second % g->opt.burst_every_s == g->opt.burst_every_s - 1) {
+    if (g->opt.burst_factor > 1 &&
+        second % g->opt.burst_every_s >= g->opt.burst_every_s - g->opt.burst_for_s) {
         rate *= g->opt.burst_factor;
     }
     /* Clusters may not change the mean: steps given so far over steps that were due. */

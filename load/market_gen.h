@@ -12,7 +12,8 @@ struct market_gen_options {
     uint64_t seed;
     uint32_t levels;        /* of a thick book, a side */
     uint32_t burst_factor;  /* 0 or 1: none; else the rate is multiplied ... */
-    uint32_t burst_every_s; /* ... for one second of so many */
+    uint32_t burst_every_s; /* ... in every so many seconds ... */
+    uint32_t burst_for_s;   /* ... for the last of them */
 };
 
 struct market_gen;
