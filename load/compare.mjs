@@ -24,13 +24,13 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 
 function flood(stage, url, extra = []) {
   return stage.run('wsflood', path.join(buildDir, 'load/wsflood'), ['--url', url, '--ca', stage.ca, '--sessions', o.sessions,
-    '--connect-rate', '500', '--warmup', '2', '--duration', String(seconds + 3), '--interval-ms', o.interval,
+    '--connect-rate', '800', '--warmup', '2', '--duration', String(seconds + 3), '--interval-ms', o.interval,
     '--subscribe', 'book:BTC/USD:10', '--quiet', '--json', '-', ...extra]);
 }
 
 async function gatewayRun(stage) {
   const client = flood(stage, stage.wsUrl);
-  await until('all sessions', 60000, async () => (await stage.metrics()).get('ws_subscriptions{channel="book"}') === Number(o.sessions));
+  await until('all sessions', 120000, async () => (await stage.metrics()).get('ws_subscriptions{channel="book"}') === Number(o.sessions));
   await sleep(2000);
   const before = await stage.metrics();
   await sleep(seconds * 1000);
@@ -40,6 +40,7 @@ async function gatewayRun(stage) {
   const report = JSON.parse(client.output);
   await until('all gone', 20000, async () => (await stage.metrics()).get('ws_clients') === 0);
   return { us: (delta('process_cpu_seconds_total') / delta('ws_writes_total')) * 1e6, writes: delta('ws_writes_total'),
+    shard_us: delta('ws_shard_cpu_microseconds_total{shard="0"}') / delta('ws_writes_total'),
     bytes: Math.round(delta('ws_sent_bytes_total') / delta('ws_writes_total')), latency: report.latency_us ?? report.latency };
 }
 
@@ -59,21 +60,24 @@ const stage = await Stage.open();
 try {
   const tape = ['--data', 'synthetic', '--symbols', '1', '--rate', '400', '--seed', '3'];
   stage.writeSymbols(tape);
-  await stage.startGateway({ ws: { release_buffers: !o['keep-buffers'] } });
+  await stage.startGateway({ ws: { release_buffers: !o['keep-buffers'] }, fanout: { widen: false } });
   stage.feed(...tape, '--time', 'now');
   const pairs = [];
   for (let i = 0; i < Number(o.runs); i++) {
     const gateway = await gatewayRun(stage);
     const ceiling = await ceilingRun(stage, gateway.bytes);
-    pairs.push({ gateway, ceiling, ratio: gateway.us / ceiling.us });
-    process.stderr.write(`run ${i + 1}/${o.runs}: gateway ${gateway.us.toFixed(1)} us, ceiling ${ceiling.us.toFixed(1)} us a flush, ratio ${(gateway.us / ceiling.us).toFixed(2)}\n`);
+    pairs.push({ gateway, ceiling, ratio: gateway.us / ceiling.us, shard_ratio: gateway.shard_us / ceiling.us });
+    process.stderr.write(`run ${i + 1}/${o.runs}: gateway ${gateway.us.toFixed(1)} us (shard ${
+      gateway.shard_us.toFixed(1)}), ceiling ${ceiling.us.toFixed(1)} us a flush, ratio ${(gateway.us / ceiling.us).toFixed(2)} (shard ${(gateway.shard_us / ceiling.us).toFixed(2)})\n`);
   }
   const result = { sessions: Number(o.sessions), interval_ms: Number(o.interval), bytes_per_flush: median(pairs.map((p) => p.gateway.bytes)),
     gateway_us_per_flush: median(pairs.map((p) => p.gateway.us)), ceiling_us_per_flush: median(pairs.map((p) => p.ceiling.us)),
+    shard_us_per_flush: median(pairs.map((p) => p.gateway.shard_us)), shard_ratio: median(pairs.map((p) => p.shard_ratio)),
     ratio: median(pairs.map((p) => p.ratio)), latency: pairs.at(-1).gateway.latency,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim() };
   console.log(o.json ? JSON.stringify(result) : `median of ${o.runs}: gateway ${result.gateway_us_per_flush.toFixed(1)} us, ceiling ${
-    result.ceiling_us_per_flush.toFixed(1)} us a flush of ${result.bytes_per_flush} bytes, ratio ${result.ratio.toFixed(2)}`);
+    result.ceiling_us_per_flush.toFixed(1)} us a flush of ${result.bytes_per_flush} bytes, ratio ${result.ratio.toFixed(2)}; the shard's thread alone ${
+    result.shard_us_per_flush.toFixed(1)} us, ratio ${result.shard_ratio.toFixed(2)}`);
 } finally {
   await stage.close();
 }

@@ -200,10 +200,4 @@ void session_flush(struct session *s)
         }
     }
     session_set_choked(s, transport_choked(s->conn));
-    if (writes == 0) {
-        return;
-    }
-    /* Least recently written first: heartbeats look at the front only. */
-    DL_DELETE(shard->sessions, s);
-    DL_APPEND(shard->sessions, s);
 }

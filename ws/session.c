@@ -36,7 +36,6 @@ struct session *session_create(struct shard *shard, struct transport_conn *conn,
     s->sent_ns = s->opened_ns;
     (void)snprintf(s->ip, sizeof s->ip, "%s", ip);
     shard->in_state[WS_GREETING]++;
-    DL_APPEND(shard->sessions, s);
     shard_list(shard, s);
     return s;
 }
@@ -86,7 +85,6 @@ void session_destroy(struct session **sp)
         frame_unref(&s->partial);
     }
     s->shard->in_state[s->state]--;
-    DL_DELETE(s->shard->sessions, s);
     shard_unlist(s->shard, s);
     if (s->asking != NULL) {
         cause_ask_cancel(s->asking);

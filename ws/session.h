@@ -53,51 +53,51 @@ struct sub {
 };
 
 struct session {
-    struct shard *shard;
+    /* what a flush touches comes first: with ten thousand clients each line of it is a cache miss */
     struct transport_conn *conn;
-    uint64_t id;
-    uint32_t place;                 /* in shard->all */
-    char name[WS_SESSION_NAME_MAX]; /* what a later connection calls this one; not guessable */
-    char ip[46];
+    struct shard *shard;
+    struct sub *due;
+    struct session *dirty_next;
+    struct frame *partial;     /* message being written piece by piece, one reference */
+    struct buf control;        /* framed replies and notices, whole messages */
+    int64_t sent_ns;           /* last write */
+    uint32_t partial_at;       /* offset of the next piece */
     enum ws_state state;
-    bool private_path;
+    bool dirty;
+    bool choked;    /* in the shard's choked list */
+    bool warned;    /* slow_warning sent in this spell */
+    bool doomed;    /* in the shard's reap list */
+    bool counted;   /* in the per-address count */
     bool uses_gw;   /* sent a `gw` object or follows `gateway`: gets its notices */
     bool heartbeat; /* from the first subscription on */
-    bool dirty;
-    bool choked;  /* in the shard's choked list */
-    bool warned;  /* slow_warning sent in this spell */
-    bool doomed;  /* in the shard's reap list */
-    bool counted; /* in the per-address count */
+    bool private_path;
+    bool asked_cause;
+    /* the rest */
     struct sub *subs;
+    uint64_t id;
+    uint32_t place; /* in shard->all */
     uint32_t sub_count[CHANNEL_STREAMS];
-    struct sub *due;
-    struct frame *partial;  /* message being written piece by piece, one reference */
-    uint32_t partial_at;    /* offset of the next piece */
-    struct buf control;     /* framed replies and notices, whole messages */
-    struct buf inbound;     /* message being received */
-    int64_t control_tat_ns; /* GCRA of control messages */
+    struct buf inbound;       /* message being received */
+    struct cause_ask *asking; /* why the connection it names was closed */
+    char *last_close;         /* the answer, JSON; NULL: none */
+    struct buf parked;        /* messages that came while asking: length (4 bytes), text */
+    int64_t control_tat_ns;   /* GCRA of control messages */
     int64_t ping_tat_ns;
     int64_t sub_tat_ns;       /* of subscribe and unsubscribe, under a fan-out profile */
     int64_t violations_ns[2]; /* when the last two refusals were */
-    struct cause_ask *asking; /* why the connection it names was closed */
-    char *last_close;         /* the answer, JSON; NULL: none */
-    bool asked_cause;
-    struct buf parked;       /* messages that came while asking: length (4 bytes), text */
-    uint64_t skipped;        /* frames folded into merged updates */
-    uint64_t received_bytes; /* of the socket, when last looked at */
-    int64_t inbound_tat_ns;  /* GCRA of received bytes */
+    int64_t inbound_tat_ns;   /* GCRA of received bytes */
+    uint64_t received_bytes;  /* of the socket, when last looked at */
+    uint64_t skipped;         /* frames folded into merged updates */
     int64_t opened_ns;
-    int64_t sent_ns;      /* last write */
     int64_t stuck_ns;     /* choked since */
     int64_t over_ns;      /* over a lag budget since, 0: not */
     int64_t close_ns;     /* CLOSING since */
     uint32_t notice_mark; /* last notice seen, so that one is sent once */
-    struct session *prev; /* of the shard, least recently written first */
-    struct session *next;
-    struct session *dirty_next;
     struct session *choked_prev; /* choked list, or closing list in CLOSING */
     struct session *choked_next;
     struct session *reap_next;
+    char name[WS_SESSION_NAME_MAX]; /* what a later connection calls this one; not guessable */
+    char ip[46];
 };
 
 extern const char *const ws_state_names[WS_STATE_COUNT];

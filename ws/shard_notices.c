@@ -42,13 +42,9 @@ void shard_say_status(struct shard *s, struct session *session)
 
 void shard_on_system(struct shard *s, enum link_system system)
 {
-    struct session *session;
-    struct session *next;
-
     s->system = system;
-    DL_FOREACH_SAFE(s->sessions, session, next)
-    {
-        shard_say_status(s, session);
+    for (uint32_t i = 0; i < s->all_count; i++) {
+        shard_say_status(s, s->all[i]);
     }
 }
 
@@ -108,8 +104,6 @@ static void say_conflation(struct shard *s, struct session *session, uint32_t fr
 void shard_take_fanout(struct shard *s)
 {
     struct fanout_state before = s->fanout;
-    struct session *session;
-    struct session *next;
 
     if (!fanout_news(s->opt.fanout, s->fanout.version, s->now_ns, &s->fanout)) {
         return;
@@ -123,8 +117,9 @@ void shard_take_fanout(struct shard *s)
     if (!s->fanout_told) {
         return;
     }
-    DL_FOREACH_SAFE(s->sessions, session, next)
-    {
+    for (uint32_t i = 0; i < s->all_count; i++) {
+        struct session *session = s->all[i];
+
         shard_say_status(s, session);
         if (session->uses_gw && before.floor_ms != s->fanout.floor_ms) {
             say_conflation(s, session, before.floor_ms, s->fanout.floor_ms);

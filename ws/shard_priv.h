@@ -78,11 +78,11 @@ struct shard {
     struct link_symbol *epochs; /* by symbol number */
     struct stream *streams;     /* by id */
     struct stream **by_symbol;  /* lists by symbol number; the last is `instrument` */
-    struct session *sessions;   /* least recently written first */
     struct session **all;       /* in no order */
     uint32_t all_count;
     uint32_t all_capacity;
-    uint32_t sweep_at; /* in `all` */
+    uint32_t sweep_at; /* in `all`: floods and idle sessions */
+    uint32_t heartbeat_at;
     struct session *dirty;
     struct session *choked;
     struct session *closing; /* oldest first */

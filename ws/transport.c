@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <libwebsockets.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include "gateway/runtime/log.h"
 #include "ws/socket_info.h"
@@ -21,6 +22,8 @@
 struct transport_conn {
     struct lws *wsi;
     void *session;    /* NULL before on_open and after on_closed */
+    SSL *ssl;
+    bool held;        /* the library may hold what is left of a write */
     bool peer_closes; /* the peer has sent its close: nothing of ours may follow */
     bool closing;     /* ours has been written */
 };
@@ -91,7 +94,7 @@ static int open_session(struct transport *t, struct lws *wsi, struct transport_c
 
     lws_get_peer_simple(wsi, ip, sizeof ip);
     copy_header(wsi, WSI_TOKEN_GET_URI, path, (int)sizeof path);
-    *c = (struct transport_conn){.wsi = wsi};
+    *c = (struct transport_conn){.wsi = wsi, .ssl = lws_get_ssl(wsi)};
     c->session = t->handlers.on_open(t->arg, c, ip, path);
     return c->session != NULL ? 0 : -1;
 }
@@ -276,7 +279,7 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
         .name = "portcullis",
         .callback = protocol_callback,
         .per_session_data_size = sizeof(struct transport_conn),
-        .rx_buffer_size = 4096,
+        .rx_buffer_size = 512, /* kept by every connection; longer messages come in parts */
         .tx_packet_size = TRANSPORT_WRITE_MAX,
     };
     t->foreign_loops[0] = loop;
@@ -337,19 +340,42 @@ void transport_destroy(struct transport **tp)
     free(t);
 }
 
-bool transport_write(struct transport_conn *c, const void *data, size_t len)
+/* Through the library, which keeps what the socket does not take and sends it when it can. */
+static bool write_held(struct transport_conn *c, const unsigned char *data, size_t len)
 {
     struct transport *t = lws_context_user(lws_get_context(c->wsi));
     unsigned char *out = t->scratch + LWS_PRE;
 
-    GW_ASSERT(len <= TRANSPORT_WRITE_MAX);
     memcpy(out, data, len);
+    c->held = true;
     return lws_write(c->wsi, out, len, LWS_WRITE_RAW) >= 0;
+}
+
+bool transport_write(struct transport_conn *c, const void *data, size_t len)
+{
+    const unsigned char *bytes = data;
+    int sent = 0;
+
+    GW_ASSERT(len <= TRANSPORT_WRITE_MAX);
+    /* The usual case, a socket with room, goes to TLS at once. What it does not take the library
+     * tries again with the same bytes, as SSL_write(3) asks (moving buffers are on). */
+    if (!transport_choked(c)) {
+        c->held = false;
+        sent = SSL_write(c->ssl, bytes, (int)len);
+        if (sent == (int)len) {
+            return true;
+        }
+        if (sent <= 0) {
+            ERR_clear_error();
+            sent = 0;
+        }
+    }
+    return write_held(c, bytes + sent, len - (size_t)sent);
 }
 
 bool transport_choked(const struct transport_conn *c)
 {
-    return c->peer_closes || c->closing || lws_partial_buffered(c->wsi) != 0;
+    return c->peer_closes || c->closing || (c->held && lws_partial_buffered(c->wsi) != 0);
 }
 
 uint64_t transport_received(const struct transport_conn *c)

@@ -110,6 +110,7 @@ static void thread_main(void *arg)
         .arg = t,
     };
 
+    (void)pthread_setname_np(pthread_self(), "market");
     GW_ASSERT(uv_loop_init(&t->loop) == 0);
     market_init(&t->market, t->opt.symbols);
     t->publisher = publisher_create(&t->loop, &opt);
