@@ -7,9 +7,9 @@
 # many machines have them from elsewhere.
 packages=(
     build-essential cmake ninja-build pkg-config clang clang-format libclang-rt-14-dev
-    libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libh2o-dev libssl-dev libhiredis-dev
+    libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libh2o-dev libssl-dev libhiredis-dev libpq-dev
     libjansson-dev libyaml-dev zlib1g-dev uthash-dev libcmocka-dev
-    redis-server openssl ca-certificates curl python3
+    redis-server postgresql openssl ca-certificates curl python3
 )
 
 say() {
@@ -52,10 +52,23 @@ packages_missing() {
     command -v npm >/dev/null || printf 'npm\n'
 }
 
-# A package must not leave a system-wide Redis running on somebody's machine: ours is private.
-redis_unit() {
-    if [ -d /run/systemd/system ]; then
-        "${as_root[@]}" systemctl "$@" redis-server.service >/dev/null 2>&1 || true
+# A package must not leave a system-wide server running on somebody's machine: ours are private. One that was
+# there before is not touched. Sets `servers`, the services that MISSING... will bring.
+servers_to_come() {
+    local p
+    servers=()
+    [ -d /run/systemd/system ] || return 0
+    for p in "$@"; do
+        case $p in
+        redis-server | postgresql) systemctl cat "$p.service" >/dev/null 2>&1 || servers+=("$p.service") ;;
+        esac
+    done
+}
+
+# servers_do VERB [OPTION]: to the services in `servers`.
+servers_do() {
+    if [ ${#servers[@]} -gt 0 ]; then
+        "${as_root[@]}" systemctl "$@" "${servers[@]}" >/dev/null 2>&1 || true
     fi
 }
 
@@ -77,19 +90,16 @@ packages_install() {
     fi
     say "installing ${#missing[@]} packages (once): ${missing[*]}"
     log=$(mktemp /tmp/portcullis-apt.XXXXXX)
-    if [[ " ${missing[*]} " == *" redis-server "* ]]; then
-        redis_unit mask --runtime
-    fi
+    servers_to_come "${missing[@]}"
+    servers_do mask --runtime
     if ! { "${as_root[@]}" apt-get update -qq &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
             apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         die "apt-get failed; all it said is in $log" "correct that and run this again"
     fi
-    if [[ " ${missing[*]} " == *" redis-server "* ]]; then
-        redis_unit unmask --runtime
-        redis_unit disable
-    fi
+    servers_do unmask --runtime
+    servers_do disable
     rm -f "$log"
 }
 

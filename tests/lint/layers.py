@@ -19,6 +19,7 @@ THIRD_PARTY = {
     r"libwebsockets\.h": ["ws"],
     r"h2o(/.*)?\.h": ["gateway/http"],
     r"hiredis/.*\.h": ["gateway/store", "load"],
+    r"libpq-fe\.h": ["gateway/store"],
     r"yaml\.h": ["gateway/runtime/yaml.c"],
     r"jansson\.h": ["gateway/runtime", "gateway/feed", "ws", "load"],
     r"openssl/.*\.h": ["gateway/http", "auth", "ws", "load"],

@@ -1,0 +1,24 @@
+-- What the gateway's own role may do. Run after the migrations, every time, when a role is named:
+--   ALTER DATABASE portcullis SET portcullis.writer_role = 'portcullis_gateway';
+-- The role that migrates owns the tables; the gateway, with another, cannot change the schema, delete a key
+-- or empty a table.
+
+DO $$
+DECLARE
+    writer text := current_setting('portcullis.writer_role');
+    rights text;
+    list CONSTANT text[] := ARRAY[
+        'SELECT ON schema_migrations',
+        'SELECT, INSERT, UPDATE ON accounts',
+        'SELECT, INSERT, UPDATE ON api_keys',
+        'SELECT, INSERT, UPDATE ON api_key_use',
+        'SELECT, INSERT, DELETE ON admin_nonces',
+        'SELECT, UPDATE ON revocation_epoch'
+    ];
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), writer);
+    FOREACH rights IN ARRAY list LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %I', substring(rights from ' ON (.*)$'), writer);
+        EXECUTE format('GRANT %s TO %I', rights, writer);
+    END LOOP;
+END $$;
