@@ -32,6 +32,8 @@ static const struct metric_label fault_label = {"kind", decode_fault_names, DECO
     X(FEED_M_ASKED,      "md_resnapshot_total",             COUNTER, NULL, "snapshots asked of the core")             \
     X(FEED_M_BROKEN,     "md_symbols_broken",               GAUGE,   NULL, "symbols without continuity now")          \
     X(FEED_M_CONNECTED,  "upstream_connected",              GAUGE,   NULL, "1 while every reader of the feed answers")\
+    X(FEED_M_RECONNECTS, "upstream_reconnects_total",       COUNTER, NULL, "times the feed came back after it was lost")      \
+    X(FEED_M_CATCHUP,    "md_catchup_remaining",            GAUGE,   NULL, "entries still to be read while catching up (100,000 a symbol at most)") \
     X(FEED_M_LOSSES,     "upstream_lost_total",             COUNTER, NULL, "times the feed was lost")
 /* clang-format on */
 enum feed_metric { FEED_METRICS(METRIC_AS_ENUM) FEED_M_COUNT };
@@ -219,6 +221,8 @@ static void on_connected(void *arg, bool connected, int64_t since_ns)
     metrics_set(f->metrics, FEED_M_CONNECTED, 0, connected);
     if (!connected) {
         metrics_inc(f->metrics, FEED_M_LOSSES);
+    } else if (metrics_get(f->metrics, FEED_M_LOSSES, 0) != 0) {
+        metrics_inc(f->metrics, FEED_M_RECONNECTS);
     }
     f->listener.on_connected(f->arg, connected);
 }
@@ -257,6 +261,9 @@ static void on_timer(uv_timer_t *timer)
     struct feed *f = timer->data;
     int64_t now = clock_mono_ns();
 
+    if (f->connected) {
+        metrics_set(f->metrics, FEED_M_CATCHUP, 0, (int64_t)source_remaining(f->source));
+    }
     if (f->connected && source_pending(f->source) < 4096) {
         save_checkpoints(f);
     }

@@ -73,6 +73,9 @@ typedef void source_page_fn(void *arg, bool ok, const struct source_entry *entri
  * also when the source closes. False, and no callback: not connected. */
 bool source_read_page(struct source *s, uint32_t symbol, const char *before, source_page_fn *cb,
                       void *arg);
+/* Entries not yet read, as last counted; counts anew where reads come back full. Once a second or
+ * so. */
+uint64_t source_remaining(struct source *s);
 /* Commands not yet answered: the owner holds back checkpoints while it is large. */
 uint32_t source_pending(const struct source *s);
 #endif

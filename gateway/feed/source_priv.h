@@ -1,4 +1,5 @@
-/* gateway/feed/source_priv.h - what the Redis source's two halves share: reading and restoring. */
+/* gateway/feed/source_priv.h - what the parts of the Redis source share: reading, restoring, the
+ * past. */
 #ifndef GATEWAY_FEED_SOURCE_PRIV_H
 #define GATEWAY_FEED_SOURCE_PRIV_H
 #include "gateway/feed/source.h"
@@ -12,6 +13,9 @@ struct source_symbol {
     char key[SOURCE_KEY_MAX];  /* "md:{BTC/USD}" */
     char last_id[FEED_ID_MAX]; /* of the last entry delivered, "0-0" before the first */
     bool restored;
+    bool behind;        /* the last read brought as many entries as it may: there are more */
+    bool measuring;     /* their number is being asked for */
+    uint64_t remaining; /* as last counted */
 };
 
 struct reader {
@@ -19,7 +23,8 @@ struct reader {
     struct redis *redis;
     uint32_t first; /* symbols first..first+count-1 */
     uint32_t count;
-    bool reading; /* an XREAD is out */
+    uint32_t asked; /* entries of one stream at most, in the XREAD */
+    bool reading;   /* an XREAD is out */
 };
 
 struct source {
@@ -48,6 +53,8 @@ struct source {
 void source_restore_some(struct source *s);
 /* A symbol has been restored: its reader may start. */
 void source_symbol_restored(struct source *s, uint32_t symbol);
+/* A read of SYMBOL was FULL, or brought everything there was (source_past.c). */
+void source_note_read(struct source *s, uint32_t symbol, bool full);
 /* Delivers one entry as XREAD and XREVRANGE give it: [id, [field, value, ...]]. */
 void source_deliver(struct source *s, uint32_t symbol, const char *id, const char *json,
                     size_t len);

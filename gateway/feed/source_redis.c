@@ -107,6 +107,7 @@ static void deliver_stream(struct reader *r, const struct redis_reply *stream, u
         return;
     }
     entries = redis_item(stream, 1);
+    source_note_read(s, r->first + *hint, redis_count(entries) >= r->asked);
     for (size_t i = 0; i < redis_count(entries); i++) {
         const char *id;
         const char *json;
@@ -160,8 +161,8 @@ static void read_more(struct reader *r)
     if (r->reading || !redis_up(r->redis) || !all_restored(r)) {
         return;
     }
-    (void)snprintf(count, sizeof count, "%u",
-                   READ_ENTRIES / r->count < 8 ? 8 : READ_ENTRIES / r->count);
+    r->asked = READ_ENTRIES / r->count < 8 ? 8 : READ_ENTRIES / r->count;
+    (void)snprintf(count, sizeof count, "%u", r->asked);
     argv[argc++] = "XREAD";
     argv[argc++] = "COUNT";
     argv[argc++] = count;
@@ -175,52 +176,6 @@ static void read_more(struct reader *r)
         argv[argc++] = r->source->symbols[r->first + i].last_id;
     }
     r->reading = redis_command(r->redis, argc, argv, NULL, READ_MARGIN_MS, on_read, r);
-}
-
-/* --- the past ----------------------------------------------------------------------------------
- */
-
-#define PAGE_ENTRIES 500
-
-struct page_ask {
-    source_page_fn *cb;
-    void *arg;
-};
-
-static void on_past(void *arg, const struct redis_reply *reply)
-{
-    struct page_ask ask = *(struct page_ask *)arg;
-    struct source_entry entries[PAGE_ENTRIES];
-    size_t count = 0;
-    bool ok = reply != NULL && redis_kind(reply) == REDIS_LIST;
-
-    free(arg);
-    for (size_t i = 0; ok && i < redis_count(reply) && count < PAGE_ENTRIES; i++) {
-        struct source_entry *e = &entries[count];
-
-        if (source_entry(redis_item(reply, i), &e->id, &e->json, &e->len)) {
-            count++;
-        }
-    }
-    ask.cb(ask.arg, ok, entries, count);
-}
-
-bool source_read_page(struct source *s, uint32_t symbol, const char *before, source_page_fn *cb,
-                      void *arg)
-{
-    char from[FEED_ID_MAX + 1] = "+";
-    const char *argv[] = {"XREVRANGE", s->symbols[symbol].key, from, "-", "COUNT", "500"};
-    struct page_ask *ask = gw_malloc(sizeof *ask);
-
-    if (before[0] != '\0') { /* "(" excludes the id itself */
-        (void)snprintf(from, sizeof from, "(%s", before);
-    }
-    *ask = (struct page_ask){cb, arg};
-    if (redis_command(s->commands, (int)GW_LEN(argv), argv, NULL, 0, on_past, ask)) {
-        return true;
-    }
-    free(ask);
-    return false;
 }
 
 /* --- writing -----------------------------------------------------------------------------------

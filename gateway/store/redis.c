@@ -333,6 +333,12 @@ const char *redis_text(const struct redis_reply *reply, size_t *len)
     return raw(reply)->str;
 }
 
+int64_t redis_integer(const struct redis_reply *reply)
+{
+    GW_ASSERT(raw(reply)->type == REDIS_REPLY_INTEGER);
+    return raw(reply)->integer;
+}
+
 size_t redis_count(const struct redis_reply *reply)
 {
     return raw(reply)->type == REDIS_REPLY_ARRAY ? raw(reply)->elements : 0;

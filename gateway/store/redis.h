@@ -51,6 +51,8 @@ bool redis_command(struct redis *r, int argc, const char **argv, const size_t *l
 enum redis_kind redis_kind(const struct redis_reply *reply);
 /* Text of a string or fault; NUL-terminated. */
 const char *redis_text(const struct redis_reply *reply, size_t *len);
+/* Of an integer reply. */
+int64_t redis_integer(const struct redis_reply *reply);
 size_t redis_count(const struct redis_reply *reply);
 const struct redis_reply *redis_item(const struct redis_reply *reply, size_t i);
 #endif

@@ -68,7 +68,11 @@ test('Redis stopped for five seconds: clients are told, then healed by a diff; n
     assert.ok(got.length > 50);
     assert.deepEqual(got, all.slice(-got.length), `${symbol}: every trade once, in order`);
   }
-  assert.equal((await stage.metrics()).get('md_seq_gap_all_total'), 0);
+  const metrics = await stage.metrics();
+  assert.equal(metrics.get('md_seq_gap_all_total'), 0);
+  assert.equal(metrics.get('upstream_lost_total'), 1);
+  assert.equal(metrics.get('upstream_reconnects_total'), 1);
+  assert.equal(metrics.get('md_catchup_remaining'), 0);
   client.close();
 }));
 
