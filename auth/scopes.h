@@ -1,0 +1,44 @@
+/* auth/scopes.h - what a key may do: one table, a bit each.
+ * Why: routes name the scope they need, keys hold a set of bits (api_keys.scopes), people read and
+ * write the words; all from here.
+ * Owner: none, immutable.
+ * Invariant: a row keeps its bit for ever: the database holds them. */
+#ifndef AUTH_SCOPES_H
+#define AUTH_SCOPES_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* clang-format off */
+/*    symbol              bit  word              admin  help */
+#define AUTH_SCOPES(X)                                                                               \
+    X(SCOPE_MARKET,       0,   "market",         false, "market data over REST and WebSocket")        \
+    X(SCOPE_WS_TOKEN,     1,   "ws.token",       false, "obtain WebSocket tokens")                    \
+    X(SCOPE_WS_FAST,      2,   "ws.fast",        false, "interval_ms 0: every engine batch")          \
+    X(SCOPE_METRICS_READ, 3,   "metrics.read",   false, "metrics")                                    \
+    X(SCOPE_KEYS_READ,    4,   "keys.read",      true,  "see keys and their use")                     \
+    X(SCOPE_KEYS_WRITE,   5,   "keys.write",     true,  "issue, rotate, limit and revoke keys")       \
+    X(SCOPE_CONTROL_READ, 6,   "control.read",   true,  "see modes, halts and changes")               \
+    X(SCOPE_CONTROL_HALT, 7,   "control.halt",   true,  "tighten: halt, cancel, throttle")            \
+    X(SCOPE_CONTROL_OPEN, 8,   "control.open",   true,  "ask for and approve loosening")              \
+    X(SCOPE_AUDIT_READ,   9,   "audit.read",     true,  "read and verify the audit log")              \
+    X(SCOPE_REPORT,       10,  "report",         false, "report in: components, signals, alerts")
+/* clang-format on */
+#define SCOPE_AS_ENUM(sym, bit, word, admin, help) sym = bit,
+enum auth_scope { AUTH_SCOPES(SCOPE_AS_ENUM) };
+#define SCOPE_COUNT 11
+
+struct scope_row {
+    const char *word;
+    bool admin; /* such a key should be bound to addresses */
+    const char *help;
+};
+extern const struct scope_row scope_rows[SCOPE_COUNT]; /* by bit */
+
+static inline bool scope_has(uint64_t scopes, enum auth_scope s)
+{
+    return (scopes >> s & 1) != 0;
+}
+/* The bit of WORD (LEN bytes); false when there is no such scope. */
+bool scope_parse(const char *word, size_t len, enum auth_scope *out);
+#endif
