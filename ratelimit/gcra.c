@@ -34,3 +34,11 @@ bool gcra_take(int64_t *tat_ns, const struct gcra_rate *rate, int64_t now_ns, ui
     *tat_ns = tat;
     return true;
 }
+
+uint64_t gcra_remaining(int64_t tat_ns, const struct gcra_rate *rate, int64_t now_ns)
+{
+    int64_t ahead = tat_ns > now_ns ? tat_ns - now_ns : 0;
+    int64_t room = rate->tolerance_ns + rate->emission_ns - ahead;
+
+    return room > 0 ? (uint64_t)(room / rate->emission_ns) : 0;
+}

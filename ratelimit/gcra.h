@@ -21,4 +21,6 @@ struct gcra_rate gcra_rate_per_s(uint64_t rate, uint64_t burst);
  * steps back refuses at most as long as it stepped. */
 bool gcra_take(int64_t *tat_ns, const struct gcra_rate *rate, int64_t now_ns, uint32_t cost,
                int64_t *retry_after_ns);
+/* Units that would fit at NOW. */
+uint64_t gcra_remaining(int64_t tat_ns, const struct gcra_rate *rate, int64_t now_ns);
 #endif
