@@ -98,6 +98,16 @@ CONF
     pg_run "$dir" mv "$dir/data.new" "$dir/data"
 }
 
+# The first process left its file behind, and its number is a zombie's (a container may have nobody who reaps) or
+# somebody else's by now: PostgreSQL would wait for it for ever.
+pg_unlock() {
+    local dir=$1 pid
+    pid=$(head -n 1 "$dir/data/postmaster.pid" 2>/dev/null) || return 0
+    if ! grep -qs '^[0-9]* (postgres) [^ZX]' "/proc/$pid/stat"; then
+        rm -f "$dir/data/postmaster.pid" "$(pg_socket "$dir")/.s.PGSQL.5432.lock"
+    fi
+}
+
 pg_start() {
     local dir bin socket
     bin=$(pg_binaries) || {
@@ -108,6 +118,7 @@ pg_start() {
     chmod 700 "$dir" || return 1
     [ "$(id -u)" -ne 0 ] || chown postgres: "$dir" || return 1
     [ -d "$dir/data" ] || pg_make "$dir" "$bin" || return 1
+    pg_unlock "$dir"
     pg_run "$dir" "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1 && return
     rm -f "$dir/socket" && socket=$dir || return 1
     if [ ${#dir} -gt 85 ]; then

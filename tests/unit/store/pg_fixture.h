@@ -84,7 +84,7 @@ static inline int server_end(void **state)
 /* COMMAND in a shell that knows postgres.sh; $1 is the server's folder, $pid its first process. */
 static inline void server_sh(const char *command)
 {
-    char line[512];
+    char line[1024];
 
     (void)snprintf(line, sizeof line,
                    "bash -c '. %s/tests/env/postgres.sh; "
