@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "gateway/base/err.h"
+#include "gateway/store/pg.h"
 
 #define CONNECT_TIMEOUT_S "10"
 #define LOCK_TIMEOUT      "60s"
@@ -218,6 +219,11 @@ int migrate_apply(const char *dsn, const struct migration *list, size_t count, c
     struct run r = {.list = list, .count = count, .out = out};
     bool fine;
 
+    if (!pg_dsn_valid(dsn)) { /* libpq's text might quote a password */
+        (void)failed(&r, "the DSN", "it cannot be read",
+                     "give one like postgresql://user@host/database");
+        return 1;
+    }
     r.pg = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(r.pg) != CONNECTION_OK) {
         fine = failed(&r, "no connection", PQerrorMessage(r.pg),

@@ -8,11 +8,13 @@
 #include "gateway/runtime/log.h"
 #include "gateway/store/pg_priv.h"
 
-/* Asks the server (14 and newer know the setting) to look once a second whether we still listen:
- * so a query whose connection was dropped ends, and gives up its locks. */
+/* Asks the server to look once a second (14 and newer know the setting) whether we still listen: so
+ * a query whose connection was dropped ends, and gives up its locks. Nor may a gateway that hangs in
+ * the middle of a transaction keep its locks from the others. */
 #define PROBE                                                                                      \
-    "SELECT set_config(name, '1000', false) FROM pg_settings"                                      \
-    " WHERE name = 'client_connection_check_interval'"
+    "SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES"                          \
+    " ('client_connection_check_interval', '1s'), ('idle_in_transaction_session_timeout', '10s'))" \
+    " AS ours (name, value) USING (name)"
 
 #define UP_STATES                                                                                  \
     (1u << PG_CONN_IDLE | 1u << PG_CONN_BUSY | 1u << PG_CONN_HELD | 1u << PG_CONN_CLEANING)
@@ -108,15 +110,23 @@ static void watch(struct pg_conn *c, int events)
     GW_ASSERT(uv_poll_start(c->poll, events, on_poll) == 0);
 }
 
-static void flush(struct pg_conn *c)
+/* Sends what the socket takes. False: the connection is broken. */
+static bool push(struct pg_conn *c)
 {
     int left = PQflush(c->pg);
 
     if (left < 0) {
-        pg_conn_drop(c, PQerrorMessage(c->pg));
-        return;
+        return false;
     }
     watch(c, left > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    return true;
+}
+
+static void flush(struct pg_conn *c)
+{
+    if (!push(c)) {
+        pg_conn_drop(c, PQerrorMessage(c->pg));
+    }
 }
 
 /* --- losing it ---------------------------------------------------------------------------------
@@ -199,11 +209,9 @@ static void tidy(struct pg_conn *c)
     }
     set_state(c, PG_CONN_CLEANING);
     c->deadline_ns = deadline(c);
-    if (!send_plain(c, "ROLLBACK") || PQflush(c->pg) < 0) {
+    if (!send_plain(c, "ROLLBACK") || !push(c)) {
         c->deadline_ns = 0; /* left to the timer: no callback runs inside a caller's call */
-        return;
     }
-    watch(c, UV_READABLE | UV_WRITABLE);
 }
 
 void pg_conn_release(struct pg_conn *c)
@@ -233,11 +241,9 @@ void pg_conn_run(struct pg_conn *c, struct pg_job **jobp)
     for (size_t i = 0; sent && i < pg_job_wire_count(job); i++) {
         sent = pg_job_send(job, i, c->pg);
     }
-    if (!sent || PQpipelineSync(c->pg) != 1 || PQflush(c->pg) < 0) {
+    if (!sent || PQpipelineSync(c->pg) != 1 || !push(c)) {
         job->deadline_ns = 0; /* left to the timer, as above */
-        return;
     }
-    watch(c, UV_READABLE | UV_WRITABLE);
 }
 
 static void finish_job(struct pg_conn *c)
@@ -448,10 +454,18 @@ static void on_notice(void *arg, const PGresult *res)
 /* ADDRESS: of the host's name, NULL when it had not to be looked up. */
 static void dial(struct pg_conn *c, const char *address)
 {
-    /* what stands behind dbname cannot be overruled by the DSN */
-    static const char *const keywords[] = {
-        "gssencmode", "fallback_application_name", "dbname", "client_encoding", "hostaddr", NULL};
-    const char *values[] = {"disable", "portcullis", c->opt.dsn, "UTF8", address, NULL};
+    /* the DSN overrules what stands before dbname */
+    static const char *const keywords[] = {"gssencmode",
+                                           "fallback_application_name",
+                                           "keepalives_idle",
+                                           "keepalives_interval",
+                                           "keepalives_count",
+                                           "dbname",
+                                           "client_encoding",
+                                           "hostaddr",
+                                           NULL};
+    const char *values[] = {"disable",  "portcullis", "10",    "5", "3",
+                            c->opt.dsn, "UTF8",       address, NULL};
 
     set_state(c, PG_CONN_CONNECTING);
     c->deadline_ns = deadline(c);

@@ -81,8 +81,8 @@ pg_error() {
 pg_make() {
     local dir=$1 bin=$2
     rm -rf "$dir/data.new" || return 1
-    pg_run "$dir" "$bin/initdb" -D "$dir/data.new" -U portcullis -E UTF8 --locale=C --auth=trust --no-instructions \
-        >"$dir/initdb.log" 2>&1 || {
+    pg_run "$dir" "$bin/initdb" -D "$dir/data.new" -U portcullis -E UTF8 --locale=C --auth=trust \
+        --no-instructions >"$dir/initdb.log" 2>&1 || {
         tail -n 5 "$dir/initdb.log" >&2
         pg_error "initdb failed" "correct what it says above; all of it is in $dir/initdb.log"
         return 1
@@ -98,8 +98,8 @@ CONF
     pg_run "$dir" mv "$dir/data.new" "$dir/data"
 }
 
-# The first process left its file behind, and its number is a zombie's (a container may have nobody who reaps) or
-# somebody else's by now: PostgreSQL would wait for it for ever.
+# The first process left its file behind, and its number is a zombie's (a container may have nobody who
+# reaps) or somebody else's by now: PostgreSQL would refuse to start for ever.
 pg_unlock() {
     local dir=$1 pid
     pid=$(head -n 1 "$dir/data/postmaster.pid" 2>/dev/null) || return 0

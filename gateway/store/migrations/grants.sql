@@ -1,7 +1,7 @@
 -- What the gateway's own role may do. Run after the migrations, every time, when a role is named:
 --   ALTER DATABASE portcullis SET portcullis.writer_role = 'portcullis_gateway';
--- The role that migrates owns the tables; the gateway, with another, cannot change the schema, delete a key
--- or empty a table.
+-- The role that migrates owns the tables; the gateway, with another, cannot change the schema,
+-- delete a key or empty a table. A migration that makes a table adds its line here.
 
 DO $$
 DECLARE

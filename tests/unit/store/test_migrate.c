@@ -138,6 +138,9 @@ static void a_failing_file_leaves_nothing(void **state)
     assert_int_equal(apply(dsn, first, 2), 0);
     assert_int_equal(apply("postgresql:///x?host=/nowhere", first, 2), 1);
     assert_non_null(strstr(said, "next: check the DSN"));
+    assert_int_equal(apply("host=x password='secret", first, 2), 1);
+    assert_non_null(strstr(said, "next: give one like"));
+    assert_null(strstr(said, "secret"));
 }
 
 static void runs_at_once_take_turns(void **state)

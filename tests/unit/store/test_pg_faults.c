@@ -20,10 +20,10 @@ static void a_late_query_is_cancelled(void **state)
     world_open(&w, 1, 4);
     assert_true(query(&w, "SELECT pg_sleep(30), 'late'", 300, &a));
     assert_true(query(&w, "SELECT 1", 100, &waiting));
-    UNTIL(&w.loop, waiting.calls == 1, 250);
+    UNTIL(&w.loop, waiting.calls == 1, 3000);
     assert_int_equal(waiting.outcome, PG_NOT_DONE);
     assert_int_equal(waiting.err, GW_ETIMEOUT);
-    UNTIL(&w.loop, a.calls == 1, 400);
+    UNTIL(&w.loop, a.calls == 1, 3000);
     assert_int_equal(a.outcome, PG_UNKNOWN);
     assert_int_equal(a.err, GW_ETIMEOUT);
     assert_int_equal(w.downs, 1);
@@ -80,11 +80,11 @@ static void killed_connections(void **state)
     (void)state;
     NEEDS_SERVER();
     world_open(&w, 3, 4);
-    tx = pg_tx_begin(w.pg, 0, on_answer, &a[0]);
+    tx = pg_tx_begin(w.pg, 10000, on_answer, &a[0]);
     UNTIL(&w.loop, a[0].calls == 1, 2000);
-    assert_true(query(&w, "SELECT pg_sleep(30)", 0, &a[1]));
-    assert_true(pg_transaction(w.pg, writes, 2, 0, on_answer, &a[2]));
-    assert_true(query(&w, "SELECT 'waited'", 0, &a[3]));
+    assert_true(query(&w, "SELECT pg_sleep(30)", 10000, &a[1]));
+    assert_true(pg_transaction(w.pg, writes, 2, 10000, on_answer, &a[2]));
+    assert_true(query(&w, "SELECT 'waited'", 10000, &a[3]));
     UNTIL(&w.loop,
           strcmp(ask(server_dsn, "SELECT count(*) FROM pg_stat_activity"
                                  " WHERE query LIKE 'SELECT pg_sleep(30)'"),
@@ -116,19 +116,19 @@ static void a_step_that_is_killed_took_no_effect(void **state)
     (void)state;
     NEEDS_SERVER();
     world_open(&w, 1, 4);
-    tx = pg_tx_begin(w.pg, 300, on_answer, &a);
+    tx = pg_tx_begin(w.pg, 1000, on_answer, &a);
     UNTIL(&w.loop, a.calls == 1, 2000);
     assert_true(pg_tx_next(tx, &step, 1, on_answer, &a));
-    UNTIL(&w.loop, a.calls == 2, 1000);
+    UNTIL(&w.loop, a.calls == 2, 3000);
     assert_int_equal(a.outcome, PG_NOT_DONE);
     assert_int_equal(a.err, GW_ETIMEOUT);
     assert_false(pg_tx_commit(&tx, on_answer, &a));
     /* one whose holder sleeps */
     UNTIL(&w.loop, pg_up(w.pg), 2000);
-    tx = pg_tx_begin(w.pg, 300, on_answer, &a);
+    tx = pg_tx_begin(w.pg, 1000, on_answer, &a);
     UNTIL(&w.loop, a.calls == 3, 2000);
     assert_int_equal(a.outcome, PG_OK);
-    UNTIL(&w.loop, w.downs == 2, 1000);
+    UNTIL(&w.loop, w.downs == 2, 3000);
     pg_tx_rollback(&tx);
     /* one that gets no connection in time */
     UNTIL(&w.loop, pg_up(w.pg), 2000);
@@ -152,11 +152,11 @@ static void a_stopped_server(void **state)
     world_open(&w, 2, 4);
     server_sh(STOP);
     assert_true(query(&w, "SELECT 1", 300, &a));
-    UNTIL(&w.loop, a.calls == 1, 500);
+    UNTIL(&w.loop, a.calls == 1, 3000);
     assert_int_equal(a.outcome, PG_UNKNOWN);
     assert_int_equal(a.err, GW_ETIMEOUT);
     assert_true(query(&w, "SELECT 1", 300, &a)); /* on the other connection */
-    UNTIL(&w.loop, a.calls == 1, 500);
+    UNTIL(&w.loop, a.calls == 1, 3000);
     assert_false(pg_up(w.pg));
     ups = w.ups;
     UNTIL(&w.loop, metrics_get(w.metrics, STORE_M_TIMEOUTS, 0) >= 4, 5000); /* of connecting */
@@ -195,6 +195,16 @@ static void a_crashed_server(void **state)
     world_close(&w);
 }
 
+static unsigned open_files(void)
+{
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) != -1;
+    }
+    return count;
+}
+
 static void servers_that_are_not_there(void **state)
 {
     static const struct {
@@ -207,12 +217,14 @@ static void servers_that_are_not_there(void **state)
         {"postgresql://x@localhost:1/x", true}, /* looked up */
         {"postgresql://x@does-not-exist.invalid:1/x", true},
         {"postgresql://x@[::1]:1,127.0.0.1:1/x", true},
+        {"host=x password='secret", false},
         {"postgresql:///x?colour=red", false},
         {"not a dsn", false},
         {"", false},
     };
     struct world w;
     struct answer a;
+    unsigned files = open_files();
 
     (void)state;
     for (unsigned i = 0; i < GW_LEN(cases); i++) {
@@ -224,11 +236,28 @@ static void servers_that_are_not_there(void **state)
             UNTIL(&w.loop, metrics_get(w.metrics, STORE_M_LOST, 0) >= 4, 5000);
         }
         assert_int_equal(w.ups, 0);
-        pg_close(w.pg, world_on_closed, &w);
+        world_shut(&w);
         UNTIL(&w.loop, w.closed, 20000);
-        w.closing = true;
         world_close(&w);
     }
+    assert_int_equal(open_files(), files);
+}
+
+static void the_second_host_of_a_list(void **state)
+{
+    struct world w;
+    struct answer a;
+    char dsn[300];
+
+    (void)state;
+    NEEDS_SERVER();
+    (void)snprintf(dsn, sizeof dsn, "host=/nowhere,%s user=portcullis dbname=portcullis",
+                   server_dir);
+    world_dial(&w, dsn, 1, 4);
+    UNTIL(&w.loop, pg_up(w.pg), 3000);
+    must(&w, "SELECT current_setting('client_connection_check_interval')", &a);
+    assert_string_equal(a.text, "1s");
+    world_close(&w);
 }
 
 /* --- LISTEN ------------------------------------------------------------------------------------
@@ -303,7 +332,7 @@ static void notifications(void **state)
     UNTIL(&e.loop, e.notified == 3, 2000);
     assert_string_equal(e.last, "portcullis_keys:9");
     server_sh(STOP);
-    UNTIL(&e.loop, e.lost == 2, 900); /* by its own query */
+    UNTIL(&e.loop, e.lost == 2, 3000); /* by its own query */
     server_sh(GO_ON);
     UNTIL(&e.loop, e.missed == 3, 3000);
     assert_int_equal(metrics_get(e.metrics, STORE_M_MISSED, 0), 3);
@@ -325,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_stopped_server),
         cmocka_unit_test(a_crashed_server),
         cmocka_unit_test(servers_that_are_not_there),
+        cmocka_unit_test(the_second_host_of_a_list),
         cmocka_unit_test(notifications),
     };
     int failed = cmocka_run_group_tests(tests, server_start, server_end);
