@@ -45,9 +45,14 @@ function valueAxis(values, allowLog) {
   return { ticks, log: false, y: (v) => BOX.top + plotH * (1 - v / ticks.at(-1)) };
 }
 
+const text = (x, y, what, anchor = 'middle', kind = 'tick') =>
+  `<text class="${kind}" x="${r1(x)}" y="${r1(y)}" text-anchor="${anchor}">${escape(what)}</text>`;
+
 function frame(axis) {
-  return axis.ticks.map((t) => `<line class="grid" x1="${BOX.left}" x2="${W - BOX.right}" y1="${r1(axis.y(t))}" y2="${r1(axis.y(t))}"/>`
-    + `<text class="tick" x="${BOX.left - 6}" y="${r1(axis.y(t)) + 3.5}" text-anchor="end">${compact(t)}</text>`).join('');
+  return axis.ticks.map((t) => {
+    const y = r1(axis.y(t));
+    return `<path class="grid" d="M${BOX.left} ${y}H${W - BOX.right}"/>${text(BOX.left - 6, y + 3.5, compact(t), 'end')}`;
+  }).join('');
 }
 
 function timeAxis(from, to) {
@@ -55,7 +60,7 @@ function timeAxis(from, to) {
   const x = (t) => BOX.left + (plotW * (t - from)) / (to - from || 1);
   const ticks = [];
   for (let t = Math.ceil(from / step) * step; t <= to; t += step) ticks.push(t);
-  const labels = ticks.map((t, i) => `<text class="tick" x="${r1(x(t))}" y="${H - 5}" text-anchor="middle">${t}${i === ticks.length - 1 ? ' s' : ''}</text>`);
+  const labels = ticks.map((t, i) => text(x(t), H - 5, i === ticks.length - 1 ? `${t} s` : t));
   return { x, labels: labels.join('') };
 }
 
@@ -76,10 +81,13 @@ function path(points, x, y) {
 
 const lineOf = (line, x, y) => `<path class="line c${line.colour}${line.faint ? ' faint' : ''}" d="${path(line.points, x, y)}"/>`;
 
+const column = (kind, x, width, tip) =>
+  `<rect class="${kind}" x="${r1(x)}" y="${BOX.top}" width="${r1(width)}" height="${plotH}"><title>${escape(tip)}</title></rect>`;
+
 function band(window, x) {
   if (!window) return '';
   const [a, b] = window.map(x);
-  return `<rect class="window" x="${r1(a)}" y="${BOX.top}" width="${r1(Math.max(0, b - a))}" height="${plotH}"><title>measured</title></rect>`;
+  return column('window', a, Math.max(0, b - a), 'measured');
 }
 
 // Labels that would run into the one before are left to the tooltip.
@@ -89,8 +97,9 @@ function marks(events, x) {
     const at = r1(x(t));
     const shown = at > free;
     if (shown) free = at + label.length * 5.5 + 4;
-    return `<line class="event" x1="${at}" x2="${at}" y1="${BOX.top}" y2="${BOX.top + plotH}"><title>${escape(label)}, ${format(t, 1)} s</title></line>`
-      + (shown ? `<text class="mark" x="${at + 3}" y="${BOX.top + 9}">${escape(label)}</text>` : '');
+    const tip = `<title>${escape(label)}, ${format(t, 1)} s</title>`;
+    return `<line class="event" x1="${at}" x2="${at}" y1="${BOX.top}" y2="${BOX.top + plotH}">${tip}</line>`
+      + (shown ? text(at + 3, BOX.top + 9, label, 'start', 'mark') : '');
   }).join('');
 }
 
@@ -98,11 +107,15 @@ function marks(events, x) {
 function tooltips(lines, x, unit) {
   const main = lines.filter((l) => !l.faint);
   const times = main[0]?.points.map(([t]) => t) ?? [];
-  const nearest = (line, t) => line.points.reduce((best, p) => (Math.abs(p[0] - t) < Math.abs(best[0] - t) ? p : best), line.points[0] ?? [t, null])[1];
+  const closer = (t) => (best, p) => (Math.abs(p[0] - t) < Math.abs(best[0] - t) ? p : best);
+  const shown = (line, t) => {
+    const value = line.points.reduce(closer(t), line.points[0] ?? [t, null])[1];
+    return value === null ? '–' : `${compact(value)} ${unit}`;
+  };
   const width = plotW / Math.max(1, times.length);
   return times.map((t) => {
-    const tip = main.map((l) => `${l.name}: ${nearest(l, t) === null ? '–' : `${compact(nearest(l, t))} ${unit}`}`).join('\n');
-    return `<rect class="hit" x="${r1(x(t) - width / 2)}" y="${BOX.top}" width="${r1(width)}" height="${plotH}"><title>${format(t, 0)} s\n${escape(tip)}</title></rect>`;
+    const tip = main.map((l) => `${l.name}: ${shown(l, t)}`).join('\n');
+    return column('hit', x(t) - width / 2, width, `${format(t, 0)} s\n${tip}`);
   }).join('');
 }
 
@@ -113,7 +126,8 @@ function legend(lines) {
 }
 
 function figure(title, unit, legendHtml, svg) {
-  return `<figure><figcaption><b>${escape(title)}</b>${unit ? ` <small>${escape(unit)}</small>` : ''}${legendHtml}</figcaption>${svg}</figure>`;
+  const small = unit ? ` <small>${escape(unit)}</small>` : '';
+  return `<figure><figcaption><b>${escape(title)}</b>${small}${legendHtml}</figcaption>${svg}</figure>`;
 }
 
 const svg = (body, label, height = H) => `<svg viewBox="0 0 ${W} ${height}" role="img" aria-label="${escape(label)}">${body}</svg>`;
@@ -127,8 +141,8 @@ export function lineChart(chart) {
   const axis = valueAxis(values, chart.log);
   const { x, labels } = timeAxis(Math.min(0, ...times), Math.max(...times));
   const order = [...chart.lines.filter((l) => l.faint), ...chart.lines.filter((l) => !l.faint)];
-  const body = band(chart.window, x) + frame(axis) + labels + order.map((l) => lineOf(l, x, axis.y)).join('') + marks(chart.events ?? [], x)
-    + tooltips(chart.lines, x, chart.unit);
+  const lines = order.map((l) => lineOf(l, x, axis.y)).join('');
+  const body = band(chart.window, x) + frame(axis) + labels + lines + marks(chart.events ?? [], x) + tooltips(chart.lines, x, chart.unit);
   return figure(chart.title, `${chart.unit}${axis.log ? ', log' : ''}`, legend(chart.lines), svg(body, chart.title));
 }
 
@@ -144,10 +158,11 @@ export function barChart({ title, unit, series, groups, show = (v) => compact(v)
     const own = g.values.map((v, k) => {
       if (!(v > 0)) return '';
       const left = middle + width * (k - series.length / 2);
-      return `<rect class="bar c${k + 1}" x="${r1(left + 1)}" y="${r1(axis.y(v))}" width="${r1(width - 2)}" height="${r1(BOX.top + plotH - axis.y(v))}"/>`
-        + `<text class="value" x="${r1(left + width / 2)}" y="${r1(axis.y(v) - 4)}" text-anchor="middle">${escape(show(v))}</text>`;
+      const top = axis.y(v);
+      return `<path class="bar c${k + 1}" d="M${r1(left + 1)} ${r1(top)}h${r1(width - 2)}V${BOX.top + plotH}h${r1(2 - width)}z"/>`
+        + text(left + width / 2, top - 4, show(v), 'middle', 'value');
     }).join('');
-    return `${own}<text class="tick" x="${r1(middle)}" y="${H - 5}" text-anchor="middle">${escape(g.label)}</text>`;
+    return own + text(middle, H - 5, g.label);
   }).join('');
   const names = series.length < 2 ? '' : legend(series.map((name, k) => ({ name, colour: k + 1 })));
   return figure(title, unit, names, svg(frame(axis) + bars, title));

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { buildDir, freePort, sleep, until } from '../../tests/e2e/harness/gateway.mjs';
 import { IdleClients } from './idle.mjs';
-import { labelled, mustStayZero, Sampler } from './metrics.mjs';
+import { labelled, mustStayZero, Sampler, sum } from './metrics.mjs';
 import { expectedSeconds, subscribeSpecs } from './scenario.mjs';
 import { exited, exitOf, flood, pinStage, startGateway, startMarket, stopMarket } from './stage.mjs';
 
@@ -21,6 +21,11 @@ function parseReport(client, what) {
 function windowOf(report, part) {
   const from = report.start_unix_ms + report.connect_all_us / 1000 + part.warmup * 1000;
   return [from, from + (report.window_us ?? 0) / 1000];
+}
+
+// When the gateway evicted, by its log: its clocks are exact where a scrape a second is not.
+function evictionsIn(log) {
+  return [...log.matchAll(/"ts":"([^"]+)"[^\n]*"event":"close"[^\n]*"code":4008/g)].map((match) => Date.parse(match[1]));
 }
 
 // Counters of a gateway that is about to go, or of the one that ends the part.
@@ -56,17 +61,16 @@ async function restart(stage, part, run) {
   mark('gone');
   await startGateway(stage, part);
   mark('started');
-  await until('all subscriptions again', BACK_DEADLINE_MS, async () => {
-    const map = await stage.metrics();
-    return [...map].reduce((n, [name, value]) => n + (name.startsWith('ws_subscriptions{') ? value : 0), 0) >= subscriptions;
-  });
+  const allBack = async () => sum(await stage.metrics(), 'ws_subscriptions') >= subscriptions || run.clientsEnded;
+  await until('all subscriptions again', BACK_DEADLINE_MS, allBack);
+  if (run.clientsEnded) throw new Error('the clients ended before all were back: give the scenario more seconds');
   mark('all back');
 }
 
 async function driveFlood(stage, part, run) {
   const specs = subscribeSpecs(part, run.symbols);
   const client = flood(stage, stage.wsUrl, part, specs);
-  const ended = exitOf(client, 'wsflood', patience(part));
+  const ended = exitOf(client, 'wsflood', patience(part)).finally(() => { run.clientsEnded = true; });
   const disturbance = part.restart ? restart(stage, part, run) : null;
   // Both are awaited: whichever fails first must not leave the other as an unhandled rejection.
   const [end, other] = await Promise.allSettled([ended, disturbance]);
@@ -96,8 +100,9 @@ async function driveCeiling(stage, part, bytes) {
   const port = await freePort();
   const interval = String(part.clients.interval_ms ?? 50);
   const server = stage.run('ceiling', path.join(buildDir, 'load/ceiling'), ['--cert', stage.ca, '--key', path.join(stage.dir, 'key.pem'),
-    '--listen', `127.0.0.1:${port}`, '--connections', String(part.sessions), '--interval-ms', interval, '--bytes', String(Math.max(300, bytes - 4)),
-    '--warmup', String(part.warmup), '--duration', String(part.seconds), '--release-buffers', '--quiet']);
+    '--listen', `127.0.0.1:${port}`, '--connections', String(part.sessions), '--interval-ms', interval,
+    '--bytes', String(Math.max(300, bytes - 4)), '--release-buffers', '--quiet',
+    '--warmup', String(part.warmup), '--duration', String(part.seconds)]);
   await sleep(300);
   const client = flood(stage, `wss://localhost:${port}/v2`, { ...part, seconds: part.seconds + 2 }, subscribeSpecs(part, ['BTC/USD']));
   await exitOf(server, 'load/ceiling', patience(part));
@@ -136,6 +141,7 @@ export async function drivePart(stage, partAsked, onSample) {
   await run.sampler.stop();
   if (run.sampler.last) run.finals.push(lastWords(run.sampler.last));
   await stopMarket(stage);
+  run.evicted = evictionsIn(stage.gateway?.errors ?? '');
   run.samples = run.sampler.samples;
   delete run.sampler;
   delete run.symbols;

@@ -19,12 +19,10 @@ function clientFigures(r) {
   const l = r.latency_us;
   return {
     opened: r.opened, connects_per_s: ratio(r.opened, r.connect_all_us / 1e6), connect_p50_ms: ms(r.connect_us, 'p50'),
-    connect_p99_ms: ms(r.connect_us, 'p99'), messages_per_s: r.messages_per_s ?? 0, client_messages_per_s: ratio(r.messages_per_s, r.opened),
-    mbit_per_s: ((r.bytes_per_s ?? 0) * 8) / 1e6,
+    connect_p99_ms: ms(r.connect_us, 'p99'), messages_per_s: r.messages_per_s ?? 0,
+    client_messages_per_s: ratio(r.messages_per_s, r.opened), mbit_per_s: ((r.bytes_per_s ?? 0) * 8) / 1e6,
     p50_ms: ms(l, 'p50'), p99_ms: ms(l, 'p99'), p999_ms: ms(l, 'p99_9'), max_ms: ms(l, 'max'),
-    evictions: (r.closes['4008'] ?? 0) + (r.stalled.closes['4008'] ?? 0), stalled: r.stall.sessions,
-    evict_p50_s: r.stall.to_close_us.count > 0 ? r.stall.to_close_us.p50 / 1e6 : null,
-    evict_max_s: r.stall.to_close_us.count > 0 ? r.stall.to_close_us.max / 1e6 : null,
+    stalled: r.stall.sessions, stall_to_close_p50_s: r.stall.to_close_us.count > 0 ? r.stall.to_close_us.p50 / 1e6 : null,
     evict_told: sumOf(r.resume.last_close), slow_warnings: r.slow_warnings, closes: sumOf(r.closes), reconnects: r.resume.reconnects,
     resumed: r.resume.resumed, not_resumed: r.resume.not_resumed, not_back: r.resume.not_back,
     first_data_p50_s: r.resume.first_data_us.count > 0 ? r.resume.first_data_us.p50 / 1e6 : null,
@@ -53,6 +51,13 @@ function gatewayFigures(run) {
   };
 }
 
+// Evictions by the gateway's own word: a client whose socket is full hears of it late.
+function evictionFigures(run) {
+  const times = (run.evicted ?? []).map((at) => (at - run.window[0]) / 1000);
+  return { evictions: run.finals.reduce((n, f) => n + (f.closes.SLOW_CONSUMER ?? 0), 0), evict_p50_s: median(times),
+    evict_max_s: times.length > 0 ? Math.max(...times) : null };
+}
+
 function eventFigures(run) {
   const at = (label) => run.events.find((e) => e.label === label)?.at;
   const [term, started, back] = [at('SIGTERM'), at('started'), at('all back')];
@@ -62,7 +67,7 @@ function eventFigures(run) {
 
 export function figuresOf(run, sessions) {
   if (!run.window) return { sessions };
-  const f = { sessions, ...clientFigures(run.report), ...gatewayFigures(run), ...eventFigures(run) };
+  const f = { sessions, ...clientFigures(run.report), ...gatewayFigures(run), ...evictionFigures(run), ...eventFigures(run) };
   f.bytes_per_stalled = f.stalled > 0 ? ratio(f.growth_less_rings, f.stalled) : null;
   if (run.ceiling) {
     f.ceiling_us = run.ceiling.cpu_us_per_flush;

@@ -2,7 +2,12 @@
 const PERIOD_MS = 1000;
 const DEADLINE_MS = 5000;
 
-const sum = (map, prefix) => [...map].reduce((total, [name, value]) => total + (name.startsWith(`${prefix}{`) ? value : 0), map.get(prefix) ?? 0);
+// Of a labelled metric over its labels.
+export function sum(map, name) {
+  let total = map.get(name) ?? 0;
+  for (const [key, value] of map) if (key.startsWith(`${name}{`)) total += value;
+  return total;
+}
 
 // All values of a labelled metric: {"slow": 3, ...}.
 export function labelled(map, name) {
@@ -17,12 +22,11 @@ export function labelled(map, name) {
 // The few numbers of a scrape that a report keeps.
 export function reduce(map) {
   return {
-    started: map.get('process_start_time_seconds'), cpu_s: map.get('process_cpu_seconds_total'), rss: map.get('process_resident_memory_bytes'),
-    clients: map.get('ws_clients') ?? 0, subscriptions: sum(map, 'ws_subscriptions'), choked: map.get('ws_choked_clients') ?? 0,
-    backlog: map.get('ws_backlog_bytes') ?? 0, ring: map.get('ws_ring_bytes') ?? 0, writes: map.get('ws_writes_total') ?? 0,
-    sent: sum(map, 'ws_sent_messages_total'), sent_bytes: map.get('ws_sent_bytes_total') ?? 0, heartbeats: map.get('ws_heartbeats_total') ?? 0,
-    entries: map.get('feed_entries_total') ?? 0, conflated: sum(map, 'ws_conflated_total'), warnings: map.get('ws_slow_warnings_total') ?? 0,
-    floor_ms: map.get('fanout_floor_ms') ?? 0,
+    started: map.get('process_start_time_seconds'), cpu_s: map.get('process_cpu_seconds_total'),
+    rss: map.get('process_resident_memory_bytes'), clients: sum(map, 'ws_clients'), subscriptions: sum(map, 'ws_subscriptions'),
+    choked: sum(map, 'ws_choked_clients'), backlog: sum(map, 'ws_backlog_bytes'), ring: sum(map, 'ws_ring_bytes'),
+    writes: sum(map, 'ws_writes_total'), sent: sum(map, 'ws_sent_messages_total'), sent_bytes: sum(map, 'ws_sent_bytes_total'),
+    entries: sum(map, 'feed_entries_total'), conflated: sum(map, 'ws_conflated_total'), warnings: sum(map, 'ws_slow_warnings_total'),
   };
 }
 

@@ -24,8 +24,8 @@ const line = (cells) => `| ${cells.map(cell).join(' | ')} |`;
 function measuredRows(scenario, m) {
   const command = `\`node load/run.mjs ${scenario.name} --runs ${scenario.asked}\``;
   const failed = scenario.failures.length > 0 ? `, ${new Set(scenario.failures.map((f) => f.run)).size} failed` : '';
-  return scenario.headline.map((h) => line([scenario.name, h.label, formatHeadline(h), `${scenario.runs}${failed}`, m.date.slice(0, 10), m.commit,
-    machineText(m), command]));
+  const where = [m.date.slice(0, 10), m.commit, machineText(m), command];
+  return scenario.headline.map((h) => line([scenario.name, h.label, formatHeadline(h), `${scenario.runs}${failed}`, ...where]));
 }
 
 function emptyRow(name) {

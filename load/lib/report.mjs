@@ -22,8 +22,8 @@ const fromGateway = (key, scale = 1) => (run) => run.samples.filter((s) => s.awa
   .map((s) => [(s.at - originOf(run)) / 1000, s.away ? null : s[key] / scale]);
 
 const panels = [
-  { title: 'Latency', unit: 'ms', log: true, one: [['p50', latencyOf('p50_us')], ['p99', latencyOf('p99_us')], ['max', latencyOf('max_us')]],
-    many: latencyOf('p99_us'), manyTitle: 'Latency, p99' },
+  { title: 'Latency', unit: 'ms', log: true, many: latencyOf('p99_us'), manyTitle: 'Latency, p99',
+    one: [['p50', latencyOf('p50_us')], ['p99', latencyOf('p99_us')], ['max', latencyOf('max_us')]] },
   { title: 'Messages received by the clients', unit: '/s', many: fromClient('messages_per_s') },
   { title: 'CPU of the gateway', unit: '%', many: fromGateway('cpu_percent') },
   { title: 'Resident memory', unit: 'MiB', many: fromGateway('rss', MIB) },
@@ -59,11 +59,11 @@ function barsOf(scenario) {
   const value = (name) => figures[name.slice(0, name.lastIndexOf('.'))]?.[name.slice(name.lastIndexOf('.') + 1)]?.median ?? null;
   const { title, unit, series, groups } = scenario.bars;
   const bytes = unit === 'bytes';
-  return barChart({ title, unit: bytes ? 'KiB' : unit, series, show: bytes ? (v) => format(v, 1) : (v) => format(v, 1),
-    groups: groups.map((g) => ({ label: g.label, values: g.values.map((name) => (bytes ? value(name) / 1024 : value(name))) })) });
+  const bars = groups.map((g) => ({ label: g.label, values: g.values.map((name) => (bytes ? value(name) / 1024 : value(name))) }));
+  return barChart({ title, unit: bytes ? 'KiB' : unit, series, groups: bars, show: (v) => format(v, 1) });
 }
 
-const row = (cells, tag = 'td') => `<tr>${cells.map((c, i) => (i === 0 ? `<th scope="row">${c}</th>` : `<${tag}>${c}</${tag}>`)).join('')}</tr>`;
+const row = ([head, ...cells]) => `<tr><th scope="row">${head}</th>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
 
 function summaryTable(scenario) {
   const head = `<tr><th></th>${columns.map((c) => `<th>${c.head}</th>`).join('')}</tr>`;
@@ -75,45 +75,52 @@ function tiles(scenario) {
   return `<dl class="tiles">${scenario.headline.map((h) => {
     const unit = h.unit === 'bytes' ? '' : h.unit;
     const value = h.unit === 'bytes' ? formatBytes(h.value) : format(h.value, h.digits);
+    const small = unit ? ` <small>${escape(unit)}</small>` : '';
     const range = h.runs > 1 ? `<span class="range">${escape(formatHeadline(h).replace(/^[^(]*\(|\)$/g, ''))}</span>` : '';
-    return `<div><dt>${escape(h.label)}</dt><dd>${escape(value)}${unit ? ` <small>${escape(unit)}</small>` : ''}${range}</dd></div>`;
+    return `<div><dt>${escape(h.label)}</dt><dd>${escape(value)}${small}${range}</dd></div>`;
   }).join('')}</dl>`;
 }
 
 // What was counted by code, cause or reason, over all runs of a part.
 function counted(part) {
-  const sources = [['closes of readers', (r) => r.closes], ['closes of stalled', (r) => r.stalled.closes], ['told as last_close', (r) => r.resume.last_close],
-    ['not resumed, why', (r) => r.resume.why], ['messages', (r) => r.channels]];
-  const rows = [];
-  for (const [name, read] of sources) {
+  const sources = [['closes of readers', (r) => r.closes], ['closes of stalled', (r) => r.stalled.closes],
+    ['told as last_close', (r) => r.resume.last_close], ['not resumed, why', (r) => r.resume.why], ['messages', (r) => r.channels]];
+  return sources.map(([name, read]) => {
     const sum = {};
-    for (const run of part.runs) for (const [key, n] of Object.entries((run.report && read(run.report)) ?? {})) sum[key] = (sum[key] ?? 0) + n;
-    if (Object.keys(sum).length > 0) rows.push([name, Object.entries(sum).map(([key, n]) => `${escape(key)} × ${format(n, 0)}`).join(', ')]);
-  }
-  return rows;
+    for (const { report } of part.runs.filter((run) => run.report)) {
+      for (const [key, n] of Object.entries(read(report) ?? {})) sum[key] = (sum[key] ?? 0) + n;
+    }
+    return [name, Object.entries(sum).map(([key, n]) => `${escape(key)} × ${format(n, 0)}`).join(', ')];
+  }).filter(([, text]) => text !== '');
 }
 
 function allFigures(part) {
   const digits = (v) => (Math.abs(v) >= 1000 || Number.isInteger(v) ? 0 : 2);
   const rows = Object.entries(part.figures).map(([key, f]) => row([key, format(f.median, digits(f.median)),
     f.min === f.max ? '' : `${format(f.min, digits(f.min))} to ${format(f.max, digits(f.max))}`]));
-  return `<table class="figures"><thead><tr><th>figure</th><th>median</th><th>runs</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
+  const head = '<thead><tr><th>figure</th><th>median</th><th>least to most</th></tr></thead>';
+  return `<table class="figures">${head}<tbody>${rows.join('')}</tbody></table>`;
 }
 
 function details(scenario) {
   return scenario.parts.map((part) => {
     const { name, ...settings } = part.settings;
     const counts = counted(part).map((cells) => row(cells)).join('');
-    return `<details><summary>${escape(scenario.parts.length === 1 ? 'Configuration and all figures' : `${name}: configuration and all figures`)}</summary>
-<div class="columns"><div><h4>Configuration</h4><pre>${escape(JSON.stringify(settings, null, 1).replace(/\n\s*(?=[\d"}\]][^:]*(,|\n|$))/g, ' '))}</pre>
-${counts ? `<h4>Counted, all runs</h4><table class="counts">${counts}</table>` : ''}</div><div><h4>Figures</h4>${allFigures(part)}</div></div></details>`;
+    const text = Object.entries(settings).map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join('\n');
+    return `<details><summary>${escape(scenario.parts.length === 1 ? '' : `${name}: `)}configuration and all figures</summary>
+<div class="columns"><div><h4>Configuration</h4><pre>${escape(text)}</pre>
+${counts ? `<h4>Counted, all runs</h4><table class="counts">${counts}</table>` : ''}</div>
+<div><h4>Figures</h4>${allFigures(part)}</div></div></details>`;
   }).join('\n');
 }
 
 function failures(scenario) {
   if (scenario.failures.length === 0) return '';
-  return `<ul class="failures">${scenario.failures.map((f) => `<li><b>${escape(scenario.parts.length > 1 ? `${f.part}, ` : '')}run ${f.run}:</b> ${
-    escape(f.what)}<br><small>look at: ${escape(f.look)}</small></li>`).join('')}</ul>`;
+  const items = scenario.failures.map((f) => {
+    const where = `${scenario.parts.length > 1 ? `${f.part}, ` : ''}run ${f.run}`;
+    return `<li><b>${escape(where)}:</b> ${escape(f.what)}<br><small>look at: ${escape(f.look)}</small></li>`;
+  });
+  return `<ul class="failures">${items.join('')}</ul>`;
 }
 
 function verdict(scenario) {
@@ -123,16 +130,20 @@ function verdict(scenario) {
 
 function section(scenario) {
   const runs = `${scenario.runs} ${scenario.runs === 1 ? 'run' : 'runs'}`;
-  const body = scenario.runs === 0 ? '' : `${tiles(scenario)}${summaryTable(scenario)}<div class="charts">${barsOf(scenario)}${chartsOf(scenario)}</div>${details(scenario)}`;
-  return `<section id="${escape(scenario.name)}"><header><h2>${escape(scenario.title)} <code>${escape(scenario.name)}</code></h2>${verdict(scenario)}
-<span class="runs">${runs}</span></header><p>${escape(scenario.description)}</p><p class="asserts">Must hold: ${escape(scenario.asserts)}</p>
+  const charts = () => `<div class="charts">${barsOf(scenario)}${chartsOf(scenario)}</div>`;
+  const body = scenario.runs === 0 ? '' : tiles(scenario) + summaryTable(scenario) + charts() + details(scenario);
+  return `<section id="${escape(scenario.name)}">
+<header><h2>${escape(scenario.title)} <code>${escape(scenario.name)}</code></h2>${verdict(scenario)}
+<span class="runs">${runs}</span></header>
+<p>${escape(scenario.description)}</p><p class="asserts">Must hold: ${escape(scenario.asserts)}</p>
 ${failures(scenario)}${body}</section>`;
 }
 
 function overview(results) {
-  const rows = results.scenarios.map((s) => `<tr><th scope="row"><a href="#${escape(s.name)}">${escape(s.title)}</a></th><td>${verdict(s)}</td>
-<td>${s.headline.slice(0, 3).map((h) => `<span class="fact"><b>${escape(h.unit === 'bytes' ? formatBytes(h.value) : `${format(h.value, h.digits)} ${h.unit}`)}</b> ${
-    escape(h.label)}</span>`).join('')}</td></tr>`);
+  const value = (h) => (h.unit === 'bytes' ? formatBytes(h.value) : `${format(h.value, h.digits)} ${h.unit}`);
+  const fact = (h) => `<span class="fact"><b>${escape(value(h))}</b> ${escape(h.label)}</span>`;
+  const rows = results.scenarios.map((s) => row([`<a href="#${escape(s.name)}">${escape(s.title)}</a>`, verdict(s),
+    s.headline.slice(0, 3).map(fact).join('')]));
   return `<table class="overview"><tbody>${rows.join('')}</tbody></table>`;
 }
 
@@ -147,8 +158,9 @@ export function reportHtml(results) {
 <dl class="facts">${facts.map(([k, v]) => `<div><dt>${k}</dt><dd>${escape(v)}</dd></div>`).join('')}</dl>
 ${overview(results)}
 ${results.scenarios.map(section).join('\n')}
-<footer>Latency is from the feed entry's own time to its receipt by a client. CPU is of the whole gateway process, 100 % is one core. Figures are medians over
-the runs, the range beside them is the least and the most; charts show the run in the middle, other runs faintly. The shaded time is the measured one.</footer>
+<footer>Latency is from the feed entry's own time to its receipt by a client. CPU is of the whole gateway process, 100 % is one core.
+Figures are medians over the runs, the range beside them is the least and the most; charts show the run in the middle, other runs faintly.
+The shaded time is the measured one.</footer>
 </main></body></html>
 `;
 }

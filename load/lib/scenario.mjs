@@ -9,7 +9,8 @@ import { Advice, loadDir } from './options.mjs';
 
 const folder = path.join(loadDir, 'scenarios');
 const sections = ['market', 'gateway', 'clients', 'expect'];
-const partKeys = ['kind', 'sessions', 'connect_rate', 'warmup', 'seconds', 'least_seconds', 'sources', 'pin', 'subscribe', 'restart', ...sections];
+const partKeys = ['kind', 'sessions', 'connect_rate', 'warmup', 'seconds', 'least_seconds', 'sources', 'pin', 'subscribe',
+  'restart', ...sections];
 const fileKeys = ['title', 'description', 'asserts', 'headline', 'bars', 'most_runs', 'parts', ...partKeys];
 const kinds = ['flood', 'idle', 'flush'];
 const defaults = { kind: 'flood', sessions: 1000, connect_rate: 500, warmup: 2, seconds: 8, least_seconds: 2, sources: 1, pin: true,
@@ -46,7 +47,8 @@ function checkPart(file, part) {
 function scaled(part, { scale, seconds }) {
   const times = (n) => Math.max(1, Math.round(n * scale));
   const clients = part.clients.churn === undefined ? part.clients : { ...part.clients, churn: times(part.clients.churn) };
-  return { ...part, sessions: times(part.sessions), seconds: seconds === null ? part.seconds : Math.max(seconds, part.least_seconds), clients };
+  const lasts = seconds === null ? part.seconds : Math.max(seconds, part.least_seconds);
+  return { ...part, sessions: times(part.sessions), seconds: lasts, clients };
 }
 
 export function loadScenario(name, options) {

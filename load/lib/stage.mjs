@@ -55,8 +55,9 @@ export async function exitOf(child, what, ms) {
 }
 
 function tapeOf(market) {
-  const { symbols, rate, seed = 3, book_levels: levels, burst } = market;
+  const { symbols, rate, seed = 3, book_levels: levels, snapshot_every: snapshots, burst } = market;
   const tape = ['--data', 'synthetic', '--symbols', String(symbols), '--rate', String(rate), '--seed', String(seed)];
+  if (snapshots) tape.push('--snapshot-every', String(snapshots));
   if (levels) tape.push('--book-levels', String(levels));
   if (burst?.at) tape.push('--burst', `${burst.factor}:${burst.at + burst.seconds}:${burst.seconds}`);
   return tape;

@@ -1,7 +1,9 @@
 // Style of the report: system fonts, light and dark, figures that align.
-const light = `--paper:#fcfcfa;--panel:#fff;--ink:#1c2126;--soft:#626b75;--rule:#e3e4df;--band:#eef2f5;--ok:#1a7f4b;--bad:#c2361f;--none:#8a6d1f;
+const light = `--paper:#fcfcfa;--panel:#fff;--ink:#1c2126;--soft:#626b75;--rule:#e3e4df;--band:#eef2f5;
+--ok:#1a7f4b;--bad:#c2361f;--none:#8a6d1f;
 --c1:#2463c4;--c2:#d0660a;--c3:#0f857a;--c4:#8a46c9;--c5:#b8336a`;
-const dark = `--paper:#14171a;--panel:#1b1f23;--ink:#e6e9ec;--soft:#98a2ad;--rule:#2e343a;--band:#232a30;--ok:#4cc38a;--bad:#ff7b66;--none:#d9b64d;
+const dark = `--paper:#14171a;--panel:#1b1f23;--ink:#e6e9ec;--soft:#98a2ad;--rule:#2e343a;--band:#232a30;
+--ok:#4cc38a;--bad:#ff7b66;--none:#d9b64d;
 --c1:#74a9ff;--c2:#ffa14a;--c3:#45c9b8;--c4:#c298f5;--c5:#f078a5`;
 
 export const style = `
@@ -25,7 +27,8 @@ code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 dt{color:var(--soft)}
 dd{margin:0}
 table{border-collapse:collapse;font-size:13.5px}
-.overview{width:100%;background:var(--panel);border:1px solid var(--rule);border-radius:8px;border-spacing:0;border-collapse:separate;overflow:hidden}
+.overview{width:100%;background:var(--panel);border:1px solid var(--rule);border-radius:8px;border-spacing:0;border-collapse:separate;
+overflow:hidden}
 .overview th,.overview td{padding:9px 14px;text-align:left;vertical-align:top;border-top:1px solid var(--rule)}
 .overview tr:first-child>*{border-top:0}
 .overview th{font-weight:600;white-space:nowrap}
@@ -40,7 +43,8 @@ section>header{display:flex;align-items:baseline;gap:12px;flex-wrap:wrap}
 .failures{margin:10px 0;padding:10px 14px 10px 30px;border-left:3px solid var(--bad);background:var(--panel);font-size:14px}
 .failures small{color:var(--soft)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:10px;margin:16px 0}
-.tiles div{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:10px 14px;display:flex;flex-direction:column;justify-content:space-between}
+.tiles div{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:10px 14px;display:flex;flex-direction:column;
+justify-content:space-between}
 .tiles dt{font-size:12.5px;line-height:1.35}
 .tiles dd{font-size:25px;font-weight:620;letter-spacing:-.02em;line-height:1.25;margin-top:4px}
 .tiles small{font-size:14px;font-weight:400;color:var(--soft)}
@@ -53,7 +57,8 @@ section>header{display:flex;align-items:baseline;gap:12px;flex-wrap:wrap}
 .counts th,.counts td{padding:3px 12px 3px 0;text-align:left;vertical-align:top;font-weight:400}
 .counts th{color:var(--soft);white-space:nowrap}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:12px;margin:16px 0}
-figure{margin:0;background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:9px 10px 6px;display:flex;flex-direction:column}
+figure{margin:0;background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:9px 10px 6px;display:flex;
+flex-direction:column}
 figcaption{font-size:12.5px;display:flex;flex-wrap:wrap;gap:0 6px;align-items:baseline}
 figcaption b{font-weight:600}
 figcaption small{color:var(--soft)}

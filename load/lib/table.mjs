@@ -44,7 +44,8 @@ export const partLabel = (scenario, part) => (scenario.parts.length === 1 ? '' :
 
 function aligned(rows) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  return rows.map((row) => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ').trimEnd()).join('\n');
+  const pad = (cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
+  return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
 }
 
 export function tableText(results) {
