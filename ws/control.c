@@ -2,6 +2,7 @@
  * them. Order of the answers: ack per symbol, then its snapshot, then updates (docs/PROTOCOL.md).
  * */
 #include <string.h>
+#include "auth/scopes.h"
 #include "gateway/runtime/clock.h"
 #include "ws/reply.h"
 #include "ws/shard_priv.h"
@@ -256,7 +257,18 @@ static void handle(struct request_turn *q)
     if (!q->request.has_depth) {
         q->request.depth = s->shard->fanout.profile.default_depth;
     }
-    if (q->request.interval_ms == 0 && !s->shard->config->interval_0_for_all) {
+    if (s->refused_token) {
+        s->refused_token = false;
+        say_error(q, "ESession:Invalid session", NULL);
+        return;
+    }
+    if (s->auth == NULL && (s->private_path || s->shard->config->require_token) &&
+        q->request.channel <= WS_CH_INSTRUMENT && on) {
+        say_error(q, "EGeneral:Permission denied", NULL);
+        return;
+    }
+    if (q->request.interval_ms == 0 && !s->shard->config->interval_0_for_all &&
+        (s->auth == NULL || !scope_has(s->auth->grant.scopes, SCOPE_WS_FAST))) {
         say_error(q, "EGeneral:Permission denied", NULL);
         return;
     }
@@ -278,9 +290,10 @@ static void handle(struct request_turn *q)
     }
 }
 
-/* --- the connection that was lost --------------------------------------------------------------
- * A client that names it is answered when its cause is known; what it says meanwhile waits, so that
- * the order of answers stays. */
+/* --- what must be asked first ------------------------------------------------------------------
+ * A client that names its last connection is answered when the cause of its end is known, one that
+ * names a token when that has been taken; what it says meanwhile waits, so that the order of
+ * answers stays. */
 
 static void process(struct session *s, const char *text, size_t len);
 
@@ -315,13 +328,12 @@ static bool park(struct session *s, const char *text, size_t len)
 {
     uint32_t size = (uint32_t)len;
 
-    if (s->asking == NULL) {
+    if (s->asking == NULL && s->taking == NULL) {
         return false;
     }
-    if (s->parked.len + len > s->shard->config->message_bytes) { /* it will not wait */
-        cause_ask_cancel(s->asking);
-        on_cause(s, NULL);
-        return false;
+    if (s->parked.len + len > s->shard->config->message_bytes) { /* does not wait for answers */
+        session_close(s, GW_ERATE, NULL);
+        return true;
     }
     buf_append(&s->parked, (const char *)&size, sizeof size);
     buf_append(&s->parked, text, len);
@@ -339,6 +351,61 @@ static bool ask_cause(struct session *s, const struct ws_request *r, const char 
     return park(s, text, len);
 }
 
+enum token_outcome { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_UNAVAILABLE, TOKEN_TOO_MANY };
+
+static void count_token(struct session *s, enum token_outcome outcome)
+{
+    metrics_add(s->shard->metrics, WS_M_TOKENS, outcome, 1);
+}
+
+static void on_token(void *arg, enum gw_err err, const struct token_grant *grant)
+{
+    struct session *s = arg;
+    bool ok = err == GW_OK && key_gate_is_open(s->shard->opt.gate, grant->keyid);
+
+    s->taking = NULL;
+    s->shard->now_ns = clock_mono_ns();
+    if (ok && !ip_limit_open(s->shard->opt.keys, grant->keyid)) {
+        count_token(s, TOKEN_TOO_MANY);
+        session_close(s, GW_ECONNS, NULL);
+        return;
+    }
+    count_token(s, ok ? TOKEN_OK : err != GW_ESTORE ? TOKEN_UNKNOWN : TOKEN_UNAVAILABLE);
+    if (ok) {
+        s->auth->grant = *grant;
+    } else {
+        free(s->auth);
+        s->auth = NULL;
+        s->refused_token = true;
+    }
+    unpark(s);
+}
+
+/* True: it waits for the grant of the token it names. */
+static bool ask_token(struct session *s, const struct ws_request *r, const char *text, size_t len)
+{
+    uint8_t hash[TOKEN_HASH_BYTES];
+
+    if (r->token[0] == '\0' || s->refused_token) {
+        return false;
+    }
+    token_hash(r->token, hash);
+    if (s->auth != NULL) { /* the same one each time is what clients do */
+        s->refused_token = memcmp(hash, s->auth->token_hash, sizeof hash) != 0;
+        return false;
+    }
+    if (token_plausible(r->token, strlen(r->token))) {
+        s->taking = tokens_take(s->shard->tokens, r->token, on_token, s);
+    }
+    if (s->taking == NULL) {
+        s->refused_token = true;
+        return false;
+    }
+    s->auth = gw_calloc(1, sizeof *s->auth);
+    memcpy(s->auth->token_hash, hash, sizeof hash);
+    return park(s, text, len);
+}
+
 static void process(struct session *s, const char *text, size_t len)
 {
     struct request_turn q = {.session = s, .times.in_ns = clock_real_ns()};
@@ -348,7 +415,9 @@ static void process(struct session *s, const char *text, size_t len)
         return;
     }
     err = ws_request_parse(text, len, &q.request);
-    if (s->state != WS_CLOSING && !(err == GW_OK && ask_cause(s, &q.request, text, len)) &&
+    if (s->state != WS_CLOSING &&
+        !(err == GW_OK &&
+          (ask_token(s, &q.request, text, len) || ask_cause(s, &q.request, text, len))) &&
         within_rate(&q)) {
         if (err != GW_OK) {
             say_error(&q, q.request.error, NULL);

@@ -10,7 +10,7 @@
 #define TEN_MINUTES_NS (600 * (int64_t)1000000000)
 
 struct ip_entry {
-    char ip[46];
+    char ip[65];
     uint32_t open;
     int64_t tat_ns;
     UT_hash_handle hh;

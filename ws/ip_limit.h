@@ -1,4 +1,4 @@
-/* ws/ip_limit.h - connections per address: how many sessions at once, how many attempts per ten
+/* ws/ip_limit.h - connections per address (or per key: a name of at most 64 characters): how many sessions at once, how many attempts per ten
  * minutes.
  * Why: shards share one port, so the count must be theirs together to be exact. Owner:
  * process-wide, behind a mutex: taken once per connect and once per close, never on the data path.

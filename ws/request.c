@@ -148,7 +148,13 @@ static bool read_trigger(const json_t *v, struct ws_request *r)
 
 static bool read_token(const json_t *v, struct ws_request *r)
 {
-    return (json_is_string(v) && json_string_length(v) <= 256) || invalid(r, "token");
+    size_t len = json_string_length(v);
+
+    if (!json_is_string(v) || len >= WS_TOKEN_MAX || strlen(json_string_value(v)) != len) {
+        return invalid(r, "token");
+    }
+    memcpy(r->token, json_string_value(v), len + 1);
+    return true;
 }
 
 static bool read_on_lag(const json_t *v, struct ws_request *r)

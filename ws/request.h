@@ -32,6 +32,7 @@ extern const char *const ws_on_lag_names[3];
 
 #define WS_SESSION_MAX 40u        /* "c-" and hexadecimal digits, with NUL */
 #define WS_EPOCH_MAX   33u        /* with NUL */
+#define WS_TOKEN_MAX   65u        /* with NUL */
 #define WS_NO_PLACE    UINT64_MAX /* resume does not name the symbol */
 
 struct ws_request {
@@ -49,6 +50,7 @@ struct ws_request {
     bool has_gw;
     uint32_t interval_ms; /* default 50 */
     enum ws_on_lag on_lag;
+    char token[WS_TOKEN_MAX]; /* "" when not given */
     bool has_resume;
     char session[WS_SESSION_MAX]; /* of the connection that was lost, "" when not given */
     char epoch[WS_EPOCH_MAX];

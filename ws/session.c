@@ -89,6 +89,15 @@ void session_destroy(struct session **sp)
     if (s->asking != NULL) {
         cause_ask_cancel(s->asking);
     }
+    if (s->taking != NULL) {
+        token_wait_cancel(s->taking);
+    }
+    if (s->auth != NULL) {
+        if (s->auth->grant.keyid[0] != '\0') {
+            ip_limit_release(s->shard->opt.keys, s->auth->grant.keyid);
+        }
+        free(s->auth);
+    }
     free(s->last_close);
     buf_fini(&s->parked);
     buf_fini(&s->control);

@@ -13,6 +13,7 @@
 #ifndef WS_SESSION_H
 #define WS_SESSION_H
 #include <stdint.h>
+#include "auth/token.h"
 #include "gateway/base/buf.h"
 #include "ratelimit/gcra.h"
 #include "ws/request.h"
@@ -52,16 +53,22 @@ struct sub {
     bool due;
 };
 
+/* A session whose client has named a token. */
+struct session_auth {
+    struct token_grant grant;
+    uint8_t token_hash[TOKEN_HASH_BYTES];
+};
+
 struct session {
     /* what a flush touches comes first: with ten thousand clients each line of it is a cache miss */
     struct transport_conn *conn;
     struct shard *shard;
     struct sub *due;
     struct session *dirty_next;
-    struct frame *partial;     /* message being written piece by piece, one reference */
-    struct buf control;        /* framed replies and notices, whole messages */
-    int64_t sent_ns;           /* last write */
-    uint32_t partial_at;       /* offset of the next piece */
+    struct frame *partial; /* message being written piece by piece, one reference */
+    struct buf control;    /* framed replies and notices, whole messages */
+    int64_t sent_ns;       /* last write */
+    uint32_t partial_at;   /* offset of the next piece */
     enum ws_state state;
     bool dirty;
     bool choked;    /* in the shard's choked list */
@@ -72,16 +79,19 @@ struct session {
     bool heartbeat; /* from the first subscription on */
     bool private_path;
     bool asked_cause;
+    bool refused_token; /* the token of the first parked message was no good */
     /* the rest */
     struct sub *subs;
     uint64_t id;
     uint32_t place; /* in shard->all */
     uint32_t sub_count[CHANNEL_STREAMS];
-    struct buf inbound;       /* message being received */
-    struct cause_ask *asking; /* why the connection it names was closed */
-    char *last_close;         /* the answer, JSON; NULL: none */
-    struct buf parked;        /* messages that came while asking: length (4 bytes), text */
-    int64_t control_tat_ns;   /* GCRA of control messages */
+    struct buf inbound;        /* message being received */
+    struct cause_ask *asking;  /* why the connection it names was closed */
+    char *last_close;          /* the answer, JSON; NULL: none */
+    struct token_wait *taking; /* the grant of a token */
+    struct session_auth *auth; /* NULL: a stranger */
+    struct buf parked;         /* messages that came while asking: length (4 bytes), text */
+    int64_t control_tat_ns;    /* GCRA of control messages */
     int64_t ping_tat_ns;
     int64_t sub_tat_ns;       /* of subscribe and unsubscribe, under a fan-out profile */
     int64_t violations_ns[2]; /* when the last two refusals were */
@@ -89,10 +99,10 @@ struct session {
     uint64_t received_bytes;  /* of the socket, when last looked at */
     uint64_t skipped;         /* frames folded into merged updates */
     int64_t opened_ns;
-    int64_t stuck_ns;     /* choked since */
-    int64_t over_ns;      /* over a lag budget since, 0: not */
-    int64_t close_ns;     /* CLOSING since */
-    uint32_t notice_mark; /* last notice seen, so that one is sent once */
+    int64_t stuck_ns;            /* choked since */
+    int64_t over_ns;             /* over a lag budget since, 0: not */
+    int64_t close_ns;            /* CLOSING since */
+    uint32_t notice_mark;        /* last notice seen, so that one is sent once */
     struct session *choked_prev; /* choked list, or closing list in CLOSING */
     struct session *choked_next;
     struct session *reap_next;

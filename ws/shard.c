@@ -19,7 +19,7 @@ static const struct metric_label ws_channel_label = {"channel", channel_names, C
 #define WS_CLOSES(X) \
     X(GW_ESLOW, "SLOW_CONSUMER") X(GW_EIDLE, "IDLE") X(GW_ERATE, "RATE_LIMITED") \
     X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART") \
-    X(GW_EFLOOD, "INBOUND_FLOOD") X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
+    X(GW_EFLOOD, "INBOUND_FLOOD") X(GW_EREVOKED, "KEY_REVOKED") X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
 /* clang-format on */
 #define WS_CLOSE_ERR(err, name)  err,
 #define WS_CLOSE_NAME(err, name) name,
@@ -33,6 +33,8 @@ static const struct metric_label ws_close_label = {"reason", close_names, GW_LEN
 static const char *const resume_words[] = {LINK_RESUMES(WS_RESUME_WORD)};
 static const char *const shard_numbers[LINK_SHARDS_MAX] = {WS_SHARD_NUMBERS};
 static const struct metric_label ws_resume_label = {"result", resume_words, RESUME_RESULTS};
+static const char *const token_words[] = {"ok", "unknown", "unavailable", "too_many"};
+static const struct metric_label ws_token_label = {"outcome", token_words, GW_LEN(token_words)};
 static struct metric_label ws_shard_label = {"shard", shard_numbers, 1};
 static const struct metric_row metric_rows[] = {WS_METRICS(METRIC_AS_ROW)};
 const struct metric_table ws_metrics = {"ws", metric_rows, WS_M_COUNT};
@@ -162,6 +164,19 @@ static void take_config(struct shard *s, struct shard_live *live)
     apply_config(s);
 }
 
+/* Takes KEYID. */
+static void close_key(struct shard *s, char *keyid)
+{
+    for (uint32_t i = 0; i < s->all_count; i++) {
+        struct session *session = s->all[i];
+
+        if (session->auth != NULL && strcmp(session->auth->grant.keyid, keyid) == 0) {
+            session_close(session, GW_EREVOKED, NULL);
+        }
+    }
+    free(keyid);
+}
+
 static void on_mail(void *arg, struct mail *m)
 {
     struct shard *s = arg;
@@ -191,6 +206,9 @@ static void on_mail(void *arg, struct mail *m)
         break;
     case LINK_CONFIG:
         take_config(s, m->payload);
+        break;
+    case LINK_REVOKE:
+        close_key(s, m->payload);
         break;
     case LINK_STOP:
         shard_start_drain(s);
@@ -356,20 +374,39 @@ static enum gw_err set_up(struct shard *s)
     uv_timer_start(&s->timer, shard_on_timer, WS_TIMER_MS, WS_TIMER_MS);
     s->causes = causes_create(&s->loop, s->opt.redis, (uint32_t)(s->config->cause_kept / 1000),
                               metrics_create(&redis_metrics));
+    s->tokens = tokens_create(&s->loop, s->opt.redis, 0, metrics_create(&redis_metrics));
     mailbox_open(s->opt.inbox, &s->loop, on_mail, on_batch, s);
     return transport_create(&s->loop, &opt, &handlers, s, &s->transport);
 }
 
-static void on_causes_closed(void *arg)
+static void on_closed_one(void *arg)
 {
-    *(bool *)arg = true;
+    --*(unsigned *)arg;
+}
+
+/* What lives on the loop beside the transport. */
+static void close_stores(struct shard *s)
+{
+    unsigned open = 2;
+
+    if (s->causes == NULL) {
+        return;
+    }
+    causes_close(s->causes, on_closed_one, &open);
+    tokens_close(s->tokens, on_closed_one, &open);
+    for (int i = 0; i < 1000 && open != 0; i++) {
+        (void)uv_run(&s->loop, UV_RUN_NOWAIT);
+    }
+    if (open == 0) {
+        causes_destroy(&s->causes);
+        tokens_destroy(&s->tokens);
+    }
 }
 
 static void tear_down(struct shard *s)
 {
     struct stream *stream;
     struct stream *next;
-    bool closed = s->causes == NULL;
 
     uv_close((uv_handle_t *)&s->check, NULL);
     uv_close((uv_handle_t *)&s->timer, NULL);
@@ -383,16 +420,8 @@ static void tear_down(struct shard *s)
         HASH_DEL(s->streams, stream);
         stream_destroy(&stream);
     }
-    if (!closed) {
-        causes_close(s->causes, on_causes_closed, &closed);
-    }
-    for (int i = 0; i < 1000 && !closed; i++) {
-        (void)uv_run(&s->loop, UV_RUN_NOWAIT);
-    }
+    close_stores(s);
     (void)uv_run(&s->loop, UV_RUN_NOWAIT);
-    if (closed && s->causes != NULL) {
-        causes_destroy(&s->causes);
-    }
     buf_fini(&s->batch);
     buf_fini(&s->text);
     free(s->all);
@@ -456,6 +485,17 @@ void shard_take_live(struct shard *s, const struct ws_config *ws,
         log_error("ws", "config_lost", "\"shard\":%u,\"next\":\"send SIGHUP again\"",
                   s->opt.number);
         free(live);
+    }
+    mailbox_wake(s->opt.inbox);
+}
+
+void shard_revoke(struct shard *s, const char *keyid)
+{
+    char *copy = gw_strdup(keyid);
+
+    if (!mailbox_post(s->opt.inbox, &(struct mail){.kind = LINK_REVOKE, .payload = copy})) {
+        /* The overrun closes all sessions of the shard, these too. */
+        free(copy);
     }
     mailbox_wake(s->opt.inbox);
 }

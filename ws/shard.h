@@ -5,6 +5,7 @@
  * Invariant: what the market posts is applied in order; nothing is freed inside a callback. */
 #ifndef WS_SHARD_H
 #define WS_SHARD_H
+#include "auth/key_gate.h"
 #include "gateway/market/symbols.h"
 #include "gateway/publish/fanout.h"
 #include "gateway/runtime/config.h"
@@ -34,6 +35,8 @@
     X(inbound_burst,    SIZE_LIVE, "256KiB", 65536, 1073741824, "and so many at once")                                         \
     X(drain,            MSEC_LIVE, "5s", 100, 600000,           "SIGTERM: sessions are closed (1012) one by one over this time") \
     X(cause_kept,       MSEC, "10m",    1000, 86400000,         "why a session was closed is kept for its client so long (whole seconds)") \
+    X(max_per_key,      UINT, "100",    0, 1000000,             "sessions of one key at once, 0: no limit")                    \
+    X(require_token,    BOOL_LIVE, "false", 0, 0,               "subscriptions need a token (params.token), market data too")  \
     X(control_bytes,    SIZE_LIVE, "256KiB", 16384, 16777216,        "unread replies of one client, above which it is evicted")     \
     X(message_bytes,    SIZE_LIVE, "64KiB",  1024, 1048576,          "longest message from a client (1009)")                        \
     X(control_rate,     UINT_LIVE, "20",     1, 100000,              "control messages a second of one client")                     \
@@ -61,6 +64,8 @@ struct shard_options {
     struct mailbox *inbox;  /* from the market */
     struct mailbox *market; /* to the market */
     struct ip_limit *ips;
+    struct ip_limit *keys; /* sessions by key */
+    struct key_gate *gate;
     struct fanout *fanout;
     const struct fanout_config *fanout_config;
     const char *redis; /* where causes of closes are kept */
@@ -75,6 +80,8 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out);
 /* The live keys of a configuration that was read again. Any thread. */
 void shard_take_live(struct shard *s, const struct ws_config *ws,
                      const struct fanout_config *fanout);
+/* The key is revoked or has ended: its sessions are closed (4003). Any thread. */
+void shard_revoke(struct shard *s, const char *keyid);
 /* Tells it to drain: no new sessions, existing ones closed with 1012 over ws.drain, then it ends. Any
  * thread. */
 void shard_stop(struct shard *s);

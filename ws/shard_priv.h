@@ -24,6 +24,7 @@
     X(WS_M_FLUSHES,   "ws_flush_total",           COUNTER, NULL, "flushes of a shard")                                \
     X(WS_M_RECEIVED,  "ws_received_messages_total", COUNTER, NULL, "messages from clients")                           \
     X(WS_M_BAD,       "ws_bad_requests_total",    COUNTER, NULL, "requests answered with an error")                   \
+    X(WS_M_TOKENS,    "ws_tokens_total",          COUNTER, &ws_token_label, "tokens named by clients, by outcome")        \
     X(WS_M_LIMITED,   "ws_rate_limited_total",    COUNTER, NULL, "requests refused by the rate limit")                \
     X(WS_M_STREAMS,   "ws_streams",               GAUGE,   NULL, "streams a shard follows")                           \
     X(WS_M_RING,      "ws_ring_bytes",            GAUGE,   NULL, "bytes of frames held in rings")                     \
@@ -59,6 +60,7 @@ struct shard {
     bool fanout_told; /* a profile or a floor has been in force: `status` speaks of them */
     bool load_cause;  /* the last change came from load */
     struct causes *causes;
+    struct tokens *tokens;
     struct resume_wait *resumes; /* by token */
     uint64_t next_token;
     uv_thread_t thread;

@@ -21,7 +21,7 @@
 /* libwebsockets' per-session memory. */
 struct transport_conn {
     struct lws *wsi;
-    void *session;    /* NULL before on_open and after on_closed */
+    void *session; /* NULL before on_open and after on_closed */
     SSL *ssl;
     bool held;        /* the library may hold what is left of a write */
     bool peer_closes; /* the peer has sent its close: nothing of ours may follow */
@@ -82,9 +82,8 @@ static int confirm_upgrade(struct lws *wsi)
 
 static bool path_known(const char *path)
 {
-    /* "/v2/private" needs keys, which this listener does not know yet: refused rather than served
-     * as public. */
-    return strcmp(path, "/v2") == 0 || strcmp(path, "/v2/public") == 0;
+    return strcmp(path, "/v2") == 0 || strcmp(path, "/v2/public") == 0 ||
+           strcmp(path, "/v2/private") == 0;
 }
 
 static int open_session(struct transport *t, struct lws *wsi, struct transport_conn *c)

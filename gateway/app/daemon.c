@@ -50,6 +50,8 @@ struct gateway {
     struct shard *shards[LINK_SHARDS_MAX];
     uint32_t shard_count;
     struct ip_limit *ips;
+    struct ip_limit *key_sessions;
+    struct key_gate *gate;
     struct market_thread *market;
     struct rest *rest;
     struct http_server *public_http;
@@ -92,6 +94,8 @@ static enum gw_err start_shards(struct gateway *g)
     const struct ws_config *ws = &g->config->ws;
 
     shard_count_set((uint32_t)ws->shards);
+    g->key_sessions = ip_limit_create((uint32_t)ws->max_per_key, 0);
+    g->gate = key_gate_create();
     g->ips = ip_limit_create((uint32_t)ws->max_per_ip, (uint32_t)ws->connects_per_10min);
     for (uint32_t i = 0; i < ws->shards; i++) {
         struct shard_options opt = {
@@ -103,6 +107,8 @@ static enum gw_err start_shards(struct gateway *g)
             .inbox = g->shard_inboxes[i],
             .market = g->market_inbox,
             .ips = g->ips,
+            .keys = g->key_sessions,
+            .gate = g->gate,
             .fanout = g->fanout,
             .fanout_config = &g->config->fanout,
             .redis = g->config->feed.redis,
@@ -303,6 +309,8 @@ static void stop(struct gateway *g)
         (void)uv_loop_close(&g->loop);
         destroy_mailboxes(g);
         ip_limit_destroy(&g->ips);
+        ip_limit_destroy(&g->key_sessions);
+        key_gate_destroy(&g->gate);
         fanout_destroy(&g->fanout);
     }
     buf_fini(&g->limits);

@@ -135,6 +135,37 @@ const char *http_peer_ip(const struct http_req *req)
     return req->conn != NULL ? req->conn->ip : "";
 }
 
+static struct http_text text_of(h2o_iovec_t v)
+{
+    return (struct http_text){v.base, v.len};
+}
+
+struct http_text http_method_text(const struct http_req *req)
+{
+    return text_of(req->req->input.method);
+}
+
+struct http_text http_authority(const struct http_req *req)
+{
+    return text_of(req->req->input.authority);
+}
+
+struct http_text http_target(const struct http_req *req)
+{
+    return text_of(req->req->input.path);
+}
+
+size_t http_fields(const struct http_req *req, struct http_field *out, size_t max)
+{
+    const h2o_headers_t *headers = &req->req->headers;
+
+    for (size_t i = 0; i < headers->size && i < max; i++) {
+        out[i] = (struct http_field){text_of(*headers->entries[i].name),
+                                     text_of(headers->entries[i].value)};
+    }
+    return headers->size;
+}
+
 static void add_header(h2o_req_t *req, const char *name, const char *value)
 {
     h2o_iovec_t n = h2o_strdup(&req->pool, name, SIZE_MAX);

@@ -69,6 +69,21 @@ const char *http_query(const struct http_req *req, const char *name);
 const char *http_header(const struct http_req *req, const char *lower_case_name);
 const void *http_body(const struct http_req *req, size_t *len);
 const char *http_peer_ip(const struct http_req *req);
+/* The request as it came off the wire, for signatures (RFC 9421): not NUL-terminated, borrowed. */
+struct http_text {
+    const char *s;
+    size_t len;
+};
+struct http_field {
+    struct http_text name; /* lower case */
+    struct http_text value;
+};
+struct http_text http_method_text(const struct http_req *req);
+struct http_text http_authority(const struct http_req *req); /* the Host field */
+struct http_text http_target(const struct http_req *req);    /* path and query */
+/* Up to MAX header fields (Host, Content-Length and hop-by-hop fields excepted); returns how many
+ * there are. */
+size_t http_fields(const struct http_req *req, struct http_field *out, size_t max);
 
 /* Answers; BODY is copied. CONTENT_TYPE e.g. "application/json". */
 void http_reply(struct http_req *req, unsigned status, const char *content_type, const void *body,

@@ -46,6 +46,7 @@ void link_drain(struct mailbox *m)
             break;
         case LINK_SYMBOL:
         case LINK_CONFIG:
+        case LINK_REVOKE:
             free(mail.payload);
             break;
         default:

@@ -16,6 +16,7 @@
  *                             (SYMBOL_NONE: about all)
  *     <---------- LINK_SYSTEM number = enum link_system
  *   main thread
+ *     LINK_REVOKE payload = id of a key (text)     ---------->   its sessions are closed
  *     LINK_CONFIG payload = the shard's configuration ---------->   its live keys
  *   REST
  *     LINK_QUERY payload = struct query  ---------->
@@ -46,6 +47,7 @@ enum link_kind {
     LINK_RESUME,
     LINK_RESUMED,
     LINK_CONFIG,
+    LINK_REVOKE,
     LINK_STOP, /* to any loop: leave */
 };
 
