@@ -86,8 +86,8 @@ const column = (kind, x, width, tip) =>
 
 function band(window, x) {
   if (!window) return '';
-  const [a, b] = window.map(x);
-  return column('window', a, Math.max(0, b - a), 'measured');
+  const [a, b] = window.map((t) => Math.min(W - BOX.right, Math.max(BOX.left, x(t))));
+  return column('window', a, b - a, 'measured');
 }
 
 // Labels that would run into the one before are left to the tooltip.
