@@ -1,0 +1,69 @@
+/* auth/key.h - one API key as requests are judged by it.
+ * Why: the signature needs its material, the routes its scopes, the limits its class; all of it in
+ * memory, so that no request waits for PostgreSQL.
+ * Owner: the table that made it (auth/keys.h); others borrow.
+ * Invariant: material is never in a log, an answer or a core dump. */
+#ifndef AUTH_KEY_H
+#define AUTH_KEY_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "auth/key_net.h"
+#include "gateway/base/err.h"
+
+#define KEY_ID_MAX         64u
+#define KEY_ACCOUNT_MAX    63u
+#define KEY_RATE_CLASS_MAX 32u
+#define KEY_LABEL_MAX      100u /* characters */
+
+/* clang-format off */
+/*    symbol           word                   secret bytes (0: a public key) */
+#define KEY_ALGS(X)                                                              \
+    X(KEY_ED25519,     "ed25519",             0)                                 \
+    X(KEY_HMAC_SHA256, "hmac-sha256",         32)                                \
+    X(KEY_KRAKEN,      "hmac-sha512-kraken",  64)
+/*    symbol           word         when, the first that holds */
+#define KEY_STATES(X)                                                            \
+    X(KEY_REVOKED,     "revoked")   /* for good */                               \
+    X(KEY_DISABLED,    "disabled")  /* its account is */                         \
+    X(KEY_EXPIRED,     "expired")   /* not_after is over */                      \
+    X(KEY_PENDING,     "pending")   /* not_before is to come */                  \
+    X(KEY_ACTIVE,      "active")
+/* clang-format on */
+#define KEY_ALG_AS_ENUM(sym, word, secret) sym,
+#define KEY_STATE_AS_ENUM(sym, word)       sym,
+enum key_alg { KEY_ALGS(KEY_ALG_AS_ENUM) KEY_ALG_COUNT };
+enum key_state { KEY_STATES(KEY_STATE_AS_ENUM) KEY_STATE_COUNT };
+
+struct key {
+    char id[KEY_ID_MAX + 1];
+    char account[KEY_ACCOUNT_MAX + 1];
+    char rate_class[KEY_RATE_CLASS_MAX + 1];
+    const char *label;
+    enum key_alg alg;
+    const uint8_t *material; /* the public key or the secret; NULL: its envelope does not open */
+    size_t material_len;
+    uint64_t scopes; /* bits of auth/scopes.h */
+    uint64_t flags;
+    const struct key_net *nets; /* only from these */
+    size_t net_count;
+    bool any_ip;           /* from anywhere; NETS is empty */
+    int64_t not_before_ns; /* wall clock */
+    int64_t not_after_ns;  /* 0: no end */
+    bool revoked;
+    bool account_disabled;
+};
+
+const char *key_alg_word(enum key_alg alg);
+bool key_alg_parse(const char *word, enum key_alg *out);
+/* Bytes of a secret we make; 0 for a public key. */
+size_t key_alg_secret_bytes(enum key_alg alg);
+const char *key_state_word(enum key_state state);
+bool key_state_parse(const char *word, enum key_state *out);
+
+/* NOW_NS: wall clock. */
+enum key_state key_state(const struct key *key, int64_t now_ns);
+/* IP as text: "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1" (which is the first). What is no address
+ * is allowed only with any_ip. */
+bool key_allows_ip(const struct key *key, const char *ip);
+#endif

@@ -1,0 +1,27 @@
+/* auth/key_net.h - networks a key may be used from. Pure.
+ * Why: an IPv4 client of an IPv6 socket comes as ::ffff:192.0.2.1; both spellings are one address
+ * here, in lists and in requests.
+ * Owner: none.
+ * Invariant: the bits behind the prefix are zero. */
+#ifndef AUTH_KEY_NET_H
+#define AUTH_KEY_NET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEY_NETS_MAX 64u /* of one key */
+
+struct key_net {
+    uint8_t bits; /* of the prefix: 0..32 or 0..128 */
+    bool v4;
+    uint8_t address[16]; /* IPv4: the first four */
+};
+
+/* "10.0.0.0/8", "2001:db8::/32", or an address alone. False when TEXT (LEN bytes) is neither, or has
+ * bits behind its prefix. */
+bool key_net_parse(const char *text, size_t len, struct key_net *out);
+/* Is the address IN (of full length) within NET? A network of IPv6 holds no IPv4 address. */
+bool key_net_has(const struct key_net *net, const struct key_net *in);
+/* Reads one address; a zone ("%eth0") is ignored. */
+bool key_net_address(const char *ip, struct key_net *out);
+#endif

@@ -1,0 +1,75 @@
+/* auth/keys.h - this process's copy of all keys, kept up to date.
+ * Why: a request is judged in microseconds and without PostgreSQL, yet a revoked key ends within a
+ * second everywhere. Whatever announces a change (NOTIFY, Redis, the poll of the epoch) only makes
+ * us read PostgreSQL, which alone decides; so a lost, late or forged announcement does no harm.
+ *
+ *   NOTIFY portcullis_keys --+
+ *   missed notifications ----+--> epoch differs? --> all keys in one query --> new table, swapped in
+ *   poll of the epoch -------+                                                  |
+ *   poll of auth:epoch ------+         old table wiped <-- who has ended? <-----+
+ *
+ * Owner: the loop it was created on. No call blocks.
+ * Invariant: the table is what PostgreSQL held at one epoch; a key that was active and is not any
+ * more is reported once; without PostgreSQL the last table goes on serving and keys_fresh() says so.
+ */
+#ifndef AUTH_KEYS_H
+#define AUTH_KEYS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "auth/envelope.h"
+#include "auth/key.h"
+#include "gateway/runtime/metrics.h"
+#include "gateway/store/pg.h"
+
+#define KEYS_FRESH_NS  3000000000LL /* older news of the epoch is none */
+#define KEYS_REDIS_KEY "auth:epoch"
+
+struct keys;
+
+struct keys_options {
+    struct pg *pg;                         /* borrowed; closed after this */
+    const char *dsn;                       /* for LISTEN; copied */
+    const char *redis_endpoint;            /* "": none; copied */
+    const struct envelope_master *masters; /* borrowed; may be none */
+    size_t master_count;
+    uint32_t poll_ms;                 /* 0: 250 */
+    struct metric_set *metrics;       /* of keys_metrics */
+    struct metric_set *store_metrics; /* of store_metrics */
+    struct metric_set *redis_metrics; /* of redis_metrics */
+};
+extern const struct metric_table keys_metrics;
+
+/* Called from the loop, never inside a call of this module; may call keys_find(). */
+struct keys_sink {
+    /* The key may be used from now on: also for each at the first load. May be NULL. */
+    void (*on_active)(void *arg, const char *key_id);
+    /* It was active and is not any more: "revoked", "disabled", "expired", "pending", "deleted" or
+     * "unusable" (its envelope does not open any more). */
+    void (*on_ended)(void *arg, const char *key_id, const char *reason);
+};
+
+struct keys *keys_create(uv_loop_t *loop, const struct keys_options *opt,
+                         const struct keys_sink *sink, void *arg);
+/* No callback of the sink after this. What has been used is still written, as far as PG lives. DONE
+ * when the handles are closed and nothing is under way. */
+void keys_close(struct keys *k, void (*done)(void *arg), void *arg);
+/* Wipes the secrets. */
+void keys_destroy(struct keys **kp);
+
+/* Borrowed until the loop turns; NULL: nobody has it. Of any state: see key_state(). */
+const struct key *keys_find(const struct keys *k, const char *id, size_t len);
+/* The keys have been read once. */
+bool keys_ready(const struct keys *k);
+/* PostgreSQL confirmed the epoch within KEYS_FRESH_NS. MONO_NS: clock_mono_ns(). */
+bool keys_fresh(const struct keys *k, int64_t mono_ns);
+/* Of the table; 0 until keys_ready(). */
+uint64_t keys_epoch(const struct keys *k);
+size_t keys_count(const struct keys *k);
+/* KEY was used from IP for ROUTE (1..200 bytes); NOW_NS: wall clock. Written in batches. */
+void keys_used(struct keys *k, const struct key *key, const char *ip, const char *route,
+               int64_t now_ns);
+/* This process has changed keys, and PostgreSQL was at EPOCH then: read them, and tell the others
+ * through Redis. */
+void keys_changed(struct keys *k, uint64_t epoch);
+#endif
