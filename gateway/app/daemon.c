@@ -134,9 +134,8 @@ static enum gw_err start_http(struct gateway *g)
         .name = "public",
         .cert_file = g->config->tls.cert_file,
         .key_file = g->config->tls.key_file,
-        .routes = rest_public_routes,
-        .route_count = rest_public_route_count,
-        .arg = g->rest,
+        .routes = {{rest_public_routes, rest_public_route_count, g->rest}},
+        .route_sets = 1,
         .max_connections = (uint32_t)p->max_connections,
         .max_connections_per_ip = (uint32_t)p->max_per_ip,
         .max_body_bytes = 65536,
@@ -156,8 +155,7 @@ static enum gw_err start_http(struct gateway *g)
     }
     GW_ASSERT(config_endpoint(g->config->admin.listen, host, &opt.port));
     opt.name = "admin";
-    opt.routes = rest_ops_routes;
-    opt.route_count = rest_ops_route_count;
+    opt.routes[0] = (struct http_routes){rest_ops_routes, rest_ops_route_count, g->rest};
     opt.cors_origin = NULL;
     return http_server_create(&g->loop, &opt, &g->admin_http);
 }

@@ -283,12 +283,12 @@ static void on_req_dispose(void *p)
     }
 }
 
+static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
+
 static bool method_of(h2o_iovec_t name, enum http_method *out)
 {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
-
-    for (unsigned i = 0; i < GW_LEN(names); i++) {
-        if (h2o_memis(name.base, name.len, names[i], strlen(names[i]))) {
+    for (unsigned i = 0; i < GW_LEN(method_names); i++) {
+        if (h2o_memis(name.base, name.len, method_names[i], strlen(method_names[i]))) {
             *out = (enum http_method)i;
             return true;
         }
@@ -339,18 +339,46 @@ static void reply_bad_head(struct http_req *r, enum head_verdict verdict)
     buf_fini(&body);
 }
 
-static void dispatch(struct http_req *r, enum http_method method)
+/* The route of R in the first table that has it; *ARG is that table's. What the path allows goes
+ * into ALLOW when it is known but not for this method. */
+static enum gw_err find_route(struct http_req *r, enum http_method method, void **arg,
+                              struct buf *allow)
 {
     const struct http_options *opt = &r->server->opt;
-    enum gw_err err = route_find(opt->routes, opt->route_count, method, r->req->input.path.base,
-                                 r->req->input.path.len, &r->match);
+    h2o_iovec_t target = r->req->input.path;
+    enum gw_err err = GW_ENOTFOUND;
 
-    if (r->req->entity.len > opt->max_body_bytes) {
+    for (size_t i = 0; i < opt->route_sets && err != GW_OK && err != GW_EINVAL; i++) {
+        const struct http_routes *set = &opt->routes[i];
+        enum gw_err here =
+            route_find(set->v, set->count, method, target.base, target.len, &r->match);
+
+        *arg = set->arg;
+        err = here == GW_ENOTFOUND ? err : here;
+        for (unsigned m = 0; here == GW_EMETHOD && m < GW_LEN(method_names); m++) {
+            struct route_match other;
+
+            if (route_find(set->v, set->count, (enum http_method)m, target.base, target.len,
+                           &other) == GW_OK) {
+                buf_printf(allow, "%s%s", allow->len != 0 ? ", " : "", method_names[m]);
+            }
+        }
+    }
+    return err;
+}
+
+static void dispatch(struct http_req *r, enum http_method method)
+{
+    struct buf allow = {0};
+    void *arg = NULL;
+    enum gw_err err = find_route(r, method, &arg, &allow);
+
+    if (r->req->entity.len > r->server->opt.max_body_bytes) {
         http_reply_problem(r, GW_ETOOBIG, "the body is longer than this listener accepts");
     } else if (err == GW_OK) {
-        r->match.route->handler(r, opt->arg);
+        r->match.route->handler(r, arg);
     } else if (err == GW_EMETHOD) {
-        http_set_header(r, "allow", "GET, HEAD");
+        http_set_header(r, "allow", buf_cstr(&allow));
         http_reply_problem(r, err, "see the Allow header");
     } else if (err == GW_EINVAL) {
         http_reply_problem(r, err,
@@ -359,6 +387,7 @@ static void dispatch(struct http_req *r, enum http_method method)
     } else {
         http_reply_problem(r, GW_ENOTFOUND, "no such path; GET / lists what is served");
     }
+    buf_fini(&allow);
 }
 
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)

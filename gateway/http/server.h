@@ -28,15 +28,22 @@ struct http_route {
     http_handler_fn *handler;
 };
 
+/* A table of routes and what their handlers are given. */
+struct http_routes {
+    const struct http_route *v;
+    size_t count;
+    void *arg;
+};
+#define HTTP_ROUTE_SETS_MAX 4u
+
 struct http_options {
     const char *name; /* "public" | "admin", label of metrics and logs */
     const char *host;
     uint16_t port;         /* 0: any free port, see http_server_port() */
     const char *cert_file; /* PEM chain; NULL with key_file: plain HTTP (tests, loopback only) */
     const char *key_file;
-    const struct http_route *routes;
-    size_t route_count;
-    void *arg; /* passed to every handler */
+    struct http_routes routes[HTTP_ROUTE_SETS_MAX]; /* looked through in order */
+    size_t route_sets;
     uint32_t max_connections;
     uint32_t max_connections_per_ip;
     uint32_t max_body_bytes; /* 65536 */

@@ -15,16 +15,16 @@ import tempfile
 # Third-party headers and the folders (or files) whose glue may include them.
 THIRD_PARTY = {
     r"uv\.h": ["gateway/runtime", "gateway/store", "gateway/feed", "gateway/publish", "gateway/http",
-               "gateway/rest", "gateway/app", "ws"],
+               "gateway/rest", "gateway/app", "ws", "auth", "admin_api"],
     r"libwebsockets\.h": ["ws"],
     r"h2o(/.*)?\.h": ["gateway/http"],
     r"hiredis/.*\.h": ["gateway/store", "load"],
     r"libpq-fe\.h": ["gateway/store"],
     r"yaml\.h": ["gateway/runtime/yaml.c"],
-    r"jansson\.h": ["gateway/runtime", "gateway/feed", "ws", "load"],
+    r"jansson\.h": ["gateway/runtime", "gateway/feed", "ws", "load", "admin_api"],
     r"openssl/.*\.h": ["gateway/http", "auth", "ws", "load"],
     r"zlib\.h": ["gateway/market", "load"],
-    r"ut(hash|list)\.h": ["gateway", "ws", "load", "ratelimit"],
+    r"ut(hash|list)\.h": ["gateway", "ws", "load", "ratelimit", "auth", "admin_api"],
 }
 # What comes with the C library, Linux and the compiler.
 SYSTEM = re.compile(
