@@ -220,6 +220,20 @@ static bool reserved(const struct limits_ask *ask)
     return ask->count != 0 && limits_classes[ask->units[0].class].lane == LIMITS_RESERVED;
 }
 
+void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
+                          struct limits_answer *answer)
+{
+    int64_t now = clock_mono_ns();
+
+    for (unsigned i = 0; reserved(ask) && i < ask->count; i++) {
+        const struct limits_unit *u = &ask->units[i];
+        int64_t tat = *buckets_tat_ns(l->reserved, name_of(l, u->class, u->id, "", 0));
+
+        answer->left[i].remaining = gcra_remaining(tat, &l->rates[u->class].shared, now);
+        answer->left[i].reset_ns = tat > now ? tat - now : 0;
+    }
+}
+
 void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
                            struct limits_answer *answer)
 {
@@ -233,6 +247,7 @@ void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
                ask->nonce != NULL && (!ask->nonce->read || known == NONCES_UNSURE)) {
         answer->verdict = LIMITS_NONCE_UNSURE;
     }
+    limits_show_reserved(l, ask, answer);
     limits_settle(l, ask, answer);
 }
 

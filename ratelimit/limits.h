@@ -130,7 +130,7 @@ struct limits_answer {
     bool local;  /* Redis was not asked or did not answer in time */
     int refused; /* REFUSED: the first unit that did; else -1 */
     unsigned count;
-    struct limits_left left[LIMITS_UNITS_MAX]; /* of each unit; zero for REPLAY and FENCED */
+    struct limits_left left[LIMITS_UNITS_MAX]; /* of each unit; not of REPLAY and FENCED */
 };
 typedef void limits_answer_fn(void *arg, const struct limits_answer *answer);
 

@@ -86,6 +86,9 @@ struct limits {
 /* limits.c: what can be said without Redis. */
 void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
                            struct limits_answer *answer);
+/* What is left of reserved units, which are not in Redis's answer. */
+void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
+                          struct limits_answer *answer);
 /* Counts the verdict; remembers a nonce that passed. */
 void limits_settle(struct limits *l, const struct limits_ask *ask,
                    const struct limits_answer *answer);

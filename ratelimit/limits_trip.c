@@ -13,6 +13,7 @@
 #define MS_NS       1000000
 #define GLUE_MS     250u /* until a connection that does not answer is made anew */
 #define ARGS_MAX    (3 + LIMITS_UNITS_MAX + 1 + 1 + 3 * LIMITS_UNITS_MAX + 5)
+#define TIMER_NS    (2 * MS_NS) /* what a timer is late by, so that the deadline is kept */
 #define LATE_NS     (2 * MS_NS)
 #define RISING_MOST "1000" /* nonces remembered of one key, whatever its window */
 #define KEY_MAX     (LIMITS_ID_MAX + LIMITS_NONCE_MAX + 16)
@@ -26,7 +27,7 @@ static void show_breaker(struct limits *l)
 {
     bool open = l->breaker.state != BREAKER_CLOSED;
 
-    if (open == l->shown_open) {
+    if (open == l->shown_open || l->closing) {
         return;
     }
     l->shown_open = open;
@@ -267,11 +268,14 @@ static bool no_script(const struct redis_reply *reply)
            strncmp(redis_text(reply, &len), "NOSCRIPT", 8) == 0;
 }
 
-static void on_fault(struct limits *l, const struct redis_reply *reply)
+static void on_fault(const struct limits_wait *w, const struct redis_reply *reply)
 {
     size_t len;
 
-    metrics_inc(l->opt.metrics, LIMITS_M_FAULT);
+    metrics_inc(w->limits->opt.metrics, LIMITS_M_FAULT);
+    if (w->trial) {
+        return; /* it was said when the breaker opened, and is tried often */
+    }
     log_warn(
         "ratelimit", "fault", "\"error\":%s,\"next\":\"local limits for this request\"",
         log_json(redis_kind(reply) == REDIS_FAULT ? redis_text(reply, &len) : "not an answer"));
@@ -298,11 +302,12 @@ static void on_reply(void *arg, const struct redis_reply *reply)
         breaker_answered(&l->breaker, w->trial, now);
     } else {
         if (reply != NULL) {
-            on_fault(l, reply);
+            on_fault(w, reply);
         }
         breaker_failed(&l->breaker, w->trial, now);
     }
     if (!w->answered && ok) {
+        limits_show_reserved(l, &w->ask, &answer);
         limits_settle(l, &w->ask, &answer);
         answer_wait(w, &answer);
     } else if (!w->answered) {
@@ -347,7 +352,7 @@ struct limits_wait *trip_send(struct limits *l, const struct limits_ask *ask, li
     }
     w->trial = trial;
     w->sent_ns = now;
-    w->deadline_ns = now + (int64_t)l->config.deadline * MS_NS;
+    w->deadline_ns = now + (int64_t)l->config.deadline * MS_NS - TIMER_NS;
     w->cb = cb;
     w->arg = arg;
     if (!send_script(w, false)) {
@@ -499,6 +504,7 @@ void limits_close(struct limits *l, void (*done)(void *arg), void *arg)
     GW_ASSERT(!l->closing);
     l->closing = true;
     l->ready = false;
+    metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0, 0);
     l->on_closed = done;
     l->on_closed_arg = arg;
     l->to_close = 2;

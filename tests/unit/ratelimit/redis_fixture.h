@@ -36,7 +36,7 @@ static inline void fixture_exec(const struct redis_fixture *f)
     dup2(null, 1);
     dup2(null, 2);
     execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket, "--save", "",
-           "--appendonly", "no", "--dir", f->dir, (char *)NULL);
+           "--enable-debug-command", "local", "--appendonly", "no", "--dir", f->dir, (char *)NULL);
     _exit(127);
 }
 
