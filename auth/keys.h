@@ -29,7 +29,7 @@ struct keys;
 
 struct keys_options {
     struct pg *pg;                         /* borrowed; closed after this */
-    const char *dsn;                       /* for LISTEN; copied */
+    const char *dsn;                       /* for LISTEN; copied; NULL: no LISTEN */
     const char *redis_endpoint;            /* "": none; copied */
     const struct envelope_master *masters; /* borrowed; may be none */
     size_t master_count;

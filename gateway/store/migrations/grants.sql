@@ -13,7 +13,8 @@ DECLARE
         'SELECT, INSERT, UPDATE ON api_keys',
         'SELECT, INSERT, UPDATE ON api_key_use',
         'SELECT, INSERT, DELETE ON admin_nonces',
-        'SELECT, UPDATE ON revocation_epoch'
+        'SELECT, UPDATE ON revocation_epoch',
+        'SELECT, INSERT ON key_events'
     ];
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), writer);

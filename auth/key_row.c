@@ -1,0 +1,220 @@
+#include "auth/key_row.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "auth/key_make.h"
+#include "auth/key_row_sql.h"
+#include "auth/scopes.h"
+
+#define PUBLIC_BYTES 32u
+
+enum column {
+    C_ID,
+    C_ACCOUNT,
+    C_LABEL,
+    C_ALGORITHM,
+    C_STATE,
+    C_SCOPES,
+    C_FLAGS,
+    C_NETS,
+    C_RATE_CLASS,
+    C_NOT_BEFORE,
+    C_NOT_AFTER,
+    C_REVOKED_AT,
+    C_REVOKED_BY,
+    C_REVOKE_REASON,
+    C_CREATED_AT,
+    C_CREATED_BY,
+    C_ROTATED_FROM,
+    C_PUBLIC_KEY
+};
+
+/* --- from PostgreSQL --------------------------------------------------------------------------- */
+
+/* 0 for NULL. */
+static int64_t read_time(const struct pg_reply *r, size_t i, size_t row, size_t column)
+{
+    int64_t us = 0;
+
+    return pg_value_i64(r, i, row, column, &us) ? us * 1000 : 0;
+}
+
+static bool read_row(const struct pg_reply *r, size_t i, size_t row, struct key_row *out)
+{
+    const char *alg = pg_value(r, i, row, C_ALGORITHM, NULL);
+    const char *state = pg_value(r, i, row, C_STATE, NULL);
+    int64_t scopes = 0;
+    int64_t flags = 0;
+
+    *out = (struct key_row){
+        .id = pg_value(r, i, row, C_ID, NULL),
+        .account = pg_value(r, i, row, C_ACCOUNT, NULL),
+        .label = pg_value(r, i, row, C_LABEL, NULL),
+        .ip_allow = pg_value(r, i, row, C_NETS, NULL),
+        .rate_class = pg_value(r, i, row, C_RATE_CLASS, NULL),
+        .not_before_ns = read_time(r, i, row, C_NOT_BEFORE),
+        .not_after_ns = read_time(r, i, row, C_NOT_AFTER),
+        .revoked_at_ns = read_time(r, i, row, C_REVOKED_AT),
+        .revoked_by = pg_value(r, i, row, C_REVOKED_BY, NULL),
+        .revoke_reason = pg_value(r, i, row, C_REVOKE_REASON, NULL),
+        .created_at_ns = read_time(r, i, row, C_CREATED_AT),
+        .created_by = pg_value(r, i, row, C_CREATED_BY, NULL),
+        .rotated_from = pg_value(r, i, row, C_ROTATED_FROM, NULL),
+    };
+    if (out->id == NULL || out->account == NULL || out->label == NULL || out->ip_allow == NULL ||
+        out->rate_class == NULL || out->created_by == NULL || alg == NULL || state == NULL ||
+        !pg_value_i64(r, i, row, C_SCOPES, &scopes) || !pg_value_i64(r, i, row, C_FLAGS, &flags) ||
+        !key_alg_parse(alg, &out->alg) || !key_state_parse(state, &out->state)) {
+        return false;
+    }
+    out->scopes = (uint64_t)scopes;
+    out->flags = (uint64_t)flags;
+    return true;
+}
+
+struct key_row *key_rows_read(const struct pg_reply *reply, size_t i, size_t *count,
+                              struct buf *public_keys)
+{
+    size_t rows = pg_rows(reply, i);
+    struct key_row *out = rows > 0 ? gw_calloc(rows, sizeof *out) : NULL;
+
+    *count = 0;
+    (void)buf_room(public_keys, rows * PUBLIC_BYTES); /* so that it does not move below */
+    for (size_t row = 0; row < rows; row++) {
+        struct key_row *k = &out[*count];
+        size_t at = public_keys->len;
+        size_t len = 0;
+
+        if (!read_row(reply, i, row, k)) {
+            continue; /* of a newer program's making */
+        }
+        if (pg_value(reply, i, row, C_PUBLIC_KEY, &len) != NULL && len == 2 + 2 * PUBLIC_BYTES &&
+            pg_value_bytes(reply, i, row, C_PUBLIC_KEY, public_keys)) {
+            k->public_key = (const uint8_t *)public_keys->data + at;
+        }
+        ++*count;
+    }
+    return out;
+}
+
+struct key_use_row *key_uses_read(const struct pg_reply *reply, size_t i, size_t *count)
+{
+    size_t rows = pg_rows(reply, i);
+    struct key_use_row *out = rows > 0 ? gw_calloc(rows, sizeof *out) : NULL;
+
+    for (size_t row = 0; row < rows; row++) {
+        int64_t uses = 0;
+
+        (void)pg_value_i64(reply, i, row, 4, &uses);
+        out[row] = (struct key_use_row){
+            .key_id = pg_value(reply, i, row, 0, NULL),
+            .last_used_ns = read_time(reply, i, row, 1),
+            .last_ip = pg_value(reply, i, row, 2, NULL),
+            .last_route = pg_value(reply, i, row, 3, NULL),
+            .count = (uint64_t)uses,
+        };
+    }
+    *count = rows;
+    return out;
+}
+
+/* --- to JSON ----------------------------------------------------------------------------------- */
+
+/* Each member but the first puts its comma. */
+static void put_name(struct buf *out, const char *name)
+{
+    buf_printf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",", name);
+}
+
+static void put_text(struct buf *out, const char *name, const char *s)
+{
+    put_name(out, name);
+    if (s != NULL) {
+        buf_json_str(out, s, strlen(s));
+    } else {
+        buf_lit(out, "null");
+    }
+}
+
+static void put_time(struct buf *out, const char *name, int64_t ns)
+{
+    put_name(out, name);
+    if (ns != 0) {
+        buf_putc(out, '"');
+        buf_rfc3339(out, ns, 6);
+        buf_putc(out, '"');
+    } else {
+        buf_lit(out, "null");
+    }
+}
+
+static void put_scopes(struct buf *out, uint64_t scopes)
+{
+    const char *comma = "";
+
+    put_name(out, "scopes");
+    buf_putc(out, '[');
+    for (unsigned bit = 0; bit < SCOPE_COUNT; bit++) {
+        if (scope_has(scopes, (enum auth_scope)bit)) {
+            buf_printf(out, "%s\"%s\"", comma, scope_rows[bit].word);
+            comma = ",";
+        }
+    }
+    buf_putc(out, ']');
+}
+
+static void put_list(struct buf *out, const char *name, const char *words)
+{
+    const char *comma = "";
+
+    put_name(out, name);
+    buf_putc(out, '[');
+    while (*words != '\0') {
+        size_t len = strcspn(words, " ");
+
+        buf_puts(out, comma);
+        buf_json_str(out, words, len);
+        comma = ",";
+        words += len + (words[len] == ' ');
+    }
+    buf_putc(out, ']');
+}
+
+void key_row_json(struct buf *out, const struct key_row *row)
+{
+    char base64[4 * ((PUBLIC_BYTES + 2) / 3) + 1];
+
+    buf_putc(out, '{');
+    put_text(out, "id", row->id);
+    put_text(out, "account", row->account);
+    put_text(out, "label", row->label);
+    put_text(out, "algorithm", key_alg_word(row->alg));
+    put_text(out, "state", key_state_word(row->state));
+    put_scopes(out, row->scopes);
+    put_list(out, "ip_allow", row->ip_allow);
+    put_text(out, "rate_class", row->rate_class);
+    put_time(out, "not_before", row->not_before_ns);
+    put_time(out, "not_after", row->not_after_ns);
+    put_time(out, "revoked_at", row->revoked_at_ns);
+    put_text(out, "revoke_reason", row->revoke_reason);
+    put_time(out, "created_at", row->created_at_ns);
+    put_text(out, "created_by", row->created_by);
+    put_text(out, "rotated_from", row->rotated_from);
+    if (row->public_key != NULL) {
+        key_base64(row->public_key, PUBLIC_BYTES, base64);
+        put_text(out, "public_key", base64);
+    }
+    buf_putc(out, '}');
+}
+
+void key_use_json(struct buf *out, const struct key_use_row *row)
+{
+    buf_putc(out, '{');
+    put_text(out, "key", row->key_id);
+    put_time(out, "last_used_at", row->last_used_ns);
+    put_text(out, "last_ip", row->last_ip);
+    put_text(out, "last_route", row->last_route);
+    put_name(out, "use_count");
+    buf_u64(out, row->count);
+    buf_putc(out, '}');
+}
