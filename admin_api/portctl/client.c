@@ -1,0 +1,278 @@
+#include "admin_api/portctl/client.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <openssl/crypto.h>
+#include "admin_api/portctl/http.h"
+#include "admin_api/portctl/keyfile.h"
+#include "admin_api/portctl/problem.h"
+#include "admin_api/portctl/table.h"
+#include "admin_api/portctl/text.h"
+#include "gateway/runtime/clock.h"
+#include "gateway/runtime/json.h"
+
+#define DEPTH_MAX 16u
+#define TYPE      "application/json"
+
+struct client {
+    const struct settings *settings;
+    const char *command;
+    struct buf authority;
+    struct sign_key key;
+    bool loaded;
+};
+
+struct client *client_create(const struct settings *s, const char *command, enum portctl_exit *code)
+{
+    struct client *c = gw_calloc(1, sizeof *c);
+    struct buf why = {0};
+
+    c->settings = s;
+    c->command = command;
+    *code = PORTCTL_DONE;
+    if (s->url == NULL) {
+        say("where is the admin API?");
+        say_next("give --url https://HOST:PORT, ADMIN_URL, or --env var/up.env");
+        *code = PORTCTL_USAGE;
+    } else if (!http_authority(s->url, &c->authority, &why)) {
+        say("%s", buf_cstr(&why));
+        say_next("correct --url or ADMIN_URL");
+        *code = PORTCTL_USAGE;
+    }
+    buf_fini(&why);
+    if (*code != PORTCTL_DONE) {
+        client_destroy(&c);
+    }
+    return c;
+}
+
+void client_destroy(struct client **cp)
+{
+    struct client *c = *cp;
+
+    *cp = NULL;
+    keyfile_wipe(&c->key);
+    buf_fini(&c->authority);
+    free(c);
+}
+
+const struct settings *client_settings(const struct client *c)
+{
+    return c->settings;
+}
+
+/* Not before it is needed: `time` asks unsigned. */
+static enum portctl_exit load_key(struct client *c)
+{
+    const struct settings *s = c->settings;
+    struct buf why = {0};
+
+    if (c->loaded) {
+        return PORTCTL_DONE;
+    }
+    if (s->key_file == NULL || s->key_id == NULL) {
+        say("%s is missing: every request but time is signed",
+            s->key_file == NULL ? "--key-file (ADMIN_KEY_FILE)" : "--key-id (ADMIN_KEY_ID)");
+        say_next("give it; an administrator issues keys with: portctl key new");
+        return PORTCTL_USAGE;
+    }
+    c->loaded = keyfile_load(s->key_file, &c->key, &why);
+    if (!c->loaded) {
+        say("%s", buf_cstr(&why));
+    }
+    buf_fini(&why);
+    return c->loaded ? PORTCTL_DONE : PORTCTL_AUTH;
+}
+
+/* Lines of the head, and the memory they lie in. */
+struct head {
+    struct buf host;
+    struct sign_fields fields;
+    char digest[128];
+    char input[600];
+    char value[160];
+};
+
+static struct auth_text text_of(const char *s)
+{
+    return (struct auth_text){s, strlen(s)};
+}
+
+static enum portctl_exit sign_head(struct client *c, const struct call *call, struct auth_text body,
+                                   struct head *h)
+{
+    char nonce[25];
+    const struct sign_request request = {
+        .method = text_of(call->method),
+        .authority = {c->authority.data, c->authority.len},
+        .target = text_of(call->target),
+        .type = AUTH_TEXT(TYPE),
+        .body = body,
+    };
+    const struct sign_stamp stamp = {c->settings->key_id, nonce, clock_real_ns() / 1000000000};
+    const char *why = sign_nonce(nonce) ? sign_request(&c->key, &request, &stamp, &h->fields)
+                                        : "the system gives no random bytes";
+
+    if (why != NULL) {
+        say("cannot sign the request: %s", why);
+        say_next("check --key-id and --key-file");
+        return PORTCTL_AUTH;
+    }
+    (void)snprintf(h->digest, sizeof h->digest, "Content-Digest: %s", h->fields.content_digest);
+    (void)snprintf(h->input, sizeof h->input, "Signature-Input: %s", h->fields.signature_input);
+    (void)snprintf(h->value, sizeof h->value, "Signature: %s", h->fields.signature);
+    return PORTCTL_DONE;
+}
+
+static void list_head(struct client *c, const struct call *call, struct auth_text body,
+                      struct head *h, struct http_call *http)
+{
+    size_t n = 0;
+
+    buf_printf(&h->host, "Host: %.*s", (int)c->authority.len, c->authority.data);
+    http->lines[n++] = buf_cstr(&h->host);
+    http->lines[n++] = "Accept: " TYPE;
+    http->lines[n++] = "Expect:"; /* no 100-continue */
+    http->lines[n++] = body.len != 0 ? "Content-Type: " TYPE : "Content-Type:";
+    if (!call->is_unsigned) {
+        http->lines[n++] = h->input;
+        http->lines[n++] = h->value;
+        if (body.len != 0) {
+            http->lines[n++] = h->digest;
+        }
+    }
+    GW_ASSERT(n < HTTP_LINES_MAX);
+}
+
+static enum portctl_exit unreachable(struct client *c, const struct call *call,
+                                     enum http_result result, const char *why, struct answer *a)
+{
+    bool change = strcmp(call->method, "GET") != 0;
+
+    if (result == HTTP_TLS) {
+        say("no trusted TLS connection to %s: %s", c->settings->url, why);
+        say_next("give the CA that signed its certificate: --ca FILE or PORTCTL_CA "
+                 "(of ./up: var/tls/ca.pem)");
+    } else if (result == HTTP_LOST && change) {
+        a->doubtful = true;
+        say("no whole answer from %s: %s", c->settings->url, why);
+        say_next("the change may have been made: look before you repeat it");
+    } else {
+        say("cannot reach %s: %s", c->settings->url, why);
+        say_next("check that the gateway runs and that --url is its admin address");
+    }
+    return PORTCTL_UNREACHABLE;
+}
+
+static enum portctl_exit judge(struct client *c, const struct call *call,
+                               const struct http_reply *reply, struct answer *a)
+{
+    struct buf text = {0};
+    enum portctl_exit code = PORTCTL_DONE;
+    struct problem p = {.status = reply->status,
+                        .command = c->command,
+                        .key_id = call->is_unsigned ? NULL : c->settings->key_id,
+                        .now_s = clock_real_ns() / 1000000000,
+                        .date_s = reply->date_s};
+
+    a->status = reply->status;
+    a->root = json_parse_strict(a->text.data, a->text.len, DEPTH_MAX);
+    if (reply->status >= 200 && reply->status < 300 && json_is_object(a->root)) {
+        if (reply->status == 202) {
+            say("accepted, but not yet in force everywhere");
+        }
+        return PORTCTL_DONE;
+    }
+    a->doubtful = strcmp(call->method, "GET") != 0 && (reply->status < 300 || reply->status >= 500);
+    if (call->quiet_403 && reply->status == 403) {
+        return PORTCTL_REFUSED;
+    }
+    p.root = json_is_object(a->root) ? a->root : NULL;
+    code = problem_put(&p, &text);
+    fputs(buf_cstr(&text), stderr);
+    buf_fini(&text);
+    /* a script that asked for JSON gets the problem too */
+    if (c->settings->json && p.root != NULL) {
+        (void)fwrite(a->text.data, 1, a->text.len, stdout);
+        fputc('\n', stdout);
+    }
+    return code;
+}
+
+static enum portctl_exit perform(struct client *c, const struct call *call, struct auth_text body,
+                                 struct answer *a)
+{
+    struct head h = {0};
+    struct buf url = {0};
+    char why[HTTP_WHY_MAX];
+    struct http_call http = {.method = call->method,
+                             .body = body,
+                             .ca = c->settings->ca,
+                             .timeout_s = c->settings->timeout_s};
+    struct http_reply reply = {0};
+    enum http_result result;
+    enum portctl_exit code = call->is_unsigned ? PORTCTL_DONE : sign_head(c, call, body, &h);
+
+    if (code != PORTCTL_DONE) {
+        return code;
+    }
+    list_head(c, call, body, &h, &http);
+    buf_printf(&url, "https://%.*s%s", (int)c->authority.len, c->authority.data, call->target);
+    http.url = buf_cstr(&url);
+    if (c->settings->verbose) {
+        fprintf(stderr, "> %s %s%s%s\n", call->method, http.url,
+                call->is_unsigned ? "" : " signed by ",
+                call->is_unsigned ? "" : c->settings->key_id);
+    }
+    a->sent_ns = clock_real_ns();
+    result = http_send(&http, &reply, why);
+    a->took_ns = clock_real_ns() - a->sent_ns;
+    a->text = reply.body;
+    if (c->settings->verbose) {
+        fprintf(stderr, "< %ld, %zu bytes after %" PRId64 " ms\n", reply.status, reply.body.len,
+                reply.took_us / 1000);
+    }
+    code =
+        result == HTTP_ANSWERED ? judge(c, call, &reply, a) : unreachable(c, call, result, why, a);
+    buf_fini(&h.host);
+    buf_fini(&url);
+    return code;
+}
+
+enum portctl_exit client_call(struct client *c, const struct call *call, struct answer *a)
+{
+    char *body = call->body != NULL ? json_dumps(call->body, JSON_COMPACT) : NULL;
+    enum portctl_exit code = call->is_unsigned ? PORTCTL_DONE : load_key(c);
+
+    *a = (struct answer){0};
+    GW_ASSERT(call->body == NULL || body != NULL);
+    json_decref(call->body);
+    if (code == PORTCTL_DONE) {
+        code = perform(c, call, body != NULL ? text_of(body) : (struct auth_text){0}, a);
+    }
+    free(body);
+    return code;
+}
+
+void answer_fini(struct answer *a)
+{
+    json_decref(a->root);
+    if (a->text.data != NULL) {
+        OPENSSL_cleanse(a->text.data, a->text.cap); /* it may hold a secret */
+    }
+    buf_fini(&a->text);
+    *a = (struct answer){0};
+}
+
+json_t *answer_object(const struct answer *a, const char *name)
+{
+    json_t *o = json_object_get(a->root, name);
+
+    if (!json_is_object(o)) {
+        say("the answer has no \"%s\"", name);
+        say_next("check that portctl (" GW_VERSION ") and the gateway are of the same version");
+        return NULL;
+    }
+    return o;
+}

@@ -1,0 +1,123 @@
+/* The table of commands. A new command is a row, its options and a handler; parsing, help and
+ * completion follow. */
+#include "admin_api/portctl/handlers.h"
+#include "auth/scopes.h"
+
+#define SCOPE_WORD(sym, bit, word, admin, help) word " "
+#define ALGORITHMS                              "ed25519 hmac-sha256 hmac-sha512-kraken"
+#define STATES                                  "active pending expired revoked disabled"
+#define REASON                                  "why, for the audit log"
+#define TICKET                                  "number of the ticket, for the audit log"
+#define OUT_HELP                                                                                   \
+    "new file (mode 0600) for the private key or secret; one that exists is not touched"
+
+/* clang-format off */
+const struct opt global_options[] = {
+    {"url",      "URL",  "admin address, https://HOST:PORT (ADMIN_URL)", NULL, 0, '\0'},
+    {"key-file", "FILE", "key to sign with: PEM (Ed25519) or a line hmac-sha256:BASE64 (ADMIN_KEY_FILE)",
+                                                               NULL, OPT_FILE, '\0'},
+    {"key-id",   "ID",   "its id (ADMIN_KEY_ID)",                    NULL, 0, '\0'},
+    {"ca",       "FILE", "trust these CA certificates and no others (PORTCTL_CA)", NULL, OPT_FILE, '\0'},
+    {"env",      "FILE", "read the settings from lines KEY=VALUE, such as var/up.env", NULL, OPT_FILE, '\0'},
+    {"json",     NULL,   "print the server's JSON as it is",         NULL, 0, '\0'},
+    {"timeout",  "S",    "seconds to wait for an answer (10)",       NULL, 0, '\0'},
+    {"verbose",  NULL,   "show requests and times, never a secret",  NULL, 0, 'v'},
+    {"help",     NULL,   "this, or that of a command",               NULL, 0, 'h'},
+    {"version",  NULL,   "print the version",                        NULL, 0, '\0'},
+    {0},
+};
+
+static const struct opt new_options[] = {
+    {"account",    "ACCOUNT", "who the key belongs to",              NULL, OPT_REQUIRED, '\0'},
+    {"label",      "TEXT",    "what people call it",                 NULL, OPT_REQUIRED, '\0'},
+    {"scope",      "WORD",    "what it may do; repeatable",          AUTH_SCOPES(SCOPE_WORD), OPT_REPEAT, '\0'},
+    {"ip",         "NETWORK", "an address or network it is accepted from; repeatable", NULL, OPT_REPEAT, '\0'},
+    {"rate-class", "CLASS",   "row of the rate limits (default)",    NULL, 0, '\0'},
+    {"not-before", "TIME",    "accepted from then on: RFC 3339, or 24h, 7d from now", NULL, 0, '\0'},
+    {"not-after",  "TIME",    "and until before then",               NULL, 0, '\0'},
+    {"algorithm",  "NAME",    "kind of key (ed25519)",               ALGORITHMS, OPT_STRICT, '\0'},
+    {"out",        "FILE",    OUT_HELP,                              NULL, OPT_FILE, '\0'},
+    {"reason",     "TEXT",    REASON,                                NULL, OPT_REQUIRED, '\0'},
+    {"ticket",     "ID",      TICKET,                                NULL, 0, '\0'},
+    {0},
+};
+static const struct opt list_options[] = {
+    {"account", "ACCOUNT", "only its keys",       NULL,   0,          '\0'},
+    {"state",   "STATE",   "only keys in it",     STATES, OPT_STRICT, '\0'},
+    {0},
+};
+static const struct opt rotate_options[] = {
+    {"overlap", "TIME", "how long the old key stays good: 90s, 15m, 24h, 7d (24h)", NULL, 0, '\0'},
+    {"out",     "FILE", OUT_HELP,                 NULL,   OPT_FILE,     '\0'},
+    {"reason",  "TEXT", REASON,                   NULL,   OPT_REQUIRED, '\0'},
+    {0},
+};
+static const struct opt revoke_options[] = {
+    {"reason", "TEXT",  REASON,                   NULL,   OPT_REQUIRED, '\0'},
+    {"ticket", "ID",    TICKET,                   NULL,   0,            '\0'},
+    {"yes",    NULL,    "do not ask, for programs", NULL, 0,            '\0'},
+    {0},
+};
+static const struct opt limits_options[] = {
+    {"rate-class", "CLASS", "row of the rate limits", NULL, OPT_REQUIRED, '\0'},
+    {"reason",     "TEXT",  REASON,                   NULL, OPT_REQUIRED, '\0'},
+    {0},
+};
+
+const struct command commands[] = {
+    {"key new", "", "issue a key",
+     "An Ed25519 pair is made on this machine and only its public half is sent. With --algorithm\n"
+     "hmac-sha256 or hmac-sha512-kraken (for clients of that scheme) the server makes the secret and\n"
+     "shows it once: it goes into --out, or onto the terminal.",
+     "portctl key new --account ops --label laptop --scope keys.read --ip 10.0.0.0/8 \\\n"
+     "    --not-after 90d --reason 'new operator' --out ops.pem\n"
+     "portctl key new --account mm1 --label feed --scope market --algorithm hmac-sha512-kraken \\\n"
+     "    --reason onboarding --ticket OPS-7",
+     new_options, 0, 0, key_new, false},
+    {"key list", "", "list keys",
+     NULL,
+     "portctl key list --account mm1 --state active\n"
+     "portctl --json key list | jq -r '.keys[].id'",
+     list_options, 0, 0, key_list, false},
+    {"key show", "ID", "show all of one key but its secret",
+     NULL,
+     "portctl key show ops-laptop",
+     NULL, 1, 1, key_show, false},
+    {"key rotate", "ID", "issue a successor of a key; the old one stays good for a while",
+     "The successor has the same owner, scopes, addresses and limits. An Ed25519 pair is made on this\n"
+     "machine, as for key new.",
+     "portctl key rotate ops-laptop --overlap 24h --reason yearly --out ops-2.pem",
+     rotate_options, 1, 1, key_rotate, false},
+    {"key revoke", "ID", "end a key at once and for good",
+     "On a terminal the id must be typed again; elsewhere --yes is needed.",
+     "portctl key revoke ops-laptop --reason 'laptop lost' --ticket OPS-9\n"
+     "portctl key revoke ops-laptop --reason 'laptop lost' --yes",
+     revoke_options, 1, 1, key_revoke, false},
+    {"key limits", "ID", "give a key another row of the rate limits",
+     NULL,
+     "portctl key limits mm1-feed --rate-class mm --reason 'signed the agreement'",
+     limits_options, 1, 1, key_limits, false},
+    {"key usage", "ID", "when, from where and for what a key was used last",
+     NULL,
+     "portctl key usage mm1-feed",
+     NULL, 1, 1, key_usage, false},
+    {"ws-token", "", "obtain a token for private WebSocket channels; printed alone on stdout",
+     NULL,
+     "TOKEN=$(portctl ws-token)",
+     NULL, 0, 0, ws_token, false},
+    {"time", "", "the server's time and how far this clock is from it; needs no key",
+     NULL,
+     "portctl --url https://localhost:8445 --ca var/tls/ca.pem time",
+     NULL, 0, 0, server_time, false},
+    {"completion", "bash|zsh", "print the completion of a shell",
+     NULL,
+     "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"
+     "portctl completion zsh > ~/.zfunc/_portctl    # a folder of $fpath",
+     NULL, 1, 1, completion_command, true},
+    {"help", "[COMMAND]", "help on a command",
+     NULL,
+     "portctl help key new",
+     NULL, 0, 2, help_command, true},
+    {0},
+};
+/* clang-format on */

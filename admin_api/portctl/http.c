@@ -1,0 +1,178 @@
+#include "admin_api/portctl/http.h"
+
+#include <stdio.h>
+#include <curl/curl.h>
+
+bool http_setup(void)
+{
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
+void http_fini(void)
+{
+    curl_global_cleanup();
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *user)
+{
+    struct http_reply *r = user;
+
+    if (size * count > HTTP_REPLY_MAX - r->body.len) {
+        return 0;
+    }
+    buf_append(&r->body, data, size * count);
+    return size * count;
+}
+
+static size_t take_head(char *data, size_t size, size_t count, void *user)
+{
+    static const char name[] = "date:";
+    struct http_reply *r = user;
+    struct auth_text line = {data, size * count};
+    char value[64];
+
+    if (line.len > sizeof name && line.len - sizeof name < sizeof value &&
+        auth_text_is_name((struct auth_text){data, sizeof name - 1}, name, sizeof name - 1)) {
+        (void)snprintf(value, sizeof value, "%.*s", (int)(line.len - sizeof name + 1),
+                       data + sizeof name - 1);
+        r->date_s = (int64_t)curl_getdate(value, NULL);
+    }
+    return size * count;
+}
+
+static enum http_result judge(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return HTTP_ANSWERED;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_NOT_SENT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+        return HTTP_TLS;
+    default:
+        return HTTP_LOST;
+    }
+}
+
+static struct curl_slist *head_of(const struct http_call *call)
+{
+    struct curl_slist *head = NULL;
+
+    for (size_t i = 0; i < HTTP_LINES_MAX && call->lines[i] != NULL; i++) {
+        struct curl_slist *longer = curl_slist_append(head, call->lines[i]);
+
+        GW_ASSERT(longer != NULL);
+        head = longer;
+    }
+    return head;
+}
+
+static void set_options(CURL *h, const struct http_call *call, struct curl_slist *head,
+                        struct http_reply *reply, char *why)
+{
+    curl_easy_setopt(h, CURLOPT_URL, call->url);
+    curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(h, CURLOPT_PROXY, "");
+    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(h, CURLOPT_TIMEOUT, (long)call->timeout_s);
+    curl_easy_setopt(h, CURLOPT_USERAGENT, "portctl/" GW_VERSION);
+    curl_easy_setopt(h, CURLOPT_HTTPHEADER, head);
+    curl_easy_setopt(h, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(h, CURLOPT_WRITEDATA, reply);
+    curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, take_head);
+    curl_easy_setopt(h, CURLOPT_HEADERDATA, reply);
+    if (call->ca != NULL) {
+        curl_easy_setopt(h, CURLOPT_CAINFO, call->ca);
+        curl_easy_setopt(h, CURLOPT_CAPATH, NULL); /* else the system's are trusted beside it */
+    }
+    if (strcmp(call->method, "GET") != 0) {
+        curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, call->method);
+        curl_easy_setopt(h, CURLOPT_POSTFIELDS, call->body.len != 0 ? call->body.s : "");
+        curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)call->body.len);
+    }
+}
+
+enum http_result http_send(const struct http_call *call, struct http_reply *reply, char *why)
+{
+    CURL *h = curl_easy_init();
+    struct curl_slist *head = head_of(call);
+    curl_off_t connected_us = 0;
+    enum http_result result;
+    CURLcode code;
+
+    GW_ASSERT(h != NULL);
+    why[0] = '\0';
+    reply->status = 0;
+    reply->date_s = -1;
+    set_options(h, call, head, reply, why);
+    code = curl_easy_perform(h);
+    result = judge(code);
+    if (code != CURLE_OK && why[0] == '\0') {
+        (void)snprintf(why, HTTP_WHY_MAX, "%s", curl_easy_strerror(code));
+    }
+    (void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &reply->status);
+    (void)curl_easy_getinfo(h, CURLINFO_TOTAL_TIME_T, &reply->took_us);
+    (void)curl_easy_getinfo(h, CURLINFO_APPCONNECT_TIME_T, &connected_us);
+    if (result == HTTP_LOST && connected_us == 0) {
+        result = HTTP_NOT_SENT; /* timed out before there was anything to send over */
+    }
+    curl_slist_free_all(head);
+    curl_easy_cleanup(h);
+    return result;
+}
+
+/* The part of U, or NULL; the caller gives it to curl_free(). */
+static char *part(CURLU *u, CURLUPart what)
+{
+    char *text = NULL;
+
+    return curl_url_get(u, what, &text, 0) == CURLUE_OK ? text : NULL;
+}
+
+bool http_authority(const char *url, struct buf *authority, struct buf *why)
+{
+    static const CURLUPart none[] = {CURLUPART_USER, CURLUPART_QUERY, CURLUPART_FRAGMENT};
+    CURLU *u = curl_url();
+    bool ok = u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK;
+    char *scheme = ok ? part(u, CURLUPART_SCHEME) : NULL;
+    char *host = ok ? part(u, CURLUPART_HOST) : NULL;
+    char *port = ok ? part(u, CURLUPART_PORT) : NULL;
+    char *path = ok ? part(u, CURLUPART_PATH) : NULL;
+
+    ok = scheme != NULL && host != NULL && strcmp(scheme, "https") == 0 &&
+         (path == NULL || strcmp(path, "/") == 0);
+    for (size_t i = 0; ok && i < GW_LEN(none); i++) {
+        char *text = part(u, none[i]);
+
+        ok = text == NULL;
+        curl_free(text);
+    }
+    if (ok) {
+        buf_puts(authority, host);
+        if (port != NULL && strcmp(port, "443") != 0) {
+            buf_printf(authority, ":%s", port);
+        }
+    } else {
+        buf_printf(why,
+                   "%s is not the address of an admin API; it looks like "
+                   "https://localhost:8445",
+                   url);
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_url_cleanup(u);
+    return ok;
+}

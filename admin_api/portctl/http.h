@@ -1,0 +1,46 @@
+/* admin_api/portctl/http.h - one HTTPS request by libcurl.
+ * Why: the only place that knows libcurl. What is signed is what is sent: HTTP/1.1, the target as
+ * it was given, no redirects, no proxy; TLS 1.2 or later and always verified.
+ * Owner: the caller; reply.body is ended with buf_fini(). */
+#ifndef ADMIN_API_PORTCTL_HTTP_H
+#define ADMIN_API_PORTCTL_HTTP_H
+#include "auth/text.h"
+#include "gateway/base/buf.h"
+
+#define HTTP_REPLY_MAX (16u << 20)
+#define HTTP_WHY_MAX   256u
+#define HTTP_LINES_MAX 8u
+
+enum http_result {
+    HTTP_ANSWERED,
+    HTTP_NOT_SENT, /* no connection */
+    HTTP_TLS,      /* no connection that can be trusted */
+    HTTP_LOST,     /* it was sent, maybe; what became of it is not known */
+};
+
+struct http_call {
+    const char *method;
+    const char *url;                   /* whole */
+    const char *lines[HTTP_LINES_MAX]; /* header fields, "Name: value"; up to a NULL */
+    struct auth_text body;
+    const char *ca; /* NULL: what the system trusts */
+    unsigned timeout_s;
+};
+
+struct http_reply {
+    long status;
+    int64_t date_s; /* Date of the answer, -1: none */
+    int64_t took_us;
+    struct buf body;
+};
+
+/* Once, before anything else; and at the end. */
+bool http_setup(void);
+void http_fini(void);
+/* WHY has HTTP_WHY_MAX bytes. */
+GW_MUSTCHECK
+enum http_result http_send(const struct http_call *call, struct http_reply *reply, char *why);
+/* Host, and port if it is not 443, of an URL with nothing else in it; false: WHY says. */
+GW_MUSTCHECK
+bool http_authority(const char *url, struct buf *authority, struct buf *why);
+#endif

@@ -1,0 +1,337 @@
+/* Commands on keys that make no key material. */
+#include "admin_api/portctl/handlers.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "admin_api/portctl/table.h"
+#include "admin_api/portctl/text.h"
+
+void print_buf(struct buf *out)
+{
+    (void)fwrite(out->data, 1, out->len, stdout);
+    buf_fini(out);
+}
+
+void print_json(const struct answer *a)
+{
+    (void)fwrite(a->text.data, 1, a->text.len, stdout);
+    if (a->text.len == 0 || a->text.data[a->text.len - 1] != '\n') {
+        fputc('\n', stdout);
+    }
+}
+
+void key_target(struct buf *out, const char *id, const char *tail)
+{
+    buf_lit(out, "/v1/keys/");
+    put_segment(out, id);
+    buf_puts(out, tail);
+}
+
+enum kind { PLAIN, TIME, WORDS };
+struct field {
+    const char *title;
+    const char *member;
+    enum kind kind;
+};
+
+static void put_words(struct buf *out, const json_t *list)
+{
+    size_t i;
+    const json_t *v;
+
+    json_array_foreach(list, i, v)
+    {
+        if (i != 0) {
+            buf_putc(out, ' ');
+        }
+        buf_puts(out, json_is_string(v) ? json_string_value(v) : "?");
+    }
+}
+
+static void put_field(struct buf *out, const json_t *object, const struct field *f)
+{
+    const json_t *v = json_object_get(object, f->member);
+
+    if (json_is_array(v)) {
+        put_words(out, v);
+    } else if (json_is_string(v) && f->kind == TIME) {
+        put_time(out, json_string_value(v));
+    } else if (json_is_string(v)) {
+        buf_puts(out, json_string_value(v));
+    } else if (json_is_integer(v)) {
+        buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    }
+}
+
+static void add_field(struct table *t, const json_t *object, const struct field *f)
+{
+    struct buf text = {0};
+
+    put_field(&text, object, f);
+    table_cell(t, buf_cstr(&text));
+    buf_fini(&text);
+}
+
+/* One object, a line a field. */
+static void print_fields(const json_t *object, const struct field *fields, size_t count,
+                         const char *secret)
+{
+    struct table t;
+    struct buf out = {0};
+
+    table_init(&t, 2, NULL);
+    for (size_t i = 0; i < count; i++) {
+        table_cell(&t, fields[i].title);
+        add_field(&t, object, &fields[i]);
+    }
+    if (secret != NULL) {
+        table_cell(&t, "secret");
+        table_cell(&t, secret);
+    }
+    table_print(&t, &out);
+    table_fini(&t);
+    print_buf(&out);
+}
+
+static const struct field key_fields[] = {
+    {"id", "id", PLAIN},
+    {"account", "account", PLAIN},
+    {"label", "label", PLAIN},
+    {"state", "state", PLAIN},
+    {"algorithm", "algorithm", PLAIN},
+    {"public key", "public_key", PLAIN},
+    {"scopes", "scopes", WORDS},
+    {"addresses", "ip_allow", WORDS},
+    {"rate class", "rate_class", PLAIN},
+    {"not before", "not_before", TIME},
+    {"not after", "not_after", TIME},
+    {"created", "created_at", TIME},
+    {"created by", "created_by", PLAIN},
+    {"rotated from", "rotated_from", PLAIN},
+    {"revoked", "revoked_at", TIME},
+    {"because", "revoke_reason", PLAIN},
+};
+
+void key_print(const json_t *key, const char *secret)
+{
+    print_fields(key, key_fields, GW_LEN(key_fields), secret);
+}
+
+static void print_list(const json_t *keys)
+{
+    static const struct field columns[] = {
+        {"ID", "id", PLAIN},
+        {"ACCOUNT", "account", PLAIN},
+        {"LABEL", "label", PLAIN},
+        {"STATE", "state", PLAIN},
+        {"ALGORITHM", "algorithm", PLAIN},
+        {"CLASS", "rate_class", PLAIN},
+        {"NOT AFTER", "not_after", TIME},
+        {"SCOPES", "scopes", WORDS},
+    };
+    const char *titles[GW_LEN(columns)];
+    struct table t;
+    struct buf out = {0};
+    size_t i;
+    const json_t *key;
+
+    for (i = 0; i < GW_LEN(columns); i++) {
+        titles[i] = columns[i].title;
+    }
+    table_init(&t, GW_LEN(columns), titles);
+    json_array_foreach(keys, i, key)
+    {
+        for (size_t k = 0; k < GW_LEN(columns); k++) {
+            add_field(&t, key, &columns[k]);
+        }
+    }
+    table_print(&t, &out);
+    table_fini(&t);
+    if (out.len == 0) {
+        say("no such keys");
+    }
+    print_buf(&out);
+}
+
+enum portctl_exit key_list(struct client *c, const struct args *args)
+{
+    static const char *const filters[] = {"account", "state"};
+    struct buf target = {0};
+    struct answer a;
+    enum portctl_exit code;
+    char lead = '?';
+
+    buf_lit(&target, "/v1/keys");
+    for (size_t i = 0; i < GW_LEN(filters); i++) {
+        const char *value = args_get(args, filters[i]);
+
+        if (value != NULL) {
+            buf_printf(&target, "%c%s=", lead, filters[i]);
+            put_segment(&target, value);
+            lead = '&';
+        }
+    }
+    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &a);
+    if (code == PORTCTL_DONE && client_settings(c)->json) {
+        print_json(&a);
+    } else if (code == PORTCTL_DONE && json_is_array(json_object_get(a.root, "keys"))) {
+        print_list(json_object_get(a.root, "keys"));
+    } else if (code == PORTCTL_DONE) {
+        say("the answer has no \"keys\"");
+        code = PORTCTL_REFUSED;
+    }
+    answer_fini(&a);
+    buf_fini(&target);
+    return code;
+}
+
+/* A call about the key that the line names; prints the object NAME of the answer. */
+static enum portctl_exit about_key(struct client *c, const struct args *args, const char *method,
+                                   const char *tail, json_t *body, const char *name)
+{
+    static const struct field usage_fields[] = {
+        {"last used", "last_used_at", TIME},
+        {"from", "last_ip", PLAIN},
+        {"for", "last_route", PLAIN},
+        {"times", "use_count", PLAIN},
+    };
+    struct buf target = {0};
+    struct answer a;
+    enum portctl_exit code;
+    const json_t *object;
+
+    key_target(&target, args->words[0], tail);
+    code = client_call(
+        c, &(struct call){.method = method, .target = buf_cstr(&target), .body = body}, &a);
+    if (code == PORTCTL_DONE && client_settings(c)->json) {
+        print_json(&a);
+    } else if (code == PORTCTL_DONE && (object = answer_object(&a, name)) == NULL) {
+        code = PORTCTL_REFUSED;
+    } else if (code == PORTCTL_DONE && strcmp(name, "usage") == 0) {
+        print_fields(object, usage_fields, GW_LEN(usage_fields), NULL);
+    } else if (code == PORTCTL_DONE) {
+        key_print(object, NULL);
+    }
+    answer_fini(&a);
+    buf_fini(&target);
+    return code;
+}
+
+enum portctl_exit key_show(struct client *c, const struct args *args)
+{
+    return about_key(c, args, "GET", "", NULL, "key");
+}
+
+enum portctl_exit key_usage(struct client *c, const struct args *args)
+{
+    return about_key(c, args, "GET", "/usage", NULL, "usage");
+}
+
+enum portctl_exit key_limits(struct client *c, const struct args *args)
+{
+    json_t *body = json_pack("{s:s, s:s}", "rate_class", args_get(args, "rate-class"), "reason",
+                             args_get(args, "reason"));
+
+    if (body == NULL) {
+        say("what is sent must be UTF-8");
+        return PORTCTL_USAGE;
+    }
+    return about_key(c, args, "PUT", "/limits", body, "key");
+}
+
+bool typed(FILE *in, const char *word)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n = getline(&line, &cap, in);
+    bool same;
+
+    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) {
+        n--;
+    }
+    same = n > 0 && (size_t)n == strlen(word) && memcmp(line, word, (size_t)n) == 0;
+    free(line);
+    return same;
+}
+
+/* Shows on stderr what will be gone, as far as the caller may see it. */
+static enum portctl_exit preview(struct client *c, const char *id)
+{
+    struct buf target = {0};
+    struct buf line = {0};
+    struct answer a;
+    enum portctl_exit code;
+    const json_t *key;
+
+    key_target(&target, id, "");
+    code = client_call(
+        c, &(struct call){.method = "GET", .target = buf_cstr(&target), .quiet_403 = true}, &a);
+    key = json_object_get(a.root, "key");
+    if (code == PORTCTL_DONE && json_is_object(key)) {
+        static const struct field shown[] = {
+            {"account", "account", PLAIN}, {"label", "label", PLAIN}, {"state", "state", PLAIN}};
+
+        for (size_t i = 0; i < GW_LEN(shown); i++) {
+            struct buf text = {0};
+
+            put_field(&text, key, &shown[i]);
+            buf_printf(&line, "%s%s ", i != 0 ? ", " : "", shown[i].title);
+            table_clean(&line, text.data, text.len);
+            buf_fini(&text);
+        }
+        fprintf(stderr, "%s\n", buf_cstr(&line));
+    }
+    if (a.status == 403) {
+        code = PORTCTL_DONE;
+    }
+    answer_fini(&a);
+    buf_fini(&line);
+    buf_fini(&target);
+    return code;
+}
+
+static enum portctl_exit confirm(struct client *c, const char *id)
+{
+    const char *own = client_settings(c)->key_id;
+    enum portctl_exit code;
+
+    if (isatty(STDIN_FILENO) == 0) {
+        say("a key is revoked for good, and there is no terminal to confirm it on");
+        say_next("add --yes when you are sure");
+        return PORTCTL_USAGE;
+    }
+    code = preview(c, id);
+    if (code != PORTCTL_DONE) {
+        return code;
+    }
+    if (own != NULL && strcmp(own, id) == 0) {
+        fputs("This is the key that you sign with.\n", stderr);
+    }
+    fprintf(stderr, "Revoking is for good. Type the id %s to go on: ", id);
+    if (!typed(stdin, id)) {
+        say("that is not the id: nothing was done");
+        return PORTCTL_USAGE;
+    }
+    return PORTCTL_DONE;
+}
+
+enum portctl_exit key_revoke(struct client *c, const struct args *args)
+{
+    const char *ticket = args_get(args, "ticket");
+    json_t *body = json_pack("{s:s, s:s*}", "reason", args_get(args, "reason"), "ticket", ticket);
+    enum portctl_exit code = PORTCTL_DONE;
+
+    if (body == NULL) {
+        say("what is sent must be UTF-8");
+        return PORTCTL_USAGE;
+    }
+    if (args_get(args, "yes") == NULL) {
+        code = confirm(c, args->words[0]);
+    }
+    if (code != PORTCTL_DONE) {
+        json_decref(body);
+        return code;
+    }
+    return about_key(c, args, "POST", "/revoke", body, "key");
+}
