@@ -14,27 +14,15 @@
     " WHEN a.disabled_at IS NOT NULL THEN 'disabled'"                                              \
     " WHEN k.not_after <= now() THEN 'expired'"                                                    \
     " WHEN k.not_before > now() THEN 'pending' ELSE 'active' END"
+/* clang-format off */
 #define KEY_ROW_SQL                                                                                \
     "SELECT k.id, k.account, k.label, k.algorithm, " KEY_STATE_SQL ", k.scopes, k.flags,"          \
-    " array_to_string(k.ip_allow, ' '), k.rate_class, " KEY_MICROS(                                \
-        "k.not_before") ","                                                                        \
-                        " CASE WHEN k.not_after IS NOT NULL THEN " KEY_MICROS(                     \
-                            "k.not_after") " END,"                                                 \
-                                           " CASE WHEN k.revoked_at IS NOT NULL THEN " KEY_MICROS( \
-                                               "k.revoked_at") " END,"                             \
-                                                               " k.revoked_by, "                   \
-                                                               "k.revoke_reason, " KEY_MICROS(     \
-                                                                   "k.created_at") ", "            \
-                                                                                   "k.created_by," \
-                                                                                   " k.rotated_"   \
-                                                                                   "from, "        \
-                                                                                   "k.public_key " \
-                                                                                   "FROM "         \
-                                                                                   "api_keys k "   \
-                                                                                   "JOIN "         \
-                                                                                   "accounts a "   \
-                                                                                   "ON a.id = "    \
-                                                                                   "k.account"
+    " array_to_string(k.ip_allow, ' '), k.rate_class, " KEY_MICROS("k.not_before") ","             \
+    " CASE WHEN k.not_after IS NOT NULL THEN " KEY_MICROS("k.not_after") " END,"                   \
+    " CASE WHEN k.revoked_at IS NOT NULL THEN " KEY_MICROS("k.revoked_at") " END,"                 \
+    " k.revoked_by, k.revoke_reason, " KEY_MICROS("k.created_at") ", k.created_by,"                \
+    " k.rotated_from, k.public_key FROM api_keys k JOIN accounts a ON a.id = k.account"
+/* clang-format on */
 /* A time parameter in microseconds; NULL stays NULL. */
 #define KEY_TIME_PARAM(n) "'epoch'::timestamptz + " n "::bigint * interval '1 microsecond'"
 

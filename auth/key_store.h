@@ -51,6 +51,8 @@ struct key_store;
 /* MASTERS (borrowed): the newest seals. KEYS hears of each change; may be NULL. */
 struct key_store *key_store_create(struct pg *pg, struct keys *keys,
                                    const struct envelope_master *masters, size_t master_count);
+/* KEYS are about to go away. */
+void key_store_forget_keys(struct key_store *s);
 /* What waits is still answered by PG, so that goes first: pg_close(), then this. */
 void key_store_destroy(struct key_store **sp);
 

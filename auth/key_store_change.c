@@ -1,0 +1,372 @@
+/* auth/key_store_change.c - changes of keys, each a transaction: nonce, account, the change with its
+ * event, then the key as it is now and the epoch. */
+#include <stdio.h>
+#include <string.h>
+#include "auth/key_make.h"
+#include "auth/key_row_sql.h"
+#include "auth/key_store_priv.h"
+#include "gateway/runtime/clock.h"
+
+struct plan {
+    struct pg_statement statements[6];
+    size_t count;
+    struct pg_param nonce[3];
+    struct pg_param account[2];
+    struct pg_param view[2];
+};
+
+#define EVENT_SQL " INSERT INTO key_events (actor, action, key_id, reason, ticket, detail)"
+
+static void add(struct plan *p, int *at, const char *sql, const struct pg_param *params,
+                size_t count)
+{
+    *at = (int)p->count;
+    p->statements[p->count++] =
+        (struct pg_statement){.sql = sql, .params = params, .param_count = count};
+}
+
+static void add_nonce(struct plan *p, struct key_op *op, const struct key_change *change)
+{
+    const struct key_nonce *n = change->nonce;
+
+    if (n != NULL) {
+        p->nonce[0] = pg_text(n->key_id);
+        p->nonce[1] = pg_text(n->nonce);
+        p->nonce[2] = pg_int8(n->expires_ns / 1000);
+        add(p, &op->at_nonce,
+            "INSERT INTO admin_nonces (key_id, nonce, expires_at) VALUES ($1, $2, " KEY_TIME_PARAM(
+                "$3") ")",
+            p->nonce, 3);
+    }
+}
+
+/* And what is to be seen of it: ID, and behind it OLD_ID unless NULL. */
+static bool transact(struct plan *p, struct key_op *op, const char *id, const char *old_id)
+{
+    p->view[0] = pg_text(id);
+    p->view[1] = pg_text(old_id);
+    add(p, &op->at_view,
+        KEY_ROW_SQL " WHERE k.id IN ($1::text, $2::text) ORDER BY k.id = $1::text DESC", p->view,
+        2);
+    add(p, &op->at_epoch, "SELECT epoch FROM revocation_epoch", NULL, 0);
+    return pg_transaction(op->s->pg, p->statements, p->count, 0, key_op_changed, op);
+}
+
+/* SENT or not, as the caller hears it. */
+static enum key_store_err finish(struct key_op *op, bool sent)
+{
+    if (sent) {
+        return KEY_STORE_OK;
+    }
+    key_op_destroy(&op);
+    return KEY_STORE_UNAVAILABLE;
+}
+
+static struct pg_param time_param(int64_t ns)
+{
+    return ns != 0 ? pg_int8(ns / 1000) : pg_null();
+}
+
+static struct pg_param reason_param(const struct key_change *change)
+{
+    return pg_text(change->reason != NULL ? change->reason : "");
+}
+
+/* The three columns of what a key signs with, from PARAMS on. */
+static void material_params(struct pg_param *params, const uint8_t *public_key,
+                            const struct key_secret *secret)
+{
+    params[0] = public_key != NULL ? pg_bytea(public_key, KEY_PUBLIC_BYTES) : pg_null();
+    params[1] = secret != NULL ? pg_bytea(secret->sealed, secret->sealed_len) : pg_null();
+    params[2] = secret != NULL ? pg_int8(secret->master_version) : pg_null();
+}
+
+/* A secret for OP when ALG wants one; false when there is nothing to seal it with. */
+static bool make_secret(struct key_op *op, const char *id, enum key_alg alg)
+{
+    if (key_alg_secret_bytes(alg) > 0) {
+        op->secret =
+            key_make_secret(id, alg, key_newest_master(op->s->masters, op->s->master_count));
+        return op->secret != NULL;
+    }
+    return true;
+}
+
+/* clang-format off */
+static const char issue_sql[] =
+    "WITH made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
+    " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::cidr[], $11,"
+    " coalesce(" KEY_TIME_PARAM("$12") ", now()), " KEY_TIME_PARAM("$13") ", $14) RETURNING *)"
+    EVENT_SQL
+    " SELECT $14, $15::text, id, $16::text, $17::text, jsonb_build_object('account', account,"
+    " 'label', label, 'algorithm', algorithm, 'scopes', scopes, 'ip_allow', ip_allow,"
+    " 'rate_class', rate_class, 'not_before', not_before, 'not_after', not_after) FROM made";
+/* What a key has, its successor gets; the old one's end may only come nearer. */
+static const char rotate_sql[] =
+    "WITH old AS (SELECT * FROM api_keys WHERE id = $1 AND revoked_at IS NULL"
+    " AND not_before <= now() AND (not_after IS NULL OR not_after > now()) FOR UPDATE),"
+    " made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
+    " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
+    " rotated_from) SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
+    " rate_class, now(), " KEY_TIME_PARAM("$6") ", $7, id FROM old RETURNING id),"
+    " ended AS (UPDATE api_keys k SET not_after ="
+    " least(k.not_after, now() + $8::bigint * interval '1 second')"
+    " FROM old WHERE k.id = old.id RETURNING k.id, k.not_after)"
+    EVENT_SQL
+    " SELECT $7, 'rotate', ended.id, $9::text, $10::text, jsonb_build_object('successor', made.id,"
+    " 'overlap_s', $8::bigint, 'not_after', ended.not_after) FROM made, ended";
+/* clang-format on */
+
+static void add_account(struct plan *p, struct key_op *op, const struct key_change *change,
+                        const struct key_spec *spec)
+{
+    if (spec->create_account) {
+        p->account[0] = pg_text(spec->account);
+        p->account[1] = pg_text(change->actor);
+        add(p, &op->at_account,
+            "INSERT INTO accounts (id, label, created_by) VALUES ($1, $1, $2)"
+            " ON CONFLICT DO NOTHING",
+            p->account, 2);
+    }
+}
+
+static void issue_params(struct pg_param params[17], const char *id, const struct key_spec *spec,
+                         struct buf *nets, const struct key_secret *secret)
+{
+    for (size_t i = 0; i < spec->ip_allow_count; i++) {
+        pg_array_put(nets, spec->ip_allow[i]);
+    }
+    pg_array_end(nets);
+    params[0] = pg_text(id);
+    params[1] = pg_text(spec->account);
+    params[2] = pg_text(spec->label);
+    params[3] = pg_text(key_alg_word(spec->alg));
+    material_params(&params[4], spec->public_key, secret);
+    params[7] = pg_int8((int64_t)spec->scopes);
+    params[8] = pg_int8((int64_t)spec->flags);
+    params[9] = pg_text(buf_cstr(nets));
+    params[10] = pg_text(spec->rate_class != NULL ? spec->rate_class : "default");
+    params[11] = time_param(spec->not_before_ns);
+    params[12] = time_param(spec->not_after_ns);
+}
+
+enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
+                                      const struct key_change *change, const struct key_spec *spec,
+                                      const char **field, key_answer_fn *cb, void *arg)
+{
+    const char *wrong = key_check_change(change, false);
+    struct pg_param params[17];
+    struct plan p = {0};
+    struct buf nets = {0};
+    char id[KEY_MADE_ID_SIZE];
+    enum key_store_err err;
+    struct key_op *op;
+
+    wrong = wrong != NULL ? wrong : key_check_spec(spec, clock_real_ns());
+    if (wrong != NULL) {
+        return key_refuse(wrong, field);
+    }
+    op = key_op_create(s, cb, arg);
+    key_make_id(id);
+    if (!make_secret(op, id, spec->alg)) {
+        key_op_destroy(&op);
+        return KEY_STORE_NO_MASTER;
+    }
+    issue_params(params, id, spec, &nets, op->secret);
+    params[13] = pg_text(change->actor);
+    params[14] = pg_text(action);
+    params[15] = reason_param(change);
+    params[16] = pg_text(change->ticket);
+    add_nonce(&p, op, change);
+    add_account(&p, op, change, spec);
+    add(&p, &op->at_change, issue_sql, params, GW_LEN(params));
+    err = finish(op, transact(&p, op, id, NULL));
+    buf_fini(&nets);
+    return err;
+}
+
+enum key_store_err key_store_issue(struct key_store *s, const struct key_change *change,
+                                   const struct key_spec *spec, const char **field,
+                                   key_answer_fn *cb, void *arg)
+{
+    return key_store_issue_as(s, "issue", change, spec, field, cb, arg);
+}
+
+/* --- rotate: the old key's algorithm first, which never changes, then all at once ------------- */
+
+struct key_rotate {
+    char id[KEY_ID_MAX + 1];
+    uint32_t overlap_s;
+    int64_t not_after_ns;
+    bool has_public_key;
+    uint8_t public_key[KEY_PUBLIC_BYTES];
+    struct key_change change; /* its texts are behind this struct */
+    struct key_nonce nonce;
+};
+
+/* *S moves to AT. */
+static void keep(const char **s, char **at)
+{
+    if (*s != NULL) {
+        size_t size = strlen(*s) + 1;
+
+        memcpy(*at, *s, size);
+        *s = *at;
+        *at += size;
+    }
+}
+
+static size_t room(const char *s)
+{
+    return s != NULL ? strlen(s) + 1 : 0;
+}
+
+static struct key_rotate *rotate_copy(const struct key_change *change,
+                                      const struct key_rotation *rotation)
+{
+    struct key_nonce nonce = change->nonce != NULL ? *change->nonce : (struct key_nonce){0};
+    struct key_rotate *r =
+        gw_calloc(1, sizeof *r + room(change->actor) + room(change->reason) + room(change->ticket) +
+                         room(nonce.key_id) + room(nonce.nonce));
+    char *at = (char *)(r + 1);
+
+    (void)snprintf(r->id, sizeof r->id, "%s", rotation->id);
+    r->overlap_s = rotation->overlap_s;
+    r->not_after_ns = rotation->not_after_ns;
+    r->has_public_key = rotation->public_key != NULL;
+    if (r->has_public_key) {
+        memcpy(r->public_key, rotation->public_key, sizeof r->public_key);
+    }
+    r->change = *change;
+    r->nonce = nonce;
+    keep(&r->change.actor, &at);
+    keep(&r->change.reason, &at);
+    keep(&r->change.ticket, &at);
+    keep(&r->nonce.key_id, &at);
+    keep(&r->nonce.nonce, &at);
+    r->change.nonce = change->nonce != NULL ? &r->nonce : NULL;
+    return r;
+}
+
+static void on_algorithm(void *arg, const struct pg_reply *reply)
+{
+    struct key_op *op = arg;
+    struct key_rotate *r = op->rotate;
+    struct key_answer answer = {0};
+    const char *word = pg_rows(reply, 0) > 0 ? pg_value(reply, 0, 0, 0, NULL) : NULL;
+    const uint8_t *public_key = r->has_public_key ? r->public_key : NULL;
+    enum key_alg alg = KEY_ED25519;
+    char id[KEY_MADE_ID_SIZE];
+    struct pg_param params[10];
+    struct plan p = {0};
+
+    answer.err = key_op_judge(op, reply, &answer.field);
+    key_make_id(id);
+    if (answer.err != KEY_STORE_OK) {
+    } else if (word == NULL || !key_alg_parse(word, &alg)) {
+        answer.err = KEY_STORE_NOT_FOUND;
+    } else if (!key_check_public_key(alg, public_key)) {
+        answer.err = key_refuse("public_key", &answer.field);
+    } else if (!make_secret(op, id, alg)) {
+        answer.err = KEY_STORE_NO_MASTER;
+    }
+    if (answer.err == KEY_STORE_OK) {
+        params[0] = pg_text(r->id);
+        params[1] = pg_text(id);
+        material_params(&params[2], public_key, op->secret);
+        params[5] = time_param(r->not_after_ns);
+        params[6] = pg_text(r->change.actor);
+        params[7] = pg_int8(r->overlap_s);
+        params[8] = reason_param(&r->change);
+        params[9] = pg_text(r->change.ticket);
+        op->rotates = true;
+        add_nonce(&p, op, &r->change);
+        add(&p, &op->at_change, rotate_sql, params, GW_LEN(params));
+        if (transact(&p, op, id, r->id)) {
+            return;
+        }
+        answer.err = KEY_STORE_UNAVAILABLE;
+    }
+    key_op_answer(op, &answer);
+}
+
+enum key_store_err key_store_rotate(struct key_store *s, const struct key_change *change,
+                                    const struct key_rotation *rotation, const char **field,
+                                    key_answer_fn *cb, void *arg)
+{
+    const char *wrong = key_check_change(change, false);
+    const struct pg_param param = pg_text(rotation->id);
+    const struct pg_statement ask = {
+        .sql = "SELECT algorithm FROM api_keys WHERE id = $1", .params = &param, .param_count = 1};
+    struct key_op *op;
+
+    wrong = wrong != NULL ? wrong : key_check_rotation(rotation, clock_real_ns());
+    if (wrong != NULL) {
+        return key_refuse(wrong, field);
+    }
+    if (!key_check_id(rotation->id)) {
+        return KEY_STORE_NOT_FOUND;
+    }
+    op = key_op_create(s, cb, arg);
+    op->rotate = rotate_copy(change, rotation);
+    return finish(op, pg_query(s->pg, &ask, 0, on_algorithm, op));
+}
+
+/* --- revoke, rate class ------------------------------------------------------------------------ */
+
+static enum key_store_err change_one(struct key_op *op, const struct key_change *change,
+                                     const char *id, const char *sql, const struct pg_param *params,
+                                     size_t count)
+{
+    struct plan p = {0};
+
+    add_nonce(&p, op, change);
+    add(&p, &op->at_change, sql, params, count);
+    return finish(op, transact(&p, op, id, NULL));
+}
+
+enum key_store_err key_store_revoke(struct key_store *s, const struct key_change *change,
+                                    const char *id, const char **field, key_answer_fn *cb,
+                                    void *arg)
+{
+    static const char sql[] =
+        "WITH changed AS (UPDATE api_keys SET revoked_at = now(), revoked_by = $2,"
+        " revoke_reason = $3 WHERE id = $1 AND revoked_at IS NULL RETURNING id)" EVENT_SQL
+        " SELECT $2, 'revoke', id, $3, $4::text, '{}' FROM changed";
+    const char *wrong = key_check_change(change, true);
+    const struct pg_param params[] = {pg_text(id), pg_text(change->actor), reason_param(change),
+                                      pg_text(change->ticket)};
+
+    if (wrong != NULL) {
+        return key_refuse(wrong, field);
+    }
+    if (!key_check_id(id)) {
+        return KEY_STORE_NOT_FOUND;
+    }
+    return change_one(key_op_create(s, cb, arg), change, id, sql, params, GW_LEN(params));
+}
+
+enum key_store_err key_store_set_rate_class(struct key_store *s, const struct key_change *change,
+                                            const char *id, const char *rate_class,
+                                            const char **field, key_answer_fn *cb, void *arg)
+{
+    static const char sql[] =
+        "WITH old AS (SELECT id, rate_class FROM api_keys WHERE id = $1 AND revoked_at IS NULL"
+        " FOR UPDATE), changed AS (UPDATE api_keys k SET rate_class = $5 FROM old"
+        " WHERE k.id = old.id RETURNING k.id, k.rate_class, old.rate_class AS before)" EVENT_SQL
+        " SELECT $2::text, 'set_rate_class', id, $3::text, $4::text,"
+        " jsonb_build_object('rate_class', rate_class, 'before', before) FROM changed";
+    const char *wrong = key_check_change(change, false);
+    const struct pg_param params[] = {pg_text(id), pg_text(change->actor), reason_param(change),
+                                      pg_text(change->ticket), pg_text(rate_class)};
+
+    wrong = wrong != NULL ? wrong : key_check_rate_class(rate_class);
+    if (wrong != NULL) {
+        return key_refuse(wrong, field);
+    }
+    if (!key_check_id(id)) {
+        return KEY_STORE_NOT_FOUND;
+    }
+    return change_one(key_op_create(s, cb, arg), change, id, sql, params, GW_LEN(params));
+}

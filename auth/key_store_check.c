@@ -1,0 +1,179 @@
+/* auth/key_store_check.c - what may be asked of the store; PostgreSQL's constraints say the same, but
+ * not which field. */
+#include <string.h>
+#include "auth/key_store_priv.h"
+#include "auth/scopes.h"
+#include "auth/signature.h"
+
+#define ACTOR_MAX  128u
+#define TICKET_MAX 100u
+#define NONCE_MAX  128u                  /* bytes */
+#define TIME_MAX   7258118400000000000LL /* the year 2200 */
+
+/* Characters of S in UTF-8, without control characters; false when it is not that or not of MIN to
+ * MAX of them. */
+static bool is_text(const char *s, size_t min, size_t max)
+{
+    size_t count = 0;
+
+    if (s == NULL) {
+        return false;
+    }
+    for (const unsigned char *p = (const unsigned char *)s; *p != '\0'; count++) {
+        unsigned more = *p < 0x80 ? 0 : *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
+
+        if (*p < 0x20 || *p == 0x7f || (*p >= 0x80 && *p < 0xc2) || *p > 0xf4) {
+            return false;
+        }
+        for (p++; more > 0; more--, p++) {
+            if ((*p & 0xc0) != 0x80) {
+                return false;
+            }
+        }
+    }
+    return count >= min && count <= max;
+}
+
+/* First a letter or digit, then also MORE; at most MAX in all. */
+static bool is_name(const char *s, const char *more, size_t max)
+{
+    size_t len = s != NULL ? strlen(s) : 0;
+
+    if (len == 0 || len > max) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        bool plain = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
+
+        if (!plain && (i == 0 || strchr(more, s[i]) == NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool key_check_id(const char *id)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "._:@/+=-_";
+    size_t len = id != NULL ? strlen(id) : 0;
+
+    return len > 0 && len <= KEY_ID_MAX && strspn(id, allowed) == len;
+}
+
+const char *key_check_change(const struct key_change *change, bool reason_required)
+{
+    const struct key_nonce *n = change->nonce;
+
+    if (!is_text(change->actor, 1, ACTOR_MAX)) {
+        return "actor";
+    }
+    if (!is_text(change->reason != NULL ? change->reason : "", reason_required ? KEY_REASON_MIN : 0,
+                 KEY_REASON_MAX)) {
+        return "reason";
+    }
+    if (change->ticket != NULL && !is_text(change->ticket, 1, TICKET_MAX)) {
+        return "ticket";
+    }
+    if (n != NULL && (!key_check_id(n->key_id) || !is_text(n->nonce, 1, NONCE_MAX) ||
+                      strlen(n->nonce) > NONCE_MAX || n->expires_ns < 0)) {
+        return "nonce";
+    }
+    return NULL;
+}
+
+bool key_check_public_key(enum key_alg alg, const uint8_t *public_key)
+{
+    const struct signature_key key = {SIGNATURE_ED25519, public_key, KEY_PUBLIC_BYTES};
+
+    if (alg != KEY_ED25519) {
+        return public_key == NULL;
+    }
+    return public_key != NULL && signature_key_usable(&key);
+}
+
+const char *key_check_rate_class(const char *rate_class)
+{
+    return is_name(rate_class, "_-", KEY_RATE_CLASS_MAX) ? NULL : "rate_class";
+}
+
+static bool nets_fine(const struct key_spec *spec)
+{
+    struct key_net net;
+
+    if (spec->ip_allow_count > KEY_NETS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < spec->ip_allow_count; i++) {
+        const char *text = spec->ip_allow[i];
+
+        if (!key_net_parse(text, strlen(text), &net)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *key_check_spec(const struct key_spec *spec, int64_t now_ns)
+{
+    int64_t from = spec->not_before_ns != 0 ? spec->not_before_ns : now_ns;
+
+    if (!is_name(spec->account, "_.-", KEY_ACCOUNT_MAX)) {
+        return "account";
+    }
+    if (!is_text(spec->label, 1, KEY_LABEL_MAX)) {
+        return "label";
+    }
+    if ((unsigned)spec->alg >= KEY_ALG_COUNT) {
+        return "algorithm";
+    }
+    if (!key_check_public_key(spec->alg, spec->public_key)) {
+        return "public_key";
+    }
+    if (spec->scopes >> SCOPE_COUNT != 0) {
+        return "scopes";
+    }
+    if (spec->flags > INT64_MAX) {
+        return "flags";
+    }
+    if (!nets_fine(spec)) {
+        return "ip_allow";
+    }
+    if (spec->rate_class != NULL && key_check_rate_class(spec->rate_class) != NULL) {
+        return "rate_class";
+    }
+    if (spec->not_before_ns < 0 || spec->not_before_ns > TIME_MAX) {
+        return "not_before";
+    }
+    if (spec->not_after_ns != 0 && (spec->not_after_ns <= from || spec->not_after_ns <= now_ns ||
+                                    spec->not_after_ns > TIME_MAX)) {
+        return "not_after";
+    }
+    return NULL;
+}
+
+const char *key_check_rotation(const struct key_rotation *rotation, int64_t now_ns)
+{
+    if (rotation->overlap_s > KEY_OVERLAP_MAX_S) {
+        return "overlap_s";
+    }
+    if (rotation->not_after_ns != 0 &&
+        (rotation->not_after_ns <= now_ns || rotation->not_after_ns > TIME_MAX)) {
+        return "not_after";
+    }
+    return NULL;
+}
+
+const char *key_check_filter(const struct key_filter *filter)
+{
+    if (filter->account != NULL && !is_name(filter->account, "_.-", KEY_ACCOUNT_MAX)) {
+        return "account";
+    }
+    if (filter->state < -1 || filter->state >= (int)KEY_STATE_COUNT) {
+        return "state";
+    }
+    if (filter->after != NULL && !key_check_id(filter->after)) {
+        return "after";
+    }
+    return filter->limit > KEY_LIST_MAX ? "limit" : NULL;
+}

@@ -1,0 +1,61 @@
+/* auth/key_store_priv.h - parts of the store of keys: judging what is asked, doing it. */
+#ifndef AUTH_KEY_STORE_PRIV_H
+#define AUTH_KEY_STORE_PRIV_H
+#include "auth/key_make.h"
+#include "auth/key_store.h"
+
+/* Each: NULL when acceptable, else the name of the field that is not. */
+const char *key_check_change(const struct key_change *change, bool reason_required);
+const char *key_check_spec(const struct key_spec *spec, int64_t now_ns);
+const char *key_check_rotation(const struct key_rotation *rotation, int64_t now_ns);
+const char *key_check_filter(const struct key_filter *filter);
+const char *key_check_rate_class(const char *rate_class);
+/* Does PUBLIC_KEY fit ALG? */
+bool key_check_public_key(enum key_alg alg, const uint8_t *public_key);
+/* Could there be a key of that id? */
+bool key_check_id(const char *id);
+
+struct key_store {
+    struct pg *pg;
+    struct keys *keys; /* NULL: nobody to tell */
+    const struct envelope_master *masters;
+    size_t master_count;
+};
+
+/* One call, until its answer. */
+struct key_op {
+    struct key_store *s;
+    key_answer_fn *cb;
+    void *arg;
+    uint32_t limit; /* of rows */
+    bool one;       /* there must be one */
+    /* which statement is which, -1: none */
+    int at_nonce;
+    int at_account;
+    int at_change;
+    int at_view;
+    int at_epoch;
+    bool rotates;
+    struct key_secret *secret; /* NULL: none */
+    struct key_rotate *rotate; /* between its two steps */
+};
+
+struct key_op *key_op_create(struct key_store *s, key_answer_fn *cb, void *arg);
+/* Without an answer. */
+void key_op_destroy(struct key_op **op);
+/* Takes OP. */
+void key_op_answer(struct key_op *op, struct key_answer *answer);
+/* What REPLY means for OP; FIELD is told with KEY_STORE_INVALID, when it is known. */
+enum key_store_err key_op_judge(const struct key_op *op, const struct pg_reply *reply,
+                                const char **field);
+/* Callback of a change's transaction; ARG is the op. */
+void key_op_changed(void *arg, const struct pg_reply *reply);
+/* KEY_STORE_INVALID, because of the field NAME. */
+enum key_store_err key_refuse(const char *name, const char **field);
+
+/* key_store_issue() under another name of the event. */
+GW_MUSTCHECK
+enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
+                                      const struct key_change *change, const struct key_spec *spec,
+                                      const char **field, key_answer_fn *cb, void *arg);
+#endif
