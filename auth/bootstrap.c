@@ -1,0 +1,244 @@
+#include "auth/bootstrap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include "auth/key_store_priv.h"
+#include "auth/master_key.h"
+#include "gateway/store/pg.h"
+
+#define CONNECT_MS 10000u
+
+struct run {
+    const struct bootstrap_options *opt;
+    FILE *out;
+    const char *path;
+    int fd;
+    char actor[128];
+    uint8_t public_key[KEY_PUBLIC_BYTES];
+    uv_loop_t loop;
+    uv_timer_t timer;
+    struct pg *pg;
+    struct key_store *store;
+    bool asked;
+    bool done;
+    bool keep_file;
+};
+
+/* One line, then what to do. */
+static void failed(const struct run *r, const char *what, const char *next)
+{
+    (void)fprintf(r->out, "bootstrap: %s\n  next: %s\n", what, next);
+}
+
+/* --- the file ---------------------------------------------------------------------------------- */
+
+static bool open_file(struct run *r)
+{
+    r->fd = open(r->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (r->fd < 0 || fchmod(r->fd, 0600) != 0) {
+        (void)fprintf(r->out, "bootstrap: %s: %s\n  next: %s\n", r->path, strerror(errno),
+                      errno == EEXIST ? "name a file that does not exist: a key is not overwritten"
+                                      : "name a file in a folder you may write to");
+        return false;
+    }
+    return true;
+}
+
+static bool write_file(const struct run *r, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(r->fd, text, len);
+
+        if (n < 0 && errno != EINTR) {
+            failed(r, strerror(errno), "make room on the disk, then run this again");
+            return false;
+        }
+        if (n > 0) {
+            text += n;
+            len -= (size_t)n;
+        }
+    }
+    return fsync(r->fd) == 0;
+}
+
+/* A new pair: its private half in the file, its public half in R. */
+static bool make_pair(struct run *r)
+{
+    EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    BIO *pem = BIO_new(BIO_s_secmem()); /* wiped when it is freed */
+    size_t len = sizeof r->public_key;
+    char *text = NULL;
+    bool fine = pair != NULL && pem != NULL &&
+                EVP_PKEY_get_raw_public_key(pair, r->public_key, &len) == 1 &&
+                PEM_write_bio_PrivateKey(pem, pair, NULL, NULL, 0, NULL, NULL) == 1;
+
+    if (!fine) {
+        failed(r, "OpenSSL made no key pair", "look after the OpenSSL library");
+    } else {
+        long n = BIO_get_mem_data(pem, &text);
+
+        fine = write_file(r, text, (size_t)n);
+    }
+    BIO_free(pem);
+    EVP_PKEY_free(pair);
+    return fine;
+}
+
+/* --- the database ------------------------------------------------------------------------------ */
+
+static void on_stored(void *arg, const struct key_answer *answer)
+{
+    struct run *r = arg;
+    const struct key_store_err_row *row = key_store_err_row(answer->err);
+
+    uv_stop(&r->loop);
+    if (answer->err == KEY_STORE_UNKNOWN) {
+        r->keep_file = true; /* the key may be there */
+    }
+    if (answer->err != KEY_STORE_OK || answer->count != 1) {
+        (void)fprintf(r->out, "bootstrap: %s%s%s\n  next: %s\n", row->text,
+                      answer->field != NULL && answer->field[0] != '\0' ? ": " : "",
+                      answer->field != NULL ? answer->field : "",
+                      r->keep_file ? "list the keys; the private key is kept in the file"
+                                   : "correct it (is the schema there? run the migrations), then "
+                                     "run this again");
+        return;
+    }
+    r->keep_file = true;
+    if (answer->secret != NULL &&
+        (!write_file(r, answer->secret_base64, strlen(answer->secret_base64)) ||
+         !write_file(r, "\n", 1))) {
+        (void)fprintf(r->out, "bootstrap: the secret of %s is lost\n  next: revoke that key\n",
+                      answer->rows[0].id);
+        r->keep_file = false;
+        return;
+    }
+    r->done = true;
+    (void)fprintf(r->out, "bootstrap: key %s of account %s, %s\n  %s: %s\n", answer->rows[0].id,
+                  answer->rows[0].account, key_alg_word(answer->rows[0].alg),
+                  answer->secret != NULL ? "secret in base64" : "private key", r->path);
+}
+
+static void on_state(void *arg, bool up)
+{
+    struct run *r = arg;
+    const struct key_change change = {.actor = r->actor,
+                                      .reason = "first key, from the command line"};
+    const struct key_spec spec = {
+        .account = r->opt->account,
+        .create_account = true,
+        .label = r->opt->label,
+        .alg = r->opt->algorithm,
+        .public_key = r->opt->algorithm == KEY_ED25519 ? r->public_key : NULL,
+        .scopes = r->opt->scopes,
+    };
+    struct key_answer refused = {0};
+
+    if (!up || r->asked) {
+        return;
+    }
+    r->asked = true;
+    refused.err =
+        key_store_issue_as(r->store, "bootstrap", &change, &spec, &refused.field, on_stored, r);
+    if (refused.err != KEY_STORE_OK) {
+        on_stored(r, &refused);
+    }
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    struct run *r = timer->data;
+
+    if (!r->asked) {
+        failed(r, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
+        uv_stop(&r->loop);
+    }
+}
+
+static void on_closed(void *arg)
+{
+    (void)arg;
+}
+
+static void store_key(struct run *r, const char *dsn, const struct master_keys *masters)
+{
+    struct pg_options opt = {
+        .dsn = dsn,
+        .name = "bootstrap",
+        .connections = 1,
+        .queue_max = 4,
+        .timeout_ms = 5000,
+        .backoff_min_ms = 100,
+        .backoff_max_ms = 1000,
+        .metrics = metrics_create(&store_metrics),
+    };
+    size_t count = 0;
+    const struct envelope_master *keys = masters != NULL ? master_keys_all(masters, &count) : NULL;
+
+    GW_ASSERT(uv_loop_init(&r->loop) == 0 && uv_timer_init(&r->loop, &r->timer) == 0);
+    r->timer.data = r;
+    GW_ASSERT(uv_timer_start(&r->timer, on_late, CONNECT_MS, 0) == 0);
+    r->pg = pg_create(&r->loop, &opt, on_state, r);
+    r->store = key_store_create(r->pg, NULL, keys, count);
+    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until uv_stop() */
+    uv_close((uv_handle_t *)&r->timer, NULL);
+    pg_close(r->pg, on_closed, r);
+    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until all is closed */
+    key_store_destroy(&r->store);
+    pg_destroy(&r->pg);
+    GW_ASSERT(uv_loop_close(&r->loop) == 0);
+}
+
+/* --- all of it --------------------------------------------------------------------------------- */
+
+static bool check(const struct run *r, const char *dsn, const struct master_keys *masters)
+{
+    if (!pg_dsn_valid(dsn)) {
+        failed(r, "the DSN cannot be read", "write it like postgresql:///portcullis?host=/path");
+        return false;
+    }
+    if (key_alg_secret_bytes(r->opt->algorithm) > 0 && masters == NULL) {
+        failed(r, "no master key to seal the secret with", "name the file of master keys");
+        return false;
+    }
+    return true;
+}
+
+static void name_actor(struct run *r)
+{
+    uv_passwd_t user;
+
+    if (r->opt->actor != NULL) {
+        (void)snprintf(r->actor, sizeof r->actor, "%s", r->opt->actor);
+    } else if (uv_os_get_passwd(&user) == 0) {
+        (void)snprintf(r->actor, sizeof r->actor, "os:%.80s uid=%u", user.username,
+                       (unsigned)getuid());
+        uv_os_free_passwd(&user);
+    } else {
+        (void)snprintf(r->actor, sizeof r->actor, "os: uid=%u", (unsigned)getuid());
+    }
+}
+
+int bootstrap_key(const char *dsn, const struct master_keys *masters,
+                  const struct bootstrap_options *opt, FILE *out, const char *key_file_path)
+{
+    struct run r = {.opt = opt, .out = out, .path = key_file_path, .fd = -1};
+
+    name_actor(&r);
+    if (!check(&r, dsn, masters) || !open_file(&r)) {
+        return 1;
+    }
+    if (key_alg_secret_bytes(opt->algorithm) > 0 || make_pair(&r)) {
+        store_key(&r, dsn, masters);
+    }
+    (void)close(r.fd);
+    if (!r.keep_file) {
+        (void)unlink(key_file_path);
+    }
+    return r.done ? 0 : 1;
+}
