@@ -34,6 +34,7 @@ struct session *session_create(struct shard *shard, struct transport_conn *conn,
     s->private_path = private_path;
     s->opened_ns = clock_mono_ns();
     s->sent_ns = s->opened_ns;
+    s->alive_ns = s->opened_ns;
     (void)snprintf(s->ip, sizeof s->ip, "%s", ip);
     shard->in_state[WS_GREETING]++;
     shard_list(shard, s);

@@ -97,6 +97,8 @@ struct session {
     int64_t violations_ns[2]; /* when the last two refusals were */
     int64_t inbound_tat_ns;   /* GCRA of received bytes */
     uint64_t received_bytes;  /* of the socket, when last looked at */
+    int64_t alive_ns;         /* when that was found to have grown */
+    bool pinged;              /* since then */
     uint64_t skipped;         /* frames folded into merged updates */
     int64_t opened_ns;
     int64_t stuck_ns;            /* choked since */

@@ -356,8 +356,6 @@ static enum gw_err set_up(struct shard *s)
         .cert_file = s->opt.cert_file,
         .key_file = s->opt.key_file,
         .max_connections = (uint32_t)s->config->max_clients + 64,
-        .ping_after_s = (uint16_t)(s->config->ping_after / 1000),
-        .hangup_after_s = (uint16_t)(s->config->hangup_after / 1000),
         .unsent_bytes = (uint32_t)s->config->unsent_bytes,
         .release_buffers = s->config->release_buffers,
     };

@@ -21,8 +21,8 @@
     X(max_per_ip,       UINT, "200",    0, 1000000,             "sessions of one address at once, 0: no limit")                \
     X(connects_per_10min, UINT, "150",  0, 10000000,            "connection attempts of one address in ten minutes, 0: no limit") \
     X(idle_subscribe,   MSEC_LIVE, "30s",    1000, 3600000,          "a session without a subscription for so long is closed (4010)") \
-    X(ping_after,       MSEC, "15s",    1000, 3600000,          "protocol ping after so long without a byte from the client (whole seconds)") \
-    X(hangup_after,     MSEC, "25s",    2000, 3600000,          "and without an answer the peer counts as dead (whole seconds)") \
+    X(ping_after,       MSEC_LIVE, "15s", 1000, 3600000,        "protocol ping after so long without a byte from the client") \
+    X(hangup_after,     MSEC_LIVE, "24s", 2000, 3600000,        "and without an answer the peer counts as dead; each is looked at once a second") \
     X(heartbeat,        MSEC_LIVE, "1s",     100, 60000,             "heartbeat after so long without anything sent")               \
     X(ring_bytes,       SIZE_LIVE, "4MiB",   65536, 1073741824,      "bytes of past frames a stream keeps")                         \
     X(ring_age,         MSEC_LIVE, "30s",    1000, 3600000,          "age of past frames a stream keeps")                           \

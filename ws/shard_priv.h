@@ -41,6 +41,8 @@
     X(WS_M_BACKLOG_MAX, "ws_backlog_max_bytes",   GAUGE,   &ws_shard_label, "the largest backlog of one session, by shard") \
     X(WS_M_SHARD_CPU, "ws_shard_cpu_microseconds_total", COUNTER, &ws_shard_label, "CPU time of each shard's thread")  \
     X(WS_M_ACCEPT_PAUSES, "ws_accept_pauses_total", COUNTER, NULL, "times accepting paused: no file descriptors")     \
+    X(WS_M_PINGS,     "ws_pings_total",           COUNTER, NULL, "protocol pings to silent clients")                  \
+    X(WS_M_DEAD,      "ws_dead_peers_total",      COUNTER, NULL, "connections ended because the peer was silent")     \
     X(WS_M_HEARTBEAT, "ws_heartbeats_total",      COUNTER, NULL, "heartbeats sent")                                   \
     X(WS_M_TURN,      "ws_flush_seconds",         HISTOGRAM, NULL, "duration of a flush")
 /* clang-format on */

@@ -112,17 +112,49 @@ static void check_slow(struct shard *s)
     metrics_set(s->metrics, WS_M_CHOKED, 0, count);
 }
 
-/* A session that has not subscribed is closed after its time; one that sends too many bytes at once:
- * the library answers pings and takes empty fragments without asking us (RFC 6455 5.5.2 sets no
- * limit), so they are counted at the socket. A part of the sessions each time. */
+/* Bytes from the client, pings and empty fragments included: the library takes those without asking
+ * us (RFC 6455 5.5.2 sets no limit), so they are counted at the socket. */
+static void note_received(struct shard *s, struct session *session)
+{
+    uint64_t received = transport_received(session->conn);
+    uint64_t fresh = received - session->received_bytes;
+    int64_t retry_ns;
+
+    if (received == 0 || fresh != 0) { /* 0: the kernel does not tell */
+        session->alive_ns = s->now_ns;
+        session->pinged = false;
+    }
+    session->received_bytes = received;
+    if (fresh != 0 && !gcra_take(&session->inbound_tat_ns, &s->inbound_rate, s->now_ns,
+                                 (uint32_t)(fresh < UINT32_MAX ? fresh : UINT32_MAX), &retry_ns)) {
+        session_close(session, GW_EFLOOD, NULL);
+    }
+}
+
+/* A silent peer is pinged, and dead when it stays silent. */
+static void check_alive(struct shard *s, struct session *session)
+{
+    int64_t silent_ns = s->now_ns - session->alive_ns;
+
+    if (silent_ns > (int64_t)s->config->hangup_after * 1000000) {
+        metrics_inc(s->metrics, WS_M_DEAD);
+        shard_doom(s, session);
+    } else if (!session->pinged && silent_ns > (int64_t)s->config->ping_after * 1000000) {
+        session->pinged = true;
+        metrics_inc(s->metrics, WS_M_PINGS);
+        if (!transport_ping(session->conn)) {
+            shard_doom(s, session);
+        }
+    }
+}
+
+/* A part of the sessions each time, so that each is looked at once a second. */
 static void check_sessions(struct shard *s)
 {
     uint32_t share = s->all_count / (1000 / TIMER_MS) + 1;
 
     for (uint32_t i = 0; i < share && s->all_count != 0; i++) {
         struct session *session = s->all[s->sweep_at++ % s->all_count];
-        uint64_t received;
-        int64_t retry_ns;
 
         if (session->state == WS_CLOSING) {
             continue;
@@ -132,15 +164,9 @@ static void check_sessions(struct shard *s)
             session_close(session, GW_EIDLE, NULL);
             continue;
         }
-        received = transport_received(session->conn);
-        if (received > session->received_bytes) {
-            uint64_t fresh = received - session->received_bytes;
-
-            session->received_bytes = received;
-            if (!gcra_take(&session->inbound_tat_ns, &s->inbound_rate, s->now_ns,
-                           (uint32_t)(fresh < UINT32_MAX ? fresh : UINT32_MAX), &retry_ns)) {
-                session_close(session, GW_EFLOOD, NULL);
-            }
+        note_received(s, session);
+        if (session->state != WS_CLOSING) {
+            check_alive(s, session);
         }
     }
 }

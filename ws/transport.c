@@ -40,6 +40,8 @@ struct transport {
     void *arg;
     uint32_t unsent_bytes;
     bool release_buffers;
+    /* All zero: the library keeps no timer of its own for silent peers. It keeps them in one sorted
+     * list, and with ten thousand connections walking it took half of a core. */
     lws_retry_bo_t retry;
     struct lws_protocols protocols[2];
     void *foreign_loops[1];
@@ -272,8 +274,6 @@ enum gw_err transport_create(uv_loop_t *loop, const struct transport_options *op
     t->arg = arg;
     t->unsent_bytes = opt->unsent_bytes;
     t->release_buffers = opt->release_buffers;
-    t->retry.secs_since_valid_ping = opt->ping_after_s;
-    t->retry.secs_since_valid_hangup = opt->hangup_after_s;
     t->protocols[0] = (struct lws_protocols){
         .name = "portcullis",
         .callback = protocol_callback,
@@ -377,6 +377,13 @@ bool transport_choked(const struct transport_conn *c)
     return c->peer_closes || c->closing || (c->held && lws_partial_buffered(c->wsi) != 0);
 }
 
+bool transport_ping(struct transport_conn *c)
+{
+    static const unsigned char ping[2] = {0x89, 0}; /* FIN, ping, no payload */
+
+    return transport_choked(c) || transport_write(c, ping, sizeof ping);
+}
+
 uint64_t transport_received(const struct transport_conn *c)
 {
     return socket_bytes_received(lws_get_socket_fd(c->wsi));
@@ -410,5 +417,12 @@ bool transport_close(struct transport_conn *c, uint16_t code, const char *reason
 
 void transport_kill(struct transport_conn *c)
 {
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    int fd = lws_get_socket_fd(c->wsi);
+
+    /* The library would wait five seconds for a peer that reads nothing to take what is left, and
+     * the kernel longer: what is unsent is given up (r3: evicted clients stayed). */
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    (void)shutdown(fd, SHUT_RDWR);
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
 }

@@ -40,8 +40,6 @@ struct transport_options {
     const char *cert_file;
     const char *key_file;
     uint32_t max_connections;
-    uint16_t ping_after_s; /* protocol ping after so long without a byte from the peer */
-    uint16_t hangup_after_s;
     uint32_t unsent_bytes; /* TCP_NOTSENT_LOWAT: the kernel holds little, so lag shows soon and
                               stale data is not queued */
     bool release_buffers;  /* SSL_MODE_RELEASE_BUFFERS: less memory, more time */
@@ -64,6 +62,9 @@ bool transport_write(struct transport_conn *c, const void *data, size_t len);
 /* An earlier write has not gone out whole (on_writable comes), or the connection is closing: do not
  * write. */
 bool transport_choked(const struct transport_conn *c);
+/* Sends a WebSocket ping (RFC 6455 5.5.2). False: the connection is lost. */
+GW_MUSTCHECK
+bool transport_ping(struct transport_conn *c);
 /* Bytes the peer has sent, TLS and all; 0 when not known. */
 uint64_t transport_received(const struct transport_conn *c);
 void transport_want_write(struct transport_conn *c);
