@@ -265,13 +265,19 @@ void answer_fini(struct answer *a)
     *a = (struct answer){0};
 }
 
+enum portctl_exit answer_lacks(const char *name)
+{
+    say("the answer has no \"%s\"", name);
+    say_next("check that portctl (" GW_VERSION ") and the gateway are of the same version");
+    return PORTCTL_REFUSED;
+}
+
 json_t *answer_object(const struct answer *a, const char *name)
 {
     json_t *o = json_object_get(a->root, name);
 
     if (!json_is_object(o)) {
-        say("the answer has no \"%s\"", name);
-        say_next("check that portctl (" GW_VERSION ") and the gateway are of the same version");
+        (void)answer_lacks(name);
         return NULL;
     }
     return o;

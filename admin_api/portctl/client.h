@@ -37,4 +37,6 @@ enum portctl_exit client_call(struct client *c, const struct call *call, struct 
 void answer_fini(struct answer *a);
 /* The object NAME of the answer; NULL: said on stderr. */
 json_t *answer_object(const struct answer *a, const char *name);
+/* Says that an answer which should have NAME has not. */
+enum portctl_exit answer_lacks(const char *name);
 #endif

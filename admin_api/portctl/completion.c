@@ -194,7 +194,8 @@ enum portctl_exit completion_command(struct client *c, const struct args *args)
 
     (void)c;
     if (!completion_put(&out, args->words[0])) {
-        say("completion %s: expected bash or zsh", args->words[0]);
+        say("no completion for %s", args->words[0]);
+        say_next("portctl completion bash, or zsh");
         return PORTCTL_USAGE;
     }
     print_buf(&out);

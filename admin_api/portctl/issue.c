@@ -102,8 +102,8 @@ static const char *issue_save(struct issue *s, const json_t *root, enum portctl_
     if (secret == NULL) {
         (void)close(s->fd);
         (void)unlink(s->path);
-        say("the answer has no \"secret\"");
-        *code = PORTCTL_REFUSED;
+        s->path = NULL;
+        *code = answer_lacks("secret");
         return NULL;
     }
     ok = keyfile_write_secret(s->fd, s->algorithm, secret);
@@ -190,7 +190,8 @@ static json_t *time_value(const char *option, const char *text)
     } else if (rfc3339_parse(text, strlen(text), &ns) == GW_OK) {
         v = json_string(text);
     } else {
-        say("--%s %s: give 2026-11-20T00:00:00Z, or 24h, 7d from now", option, text);
+        say("--%s %s is no time", option, text);
+        say_next("give 2026-11-20T00:00:00Z, or 24h, 7d from now");
     }
     buf_fini(&out);
     return v;
@@ -224,7 +225,7 @@ static json_t *new_body(const struct args *args, const char *algorithm)
         "reason", args_get(args, "reason"), "ticket", args_get(args, "ticket"));
 
     if (body == NULL) {
-        say("what is sent must be UTF-8");
+        say_not_utf8();
     }
     for (size_t i = 0; body != NULL && i < GW_LEN(times); i++) {
         const char *text = args_get(args, times[i]);
@@ -304,13 +305,14 @@ enum portctl_exit key_rotate(struct client *c, const struct args *args)
     json_t *body;
 
     if (overlap != NULL && !duration_parse(overlap, &overlap_s)) {
-        say("--overlap %s: give 90s, 15m, 24h or 7d", overlap);
+        say("--overlap %s is no duration", overlap);
+        say_next("give 90s, 15m, 24h or 7d");
         return PORTCTL_USAGE;
     }
     body = json_pack("{s:I, s:s}", "overlap_s", (json_int_t)overlap_s, "reason",
                      args_get(args, "reason"));
     if (body == NULL) {
-        say("what is sent must be UTF-8");
+        say_not_utf8();
         return PORTCTL_USAGE;
     }
     code = find_algorithm(c, args->words[0], &old, &algorithm);

@@ -178,8 +178,7 @@ enum portctl_exit key_list(struct client *c, const struct args *args)
     } else if (code == PORTCTL_DONE && json_is_array(json_object_get(a.root, "keys"))) {
         print_list(json_object_get(a.root, "keys"));
     } else if (code == PORTCTL_DONE) {
-        say("the answer has no \"keys\"");
-        code = PORTCTL_REFUSED;
+        code = answer_lacks("keys");
     }
     answer_fini(&a);
     buf_fini(&target);
@@ -234,7 +233,7 @@ enum portctl_exit key_limits(struct client *c, const struct args *args)
                              args_get(args, "reason"));
 
     if (body == NULL) {
-        say("what is sent must be UTF-8");
+        say_not_utf8();
         return PORTCTL_USAGE;
     }
     return about_key(c, args, "PUT", "/limits", body, "key");
@@ -323,7 +322,7 @@ enum portctl_exit key_revoke(struct client *c, const struct args *args)
     enum portctl_exit code = PORTCTL_DONE;
 
     if (body == NULL) {
-        say("what is sent must be UTF-8");
+        say_not_utf8();
         return PORTCTL_USAGE;
     }
     if (args_get(args, "yes") == NULL) {

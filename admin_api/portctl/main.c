@@ -14,6 +14,7 @@ static enum portctl_exit with_server(const struct args *a)
 
     if (!settings_read(a, &settings, &why)) {
         say("%s", buf_cstr(&why));
+        say_next("portctl help");
     } else if ((c = client_create(&settings, a->command->name, &code)) != NULL) {
         code = a->command->run(c, a);
         client_destroy(&c);

@@ -19,8 +19,7 @@ enum portctl_exit ws_token(struct client *c, const struct args *args)
     if (code == PORTCTL_DONE && client_settings(c)->json) {
         print_json(&a);
     } else if (code == PORTCTL_DONE && token == NULL) {
-        say("the answer has no \"token\"");
-        code = PORTCTL_REFUSED;
+        code = answer_lacks("token");
     } else if (code == PORTCTL_DONE) {
         struct buf out = {0};
 
@@ -72,8 +71,7 @@ enum portctl_exit server_time(struct client *c, const struct args *args)
     if (code == PORTCTL_DONE && client_settings(c)->json) {
         print_json(&a);
     } else if (code == PORTCTL_DONE && ns <= 0) {
-        say("the answer has no \"unix_ns\"");
-        code = PORTCTL_REFUSED;
+        code = answer_lacks("unix_ns");
     } else if (code == PORTCTL_DONE) {
         print_times(&a, ns);
     }

@@ -31,6 +31,12 @@ void say_next(const char *fmt, ...)
     va_end(args);
 }
 
+void say_not_utf8(void)
+{
+    say("an option is not UTF-8, and JSON has nothing else");
+    say_next("correct it, or the locale of this terminal");
+}
+
 bool number_parse(const char *text, uint64_t low, uint64_t high, uint64_t *out)
 {
     return u64_parse(text, strlen(text), out) == GW_OK && *out >= low && *out <= high;

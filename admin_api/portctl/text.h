@@ -10,6 +10,7 @@
 void say(const char *fmt, ...) GW_PRINTF(1, 2);
 /* "  next: ...": what to do now. */
 void say_next(const char *fmt, ...) GW_PRINTF(1, 2);
+void say_not_utf8(void);
 
 /* "90", "90s", "15m", "24h", "7d"; at most ten years. */
 GW_MUSTCHECK
