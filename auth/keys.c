@@ -281,13 +281,14 @@ static void on_hint(void *arg, const struct redis_reply *reply)
 {
     struct keys *k = arg;
     const char *text = "";
+    size_t len = 0;
 
     k->hinting = false;
     if (reply == NULL || k->closing) {
         return;
     }
     if (redis_kind(reply) == REDIS_STRING) {
-        text = redis_text(reply, NULL);
+        text = redis_text(reply, &len);
     }
     if (strncmp(text, k->hint, sizeof k->hint - 1) != 0) {
         (void)snprintf(k->hint, sizeof k->hint, "%s", text);
