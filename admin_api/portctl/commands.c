@@ -32,7 +32,7 @@ static const struct opt new_options[] = {
     {"label",      "TEXT",    "what people call it",                 NULL, OPT_REQUIRED, '\0'},
     {"scope",      "WORD",    "what it may do; repeatable",          AUTH_SCOPES(SCOPE_WORD), OPT_REPEAT, '\0'},
     {"ip",         "NETWORK", "an address or network it is accepted from; repeatable", NULL, OPT_REPEAT, '\0'},
-    {"rate-class", "CLASS",   "row of the rate limits (default)",    NULL, 0, '\0'},
+    {"rate-class", "CLASS",   "row of the rate limits (the server's default)",    NULL, 0, '\0'},
     {"not-before", "TIME",    "accepted from then on: RFC 3339, or 24h, 7d from now", NULL, 0, '\0'},
     {"not-after",  "TIME",    "and until before then",               NULL, 0, '\0'},
     {"algorithm",  "NAME",    "kind of key (ed25519)",               ALGORITHMS, OPT_STRICT, '\0'},
@@ -44,12 +44,14 @@ static const struct opt new_options[] = {
 static const struct opt list_options[] = {
     {"account", "ACCOUNT", "only its keys",       NULL,   0,          '\0'},
     {"state",   "STATE",   "only keys in it",     STATES, OPT_STRICT, '\0'},
+    {"after",   "ID",      "from the key behind this one on", NULL, 0, '\0'},
     {0},
 };
 static const struct opt rotate_options[] = {
-    {"overlap", "TIME", "how long the old key stays good: 90s, 15m, 24h, 7d (24h)", NULL, 0, '\0'},
+    {"overlap", "TIME", "how long the old key stays good: 90s, 15m, 24h, 7d (1h)", NULL, 0, '\0'},
     {"out",     "FILE", OUT_HELP,                 NULL,   OPT_FILE,     '\0'},
     {"reason",  "TEXT", REASON,                   NULL,   OPT_REQUIRED, '\0'},
+    {"ticket",  "ID",   TICKET,                   NULL,   0,            '\0'},
     {0},
 };
 static const struct opt revoke_options[] = {
@@ -61,6 +63,7 @@ static const struct opt revoke_options[] = {
 static const struct opt limits_options[] = {
     {"rate-class", "CLASS", "row of the rate limits", NULL, OPT_REQUIRED, '\0'},
     {"reason",     "TEXT",  REASON,                   NULL, OPT_REQUIRED, '\0'},
+    {"ticket",     "ID",    TICKET,                   NULL, 0,            '\0'},
     {0},
 };
 

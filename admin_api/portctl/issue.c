@@ -12,7 +12,7 @@
 #include "gateway/base/fixed.h"
 #include "gateway/runtime/clock.h"
 
-#define OVERLAP_S 86400u
+#define OVERLAP_S 3600u
 
 struct issue {
     const char *algorithm;
@@ -217,12 +217,11 @@ static json_t *new_body(const struct args *args, const char *algorithm)
 {
     static const char *const times[] = {"not-before", "not-after"};
     static const char *const members[] = {"not_before", "not_after"};
-    const char *class = args_get(args, "rate-class");
     json_t *body = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s*}", "account", args_get(args, "account"), "label",
+        "{s:s, s:s, s:s, s:o, s:o, s:s*, s:s, s:s*}", "account", args_get(args, "account"), "label",
         args_get(args, "label"), "algorithm", algorithm, "scopes", list_value(args, "scope"),
-        "ip_allow", list_value(args, "ip"), "rate_class", class != NULL ? class : "default",
-        "reason", args_get(args, "reason"), "ticket", args_get(args, "ticket"));
+        "ip_allow", list_value(args, "ip"), "rate_class", args_get(args, "rate-class"), "reason",
+        args_get(args, "reason"), "ticket", args_get(args, "ticket"));
 
     if (body == NULL) {
         say_not_utf8();
@@ -309,8 +308,8 @@ enum portctl_exit key_rotate(struct client *c, const struct args *args)
         say_next("give 90s, 15m, 24h or 7d");
         return PORTCTL_USAGE;
     }
-    body = json_pack("{s:I, s:s}", "overlap_s", (json_int_t)overlap_s, "reason",
-                     args_get(args, "reason"));
+    body = json_pack("{s:I, s:s, s:s*}", "overlap_s", (json_int_t)overlap_s, "reason",
+                     args_get(args, "reason"), "ticket", args_get(args, "ticket"));
     if (body == NULL) {
         say_not_utf8();
         return PORTCTL_USAGE;

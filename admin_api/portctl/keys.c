@@ -7,6 +7,8 @@
 #include "admin_api/portctl/table.h"
 #include "admin_api/portctl/text.h"
 
+#define PAGES_MAX 1000u /* of an answer that never ends */
+
 void print_buf(struct buf *out)
 {
     (void)fwrite(out->data, 1, out->len, stdout);
@@ -118,70 +120,127 @@ void key_print(const json_t *key, const char *secret)
     print_fields(key, key_fields, GW_LEN(key_fields), secret);
 }
 
-static void print_list(const json_t *keys)
+static const struct field columns[] = {
+    {"ID", "id", PLAIN},
+    {"ACCOUNT", "account", PLAIN},
+    {"LABEL", "label", PLAIN},
+    {"STATE", "state", PLAIN},
+    {"ALGORITHM", "algorithm", PLAIN},
+    {"CLASS", "rate_class", PLAIN},
+    {"NOT AFTER", "not_after", TIME},
+    {"SCOPES", "scopes", WORDS},
+};
+
+/* Keys behind the one called AFTER, or from the first. */
+static void list_target(struct buf *out, const struct args *args, const char *after)
 {
-    static const struct field columns[] = {
-        {"ID", "id", PLAIN},
-        {"ACCOUNT", "account", PLAIN},
-        {"LABEL", "label", PLAIN},
-        {"STATE", "state", PLAIN},
-        {"ALGORITHM", "algorithm", PLAIN},
-        {"CLASS", "rate_class", PLAIN},
-        {"NOT AFTER", "not_after", TIME},
-        {"SCOPES", "scopes", WORDS},
-    };
-    const char *titles[GW_LEN(columns)];
-    struct table t;
-    struct buf out = {0};
+    const char *const filters[][2] = {{"account", args_get(args, "account")},
+                                      {"state", args_get(args, "state")},
+                                      {"after", after}};
+    char lead = '?';
+
+    buf_reset(out);
+    buf_lit(out, "/v1/keys");
+    for (size_t i = 0; i < GW_LEN(filters); i++) {
+        if (filters[i][1] != NULL) {
+            buf_printf(out, "%c%s=", lead, filters[i][0]);
+            put_segment(out, filters[i][1]);
+            lead = '&';
+        }
+    }
+}
+
+/* The rows of one answer. *LAST is the id to go on behind, NULL at the end. */
+static enum portctl_exit take_page(const struct answer *a, struct table *t, const char **last)
+{
+    const json_t *keys = json_object_get(a->root, "keys");
     size_t i;
     const json_t *key;
 
-    for (i = 0; i < GW_LEN(columns); i++) {
-        titles[i] = columns[i].title;
+    *last = NULL;
+    if (!json_is_array(keys)) {
+        return answer_lacks("keys");
     }
-    table_init(&t, GW_LEN(columns), titles);
     json_array_foreach(keys, i, key)
     {
         for (size_t k = 0; k < GW_LEN(columns); k++) {
-            add_field(&t, key, &columns[k]);
+            add_field(t, key, &columns[k]);
+        }
+        if (json_is_true(json_object_get(a->root, "more"))) {
+            *last = json_string_value(json_object_get(key, "id"));
         }
     }
-    table_print(&t, &out);
-    table_fini(&t);
-    if (out.len == 0) {
-        say("no such keys");
+    return PORTCTL_DONE;
+}
+
+static enum portctl_exit list_table(struct client *c, const struct args *args, struct table *t)
+{
+    struct buf target = {0};
+    struct answer a;
+    const char *last = NULL;
+    enum portctl_exit code;
+
+    list_target(&target, args, args_get(args, "after"));
+    for (unsigned page = 0; page < PAGES_MAX; page++) {
+        code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &a);
+        if (code == PORTCTL_DONE) {
+            code = take_page(&a, t, &last);
+        }
+        if (code == PORTCTL_DONE && last != NULL) {
+            list_target(&target, args, last);
+        }
+        answer_fini(&a);
+        if (code != PORTCTL_DONE || last == NULL) {
+            break;
+        }
     }
-    print_buf(&out);
+    buf_fini(&target);
+    return code;
+}
+
+/* A script gets one page as it came; more of them is its own affair. */
+static enum portctl_exit list_json(struct client *c, const struct args *args)
+{
+    struct buf target = {0};
+    struct answer a;
+    enum portctl_exit code;
+
+    list_target(&target, args, args_get(args, "after"));
+    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &a);
+    if (code == PORTCTL_DONE) {
+        print_json(&a);
+    }
+    if (code == PORTCTL_DONE && json_is_true(json_object_get(a.root, "more"))) {
+        say("there are more keys: go on with --after and the last id");
+    }
+    answer_fini(&a);
+    buf_fini(&target);
+    return code;
 }
 
 enum portctl_exit key_list(struct client *c, const struct args *args)
 {
-    static const char *const filters[] = {"account", "state"};
-    struct buf target = {0};
-    struct answer a;
+    const char *titles[GW_LEN(columns)];
+    struct table t;
+    struct buf out = {0};
     enum portctl_exit code;
-    char lead = '?';
 
-    buf_lit(&target, "/v1/keys");
-    for (size_t i = 0; i < GW_LEN(filters); i++) {
-        const char *value = args_get(args, filters[i]);
-
-        if (value != NULL) {
-            buf_printf(&target, "%c%s=", lead, filters[i]);
-            put_segment(&target, value);
-            lead = '&';
-        }
+    if (client_settings(c)->json) {
+        return list_json(c, args);
     }
-    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &a);
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&a);
-    } else if (code == PORTCTL_DONE && json_is_array(json_object_get(a.root, "keys"))) {
-        print_list(json_object_get(a.root, "keys"));
-    } else if (code == PORTCTL_DONE) {
-        code = answer_lacks("keys");
+    for (size_t i = 0; i < GW_LEN(columns); i++) {
+        titles[i] = columns[i].title;
     }
-    answer_fini(&a);
-    buf_fini(&target);
+    table_init(&t, GW_LEN(columns), titles);
+    code = list_table(c, args, &t);
+    if (code == PORTCTL_DONE) {
+        table_print(&t, &out);
+    }
+    table_fini(&t);
+    if (code == PORTCTL_DONE && out.len == 0) {
+        say("no such keys");
+    }
+    print_buf(&out);
     return code;
 }
 
@@ -199,15 +258,18 @@ static enum portctl_exit about_key(struct client *c, const struct args *args, co
     struct answer a;
     enum portctl_exit code;
     const json_t *object;
+    bool usage = strcmp(name, "usage") == 0;
 
     key_target(&target, args->words[0], tail);
     code = client_call(
         c, &(struct call){.method = method, .target = buf_cstr(&target), .body = body}, &a);
     if (code == PORTCTL_DONE && client_settings(c)->json) {
         print_json(&a);
+    } else if (code == PORTCTL_DONE && usage && json_is_null(json_object_get(a.root, name))) {
+        say("never used");
     } else if (code == PORTCTL_DONE && (object = answer_object(&a, name)) == NULL) {
         code = PORTCTL_REFUSED;
-    } else if (code == PORTCTL_DONE && strcmp(name, "usage") == 0) {
+    } else if (code == PORTCTL_DONE && usage) {
         print_fields(object, usage_fields, GW_LEN(usage_fields), NULL);
     } else if (code == PORTCTL_DONE) {
         key_print(object, NULL);
@@ -229,8 +291,9 @@ enum portctl_exit key_usage(struct client *c, const struct args *args)
 
 enum portctl_exit key_limits(struct client *c, const struct args *args)
 {
-    json_t *body = json_pack("{s:s, s:s}", "rate_class", args_get(args, "rate-class"), "reason",
-                             args_get(args, "reason"));
+    json_t *body =
+        json_pack("{s:s, s:s, s:s*}", "rate_class", args_get(args, "rate-class"), "reason",
+                  args_get(args, "reason"), "ticket", args_get(args, "ticket"));
 
     if (body == NULL) {
         say_not_utf8();

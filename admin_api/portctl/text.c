@@ -6,7 +6,7 @@
 
 #define TEN_YEARS_S 315360000u
 
-static void say_line(const char *lead, const char *fmt, va_list args)
+static void GW_PRINTF(2, 0) say_line(const char *lead, const char *fmt, va_list args)
 {
     fputs(lead, stderr);
     (void)vfprintf(stderr, fmt, args);

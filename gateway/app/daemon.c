@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "gateway/app/authority.h"
 #include "gateway/app/market_thread.h"
 #include "gateway/http/server.h"
 #include "gateway/publish/link.h"
@@ -35,6 +36,8 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[4] = (struct cfg_binding){&admin_table, &c->admin};
     bindings[5] = (struct cfg_binding){&feed_config_table, &c->feed};
     bindings[6] = (struct cfg_binding){&fanout_config_table, &c->fanout};
+    bindings[7] = (struct cfg_binding){&auth_config_table, &c->auth};
+    bindings[8] = (struct cfg_binding){&limits_config_table, &c->limits};
 }
 
 struct gateway {
@@ -52,6 +55,7 @@ struct gateway {
     struct ip_limit *ips;
     struct ip_limit *key_sessions;
     struct key_gate *gate;
+    struct authority *authority; /* NULL: no keys */
     struct market_thread *market;
     struct rest *rest;
     struct http_server *public_http;
@@ -127,6 +131,44 @@ static enum gw_err start_shards(struct gateway *g)
     return GW_OK;
 }
 
+static void on_key_active(void *arg, const char *key_id)
+{
+    struct gateway *g = arg;
+
+    key_gate_open(g->gate, key_id);
+}
+
+static void on_key_ended(void *arg, const char *key_id, const char *reason)
+{
+    struct gateway *g = arg;
+
+    log_info("auth", "key_ended", "\"key\":%s,\"reason\":\"%s\"", log_json(key_id), reason);
+    key_gate_close(g->gate, key_id); /* first: a token taken from now on opens nothing */
+    for (uint32_t i = 0; i < g->shard_count; i++) {
+        shard_revoke(g->shards[i], key_id);
+    }
+}
+
+static enum gw_err start_authority(struct gateway *g)
+{
+    struct authority_options opt = {
+        .auth = &g->config->auth,
+        .limits = &g->config->limits,
+        .redis = g->config->feed.redis,
+        .sink = {on_key_active, on_key_ended},
+        .arg = g,
+    };
+    struct buf why = {0};
+    bool ok =
+        opt.auth->database[0] == '\0' || authority_create(&g->loop, &opt, &why, &g->authority);
+
+    if (!ok) {
+        log_error("app", "cannot_start", "\"auth\":%s", log_json(buf_cstr(&why)));
+    }
+    buf_fini(&why);
+    return ok ? GW_OK : GW_ECONFIG;
+}
+
 static enum gw_err start_http(struct gateway *g)
 {
     const struct public_config *p = &g->config->public;
@@ -135,7 +177,7 @@ static enum gw_err start_http(struct gateway *g)
         .cert_file = g->config->tls.cert_file,
         .key_file = g->config->tls.key_file,
         .routes = {{rest_public_routes, rest_public_route_count, g->rest}},
-        .route_sets = 1,
+        .route_sets = g->authority != NULL ? 2 : 1,
         .max_connections = (uint32_t)p->max_connections,
         .max_connections_per_ip = (uint32_t)p->max_per_ip,
         .max_body_bytes = 65536,
@@ -147,6 +189,10 @@ static enum gw_err start_http(struct gateway *g)
     char host[64];
     enum gw_err err;
 
+    if (g->authority != NULL) {
+        opt.routes[1] = (struct http_routes){api_public_routes, api_public_route_count,
+                                             authority_api(g->authority)};
+    }
     GW_ASSERT(config_endpoint(p->listen, host, &opt.port));
     opt.host = host;
     err = http_server_create(&g->loop, &opt, &g->public_http);
@@ -156,6 +202,10 @@ static enum gw_err start_http(struct gateway *g)
     GW_ASSERT(config_endpoint(g->config->admin.listen, host, &opt.port));
     opt.name = "admin";
     opt.routes[0] = (struct http_routes){rest_ops_routes, rest_ops_route_count, g->rest};
+    if (g->authority != NULL) {
+        opt.routes[1] = (struct http_routes){api_admin_routes, api_admin_route_count,
+                                             authority_api(g->authority)};
+    }
     opt.cors_origin = NULL;
     return http_server_create(&g->loop, &opt, &g->admin_http);
 }
@@ -197,6 +247,9 @@ static void take_config(struct gateway *g)
         config_take_live(now, then, DAEMON_BINDINGS, &changed);
         log_info("app", "config", "\"changed\":%s", log_json(buf_cstr(&changed)));
         set_profile(g, profile);
+        if (g->authority != NULL) {
+            authority_configure(g->authority);
+        }
         for (uint32_t i = 0; i < g->shard_count; i++) {
             shard_take_live(g->shards[i], &g->config->ws, &g->config->fanout);
         }
@@ -269,7 +322,10 @@ static enum gw_err start(struct gateway *g)
     rest.inbox = g->rest_inbox;
     rest.limits = g->limits.data;
     g->rest = rest_create(&g->loop, &rest);
-    err = start_http(g);
+    err = start_authority(g);
+    if (err == GW_OK) {
+        err = start_http(g);
+    }
     if (err != GW_OK) {
         return err;
     }
@@ -302,6 +358,9 @@ static void stop(struct gateway *g)
         }
         http_server_destroy(&g->public_http);
         http_server_destroy(&g->admin_http);
+        if (g->authority != NULL) {
+            authority_destroy(&g->authority);
+        }
         (void)uv_run(&g->loop, UV_RUN_NOWAIT);
         rest_destroy(&g->rest);
         (void)uv_loop_close(&g->loop);

@@ -9,6 +9,7 @@
  * Owner: the main thread, which is the control loop. */
 #ifndef GATEWAY_APP_DAEMON_H
 #define GATEWAY_APP_DAEMON_H
+#include "admin_api/api.h"
 #include "gateway/feed/feed.h"
 #include "ws/shard.h"
 
@@ -49,10 +50,12 @@ struct daemon_config {
     struct admin_config admin;
     struct feed_config feed;
     struct fanout_config fanout;
+    struct auth_config auth;
+    struct limits_config limits;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 7
+#define DAEMON_BINDINGS 9
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

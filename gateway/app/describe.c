@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "auth/fault.h"
+#include "auth/scopes.h"
 #include "gateway/app/daemon.h"
 #include "gateway/http/head.h"
 #include "gateway/http/metrics.h"
@@ -32,7 +34,8 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics, &publisher_metrics, &ws_metrics, &http_metrics, &redis_metrics,
+        &feed_metrics, &publisher_metrics, &ws_metrics,    &http_metrics,   &redis_metrics,
+        &api_metrics,  &keys_metrics,      &store_metrics, &limits_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
@@ -83,6 +86,28 @@ static void describe_routes(struct buf *out)
     buf_lit(out, "# Routes\n\n| listener | route |\n|---|---|\n");
     put_routes(out, "public", rest_public_routes, rest_public_route_count);
     put_routes(out, "admin", rest_ops_routes, rest_ops_route_count);
+    buf_lit(out,
+            "| admin | `GET /v1/time` |\n| public | `POST /0/private/GetWebSocketsToken` (Kraken's "
+            "signature) |\n\n## Signed routes of the admin listener\n\nRFC 9421, see "
+            "[../AUTH.md](../AUTH.md).\n\n");
+    api_describe(out);
+}
+
+static void describe_scopes(struct buf *out)
+{
+    buf_lit(out, "# Scopes of keys\n\n| scope | what |\n|---|---|\n");
+    for (unsigned i = 0; i < SCOPE_COUNT; i++) {
+        buf_printf(out, "| `%s` | %s%s |\n", scope_rows[i].word, scope_rows[i].help,
+                   scope_rows[i].admin ? " (bind such keys to addresses)" : "");
+    }
+    buf_lit(out, "\n## Why a request was not authentic\n\n`auth_fail_total{reason}`. A reason that "
+                 "is not shown looks like `bad_signature` outside.\n\n| reason | shown | text "
+                 "|\n|---|---|---|\n");
+    for (unsigned i = 1; i < AUTH_FAULT_COUNT; i++) {
+        const struct auth_fault_row *row = auth_fault_row((enum auth_fault)i);
+
+        buf_printf(out, "| `%s` | %s | %s |\n", row->word, row->shown ? "yes" : "no", row->text);
+    }
 }
 
 static const struct {
@@ -90,7 +115,7 @@ static const struct {
     void (*print)(struct buf *out);
 } pages[] = {
     {"config", describe_config}, {"metrics", describe_metrics}, {"errors", describe_errors},
-    {"limits", describe_limits}, {"routes", describe_routes},
+    {"limits", describe_limits}, {"routes", describe_routes},   {"scopes", describe_scopes},
 };
 
 int describe(const char *what)

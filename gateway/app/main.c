@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include "auth/bootstrap.h"
+#include "auth/master_key.h"
+#include "auth/scopes.h"
 #include "gateway/app/daemon.h"
 #include "gateway/app/describe.h"
 #include "gateway/feed/symbol_file.h"
 #include "gateway/runtime/json.h"
 #include "gateway/runtime/log.h"
+#include "gateway/store/migrate.h"
 
 extern char **environ;
 
@@ -20,6 +24,11 @@ static const char usage[] =
     "                                      reads FILE again and takes its live keys over)\n"
     "  portcullis --config FILE --check-config\n"
     "                                      read everything, report every error, do nothing\n"
+    "  portcullis --config FILE --migrate  bring the tables of auth.database up to date, then end\n"
+    "  portcullis --config FILE --bootstrap-key KEYFILE [--account A] [--scopes S,S...]\n"
+    "                                      the first key: its private half goes to KEYFILE (mode "
+    "0600)\n"
+    "  portcullis --make-master-key FILE   a new master key, for auth.master_key_file\n"
     "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
     "  portcullis --version | --help\n"
     "\n"
@@ -27,21 +36,35 @@ static const char usage[] =
     "  PORTCULLIS_WS_SHARDS=2 portcullis --config /etc/portcullis.yaml\n"
     "Examples\n"
     "  portcullis --config var/portcullis.yaml --check-config\n"
+    "  portcullis --config /etc/portcullis.yaml --bootstrap-key ops.pem --account ops\n"
     "  portcullis --describe config | less\n";
 
 struct arguments {
     const char *config;
     const char *describe;
+    const char *bootstrap; /* where the first key goes */
+    const char *master;    /* where a new master key goes */
+    const char *account;
+    const char *scopes; /* NULL: all */
     bool check;
+    bool migrate;
 };
 
 /* -1: go on; otherwise the exit code. */
 static int read_arguments(int argc, char **argv, struct arguments *a)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},   {"check-config", no_argument, NULL, 'k'},
-        {"describe", required_argument, NULL, 'd'}, {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"describe", required_argument, NULL, 'd'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"migrate", no_argument, NULL, 'm'},
+        {"bootstrap-key", required_argument, NULL, 'b'},
+        {"account", required_argument, NULL, 'a'},
+        {"scopes", required_argument, NULL, 's'},
+        {"make-master-key", required_argument, NULL, 'M'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -55,6 +78,21 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'd':
             a->describe = optarg;
+            break;
+        case 'm':
+            a->migrate = true;
+            break;
+        case 'b':
+            a->bootstrap = optarg;
+            break;
+        case 'a':
+            a->account = optarg;
+            break;
+        case 's':
+            a->scopes = optarg;
+            break;
+        case 'M':
+            a->master = optarg;
             break;
         case 'v':
             puts("portcullis " GW_VERSION);
@@ -129,6 +167,63 @@ static int run(struct daemon_config *config, const struct symbols *symbols)
     return code;
 }
 
+/* "keys.read,ws.token" as bits; NULL is all of them. */
+static bool read_scopes(const char *list, uint64_t *out)
+{
+    *out = list == NULL ? (1ull << SCOPE_COUNT) - 1 : 0;
+    while (list != NULL && *list != '\0') {
+        size_t len = strcspn(list, ",");
+        enum auth_scope scope;
+
+        if (!scope_parse(list, len, &scope)) {
+            fprintf(stderr, "portcullis: no scope %.*s; there are:", (int)len, list);
+            for (unsigned i = 0; i < SCOPE_COUNT; i++) {
+                fprintf(stderr, " %s", scope_rows[i].word);
+            }
+            fputc('\n', stderr);
+            return false;
+        }
+        *out |= 1ull << scope;
+        list += len + (list[len] == ',');
+    }
+    return true;
+}
+
+static int make_master_key(const char *path)
+{
+    struct buf why = {0};
+    int code = master_keys_make(path, &why) == GW_OK ? 0 : 1;
+
+    if (code != 0) {
+        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+    } else {
+        printf("%s: a new master key; keep a copy where the database's backups are not\n", path);
+    }
+    buf_fini(&why);
+    return code;
+}
+
+/* What works on the database and ends. */
+static int work_on_database(const struct arguments *a, const struct daemon_config *config)
+{
+    struct bootstrap_options opt = {
+        .account = a->account != NULL ? a->account : "operations",
+        .label = "first key",
+        .algorithm = KEY_ED25519,
+    };
+
+    if (config->auth.database[0] == '\0') {
+        fputs("portcullis: auth.database is not set; give it a DSN in the configuration\n", stderr);
+        return 1;
+    }
+    if (a->migrate) {
+        return migrate_run(config->auth.database, stdout);
+    }
+    return read_scopes(a->scopes, &opt.scopes)
+               ? bootstrap_key(config->auth.database, NULL, &opt, stdout, a->bootstrap)
+               : 2;
+}
+
 static int load_and_run(const struct arguments *a)
 {
     struct daemon_config config = {0};
@@ -150,6 +245,8 @@ static int load_and_run(const struct arguments *a)
     } else if (a->check) {
         printf("ok: %u symbols\n", symbols_count(symbols));
         code = 0;
+    } else if (a->migrate || a->bootstrap != NULL) {
+        code = work_on_database(a, &config);
     } else {
         code = run(&config, symbols);
     }
@@ -170,6 +267,9 @@ int main(int argc, char **argv)
     seed();
     if (a.describe != NULL) {
         return describe(a.describe);
+    }
+    if (a.master != NULL) {
+        return make_master_key(a.master);
     }
     return load_and_run(&a);
 }

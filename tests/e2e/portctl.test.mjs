@@ -199,6 +199,18 @@ check('key list: a table, filters, JSON as it came', async () => {
   const json = await ctl('--json', 'key', 'list', '--account', 'mm');
   assert.equal(json.out, `${JSON.stringify({ keys: [keys.get('mm/1?')] })}\n`);
   assert.equal(json.err, '');
+  keys = new Map([...Array(7).keys()].map((i) => [`k${i}`, key(`k${i}`)]));
+  reply = (request) => {
+    const { searchParams } = new URL(request.url, url);
+    const rest = [...keys.values()].filter((k) => k.id > (searchParams.get('after') ?? ''));
+    assert.equal(searchParams.get('account'), 'ops');
+    return [200, { keys: rest.slice(0, 3), more: rest.length > 3 }];
+  };
+  const pages = await ctl('key', 'list', '--account', 'ops');
+  assert.deepEqual(pages.out.match(/^k\d/gm), [...keys.keys()]);
+  const page = await ctl('--json', 'key', 'list', '--account', 'ops', '--after', 'k1');
+  assert.deepEqual(JSON.parse(page.out).keys.map((k) => k.id), ['k2', 'k3', 'k4']);
+  assert.match(page.err, /there are more/);
 });
 
 check('key show, usage and limits; ids are one segment of the path', async () => {
@@ -211,6 +223,9 @@ check('key show, usage and limits; ids are one segment of the path', async () =>
   assert.match(shown.out, /^revoked {2,}-$/m);
   const usage = await ctl('key', 'usage', 'ops-1');
   assert.equal(usage.out, 'last used  2026-11-20 10:00:00Z\nfrom       10.1.2.3\nfor        GET /v1/keys\ntimes      7\n');
+  reply = () => [200, { usage: null }];
+  ends(await ctl('key', 'usage', 'ops-1'), 0, 'never used');
+  reply = undefined;
   const limits = await ctl('key', 'limits', 'ops-1', '--rate-class', 'mm', '--reason', 'agreed');
   ends(limits, 0);
   assert.deepEqual(JSON.parse(requests.at(-1).body), { rate_class: 'mm', reason: 'agreed' });
@@ -227,7 +242,7 @@ check('key new: the pair is made here, its private half stays here', async () =>
   const pem = readFileSync(out, 'utf8');
   const pub = crypto.createPublicKey(pem).export({ format: 'jwk' }).x;
   assert.equal(Buffer.from(sent.public_key, 'base64').toString('base64url'), pub);
-  assert.deepEqual([sent.scopes, sent.ip_allow, sent.algorithm, sent.rate_class], [['keys.read', 'report'], ['10.0.0.0/8'], 'ed25519', 'default']);
+  assert.deepEqual([sent.scopes, sent.ip_allow, sent.algorithm, sent.rate_class], [['keys.read', 'report'], ['10.0.0.0/8'], 'ed25519', undefined]);
   assert.ok(Math.abs(Date.parse(sent.not_after) - Date.now() - 86400000) < 30000);
   const seed = crypto.createPrivateKey(pem).export({ format: 'jwk' }).d;
   assert.ok(!`${requests[0].body}${made.out}${made.err}`.includes(seed));
@@ -294,7 +309,7 @@ check('key rotate: the kind of key follows from the old one', async () => {
   assert.equal(Buffer.from(sent.public_key, 'base64').toString('base64url'), crypto.createPublicKey(readFileSync(out)).export({ format: 'jwk' }).x);
   const secret = await ctl('key', 'rotate', 'mm/1?', '--reason', 'r');
   ends(secret, 0, 'shown once');
-  assert.deepEqual(JSON.parse(requests.at(-1).body), { overlap_s: 86400, reason: 'r' });
+  assert.deepEqual(JSON.parse(requests.at(-1).body), { overlap_s: 3600, reason: 'r' });
   assert.ok(secret.out.includes(secretText));
 });
 

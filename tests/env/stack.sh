@@ -82,9 +82,40 @@ admin:
 feed:
   redis: "unix:$redis_socket"
   symbols_file: "$symbols"
+auth:
+  database: "$(pg_dsn "$var/pg")"
+  master_key_file: "$var/master.key"
 log:
   level: info
 YAML
+}
+
+# PostgreSQL of this folder; it and the keys in it stay from one ./up to the next.
+postgres_start() {
+    pg_start "$var/pg" >>"$var/log/postgres.log" 2>&1 ||
+        { last_lines postgres && die "PostgreSQL did not start" "correct what it says above"; }
+    postgres_dir=$var/pg
+}
+
+# The tables, a master key and, the first time, an admin key for trying things out.
+keys_prepare() {
+    local log=$var/log/keys.log
+    if ! "$gateway" --config "$var/portcullis.yaml" --migrate >>"$log" 2>&1; then
+        last_lines keys
+        die "the database could not be brought up to date" "correct what it says above"
+    fi
+    if [ ! -s "$var/demo-admin.pem" ] || [ ! -s "$var/demo-admin.id" ]; then
+        rm -f "$var/demo-admin.pem"
+        if ! "$gateway" --config "$var/portcullis.yaml" --bootstrap-key "$var/demo-admin.pem" \
+            --account operations >"$log.new" 2>&1; then
+            cat "$log.new" >>"$log"
+            last_lines keys
+            die "the demo key could not be made" "correct what it says above"
+        fi
+        grep -oE 'pk_[A-Za-z0-9]+' "$log.new" | head -n 1 >"$var/demo-admin.id"
+        cat "$log.new" >>"$log" && rm -f "$log.new"
+    fi
+    admin_key_id=$(cat "$var/demo-admin.id")
 }
 
 gateway_start() {
@@ -145,12 +176,13 @@ symbols_write() {
 }
 
 # The order in which things end: no more feed, then the gateway drains, then its Redis.
-# stack_stop FEEDER_PID GATEWAY_PID REDIS_PID REDIS_SOCKET
+# stack_stop FEEDER_PID GATEWAY_PID REDIS_PID REDIS_SOCKET POSTGRES_DIR
 stack_stop() {
     process_end "${1:-0}" "--redis unix:$4" 5
     process_end "${2:-0}" "--config $var/portcullis.yaml" 20
     process_end "${3:-0}" "$4" 5
     rm -f "$4"
+    [ -z "${5:-}" ] || pg_stop "$5" >/dev/null 2>&1 || true
     if [[ $4 == /tmp/portcullis.* ]]; then
         rmdir "$(dirname "$4")" 2>/dev/null || true
     fi

@@ -96,6 +96,55 @@ export class Stage {
     await until('Redis', 10000, () => this.redisCommand('PING') === 'PONG');
   }
 
+  // A private PostgreSQL with the tables, a master key and a first key with all scopes.
+  async startPostgres() {
+    const dir = path.join(this.dir, 'pg');
+    this.postgres = this.run('postgres', 'bash', [path.join(root, 'tests/env/postgres.sh'), 'serve', dir], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.dsn = await until('PostgreSQL', 60000, () => {
+      if (ended(this.postgres)) throw new Error(this.postgres.errors);
+      return /postgresql:\S+/.exec(this.postgres.output)?.[0];
+    });
+    this.masterKey = path.join(this.dir, 'master.key');
+    this.keyFile = path.join(this.dir, 'first.pem');
+    this.program('--make-master-key', this.masterKey);
+    this.authConfig = path.join(this.dir, 'auth.yaml');
+    writeFileSync(this.authConfig, this.configText());
+    this.program('--config', this.authConfig, '--migrate');
+    this.keyId = /pk_[A-Za-z0-9]+/.exec(this.program('--config', this.authConfig, '--bootstrap-key', this.keyFile, '--account', 'ops'))[0];
+  }
+
+  // The gateway's program to its end; its output.
+  program(...args) {
+    return execFileSync(path.join(buildDir, 'portcullis'), args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  sql(statement) {
+    return execFileSync('psql', [this.dsn, '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', statement], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  }
+
+  // A signed request; SIGNER as in signer.mjs.
+  async call(signer, method, target, object, overrides = {}) {
+    const url = `${this.adminUrl}${target}`;
+    const body = object === undefined ? undefined : JSON.stringify(object);
+    const answer = await this.send(method, url, signer.headers(method, url, body, overrides), overrides.body ?? body);
+    return { ...answer, json: answer.body.startsWith('{') ? JSON.parse(answer.body) : undefined };
+  }
+
+  send(method, url, headers, body) {
+    return new Promise((resolve, reject) => {
+      const request = https.request(url, { method, ca: readFileSync(this.ca), agent: this.agent ?? false, headers: { ...headers,
+        ...(body !== undefined ? { 'content-length': Buffer.byteLength(body) } : method === 'POST' ? { 'content-length': 0 } : {}) } }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (data) => { text += data; });
+        response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, body: text }));
+      });
+      request.setTimeout(10000, () => request.destroy(new Error(`${url}: no answer in 10 s`)));
+      request.once('error', reject);
+      request.end(body);
+    });
+  }
+
   redisCommand(...args) {
     return execFileSync('redis-cli', ['-s', this.redisSocket, ...args], { encoding: 'utf8', maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   }
@@ -122,6 +171,7 @@ export class Stage {
       public: { listen: `127.0.0.1:${this.publicPort}` },
       admin: { listen: `127.0.0.1:${this.adminPort}` },
       feed: { redis: `unix:${this.redisSocket}`, symbols_file: this.symbolsFile },
+      ...(this.dsn ? { auth: { database: this.dsn, master_key_file: this.masterKey } } : {}),
     };
     for (const [section, keys] of Object.entries(overrides)) Object.assign((sections[section] ??= {}), keys);
     return Object.entries(sections).map(([section, keys]) => `${section}:\n${Object.entries(keys)

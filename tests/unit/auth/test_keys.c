@@ -15,13 +15,9 @@ static double ms_since(int64_t mono_ns)
 /* --- loading -----------------------------------------------------------------------------------
  */
 
-static void all_keys_are_loaded(void **state)
+/* A key of each kind and state. */
+static void fill(void)
 {
-    struct cache c;
-    const struct key *key;
-
-    (void)state;
-    NEEDS_SERVER();
     clean();
     put_key("plain", ", scopes, rate_class, flags, ip_allow",
             ", 5, 'gold', 3, '{10.0.0.0/8,2001:db8::/32,::ffff:192.0.2.0/120}'");
@@ -40,6 +36,16 @@ static void all_keys_are_loaded(void **state)
     sql("ALTER TABLE api_keys DISABLE TRIGGER api_keys_guard;"
         "UPDATE api_keys SET account = 'off' WHERE id = 'disabled';"
         "ALTER TABLE api_keys ENABLE TRIGGER api_keys_guard");
+}
+
+static void all_keys_are_loaded(void **state)
+{
+    struct cache c;
+    const struct key *key;
+
+    (void)state;
+    NEEDS_SERVER();
+    fill();
     cache_open(&c);
     assert_int_equal(keys_count(c.keys), 9);
     assert_true(keys_fresh(c.keys, clock_mono_ns()));

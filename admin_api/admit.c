@@ -1,0 +1,299 @@
+/* admin_api/admit.c - may this request go on? In the order of cost: the address's bucket, the form of
+ * the signature, the key, the signature itself, then rate and nonce in one trip, then the scope. A
+ * nonce is spent only after the signature was found good, else strangers could burn it. */
+#include <stdlib.h>
+#include <string.h>
+#include "admin_api/api_priv.h"
+#include "gateway/runtime/clock.h"
+#include "gateway/runtime/log.h"
+
+#define NONCE_SLACK_MS 1000
+
+/* What a call of a key costs under its rate class. */
+static const struct {
+    const char *name;
+    uint32_t cost;
+} classes[] = {{"default", 1}, {"low", 4}, {"minimal", 10}};
+
+uint32_t admit_class_cost(const char *rate_class)
+{
+    for (unsigned i = 0; i < GW_LEN(classes); i++) {
+        if (strcmp(classes[i].name, rate_class) == 0) {
+            return classes[i].cost;
+        }
+    }
+    return 0;
+}
+
+static void count(struct api *a, enum api_verdict verdict)
+{
+    metrics_add(a->metrics, API_M_ADMISSIONS, verdict, 1);
+}
+
+void admit_count_fault(struct api *a, enum auth_fault fault)
+{
+    metrics_add(a->metrics, API_M_FAULTS, fault, 1);
+    count(a, API_UNAUTHENTICATED);
+}
+
+static void retry_after(struct http_req *req, int64_t ns)
+{
+    struct buf text = {0};
+
+    if (headers_retry_after(&text, ns)) {
+        http_set_header(req, "retry-after", buf_cstr(&text));
+    }
+    buf_fini(&text);
+}
+
+bool admit_address(struct api *a, struct http_req *req)
+{
+    int64_t retry_ns;
+
+    if (preauth_admit(a->preauth, http_peer_ip(req), clock_mono_ns(), &retry_ns)) {
+        return true;
+    }
+    count(a, API_LIMITED);
+    retry_after(req, retry_ns);
+    http_reply_problem(req, GW_ERATE,
+                       "too many requests of this address failed or were tried; see Retry-After");
+    return false;
+}
+
+/* --- the signature -----------------------------------------------------------------------------
+ */
+
+static struct auth_text slice(struct http_text t)
+{
+    return (struct auth_text){t.s, t.len};
+}
+
+static bool read_message(struct http_req *req, struct auth_field fields[API_FIELDS_MAX],
+                         struct signature_message *m)
+{
+    struct http_field raw[API_FIELDS_MAX];
+    size_t count_of = http_fields(req, raw, API_FIELDS_MAX);
+
+    if (count_of > API_FIELDS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < count_of; i++) {
+        fields[i] = (struct auth_field){slice(raw[i].name), slice(raw[i].value)};
+    }
+    *m = (struct signature_message){
+        .method = slice(http_method_text(req)),
+        .authority = slice(http_authority(req)),
+        .target = slice(http_target(req)),
+        .fields = fields,
+        .field_count = count_of,
+    };
+    m->body.s = http_body(req, &m->body.len);
+    return true;
+}
+
+static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
+{
+    struct api *a = c->api;
+    enum auth_fault shown = auth_fault_shown(fault);
+    bool skew = shown == AUTH_CLOCK_SKEW || shown == AUTH_EXPIRED;
+    struct api_problem p = {
+        .status = 401,
+        .code = shown == AUTH_REPLAY ? "replay-detected"
+                : skew               ? "clock-skew"
+                                     : "unauthenticated",
+        .title = auth_fault_row(shown)->text,
+        .detail = why[0] != '\0' ? why : NULL,
+    };
+
+    admit_count_fault(a, fault);
+    preauth_failed(a->preauth, http_peer_ip(c->req), clock_mono_ns());
+    log_info("auth", "refused", "\"reason\":\"%s\",\"key\":%s,\"ip\":\"%s\"",
+             auth_fault_row(fault)->word, log_json(c->keyid), http_peer_ip(c->req));
+    http_set_header(c->req, "www-authenticate", "Signature tag=\"" SIGNATURE_TAG "\"");
+    call_problem(c, &p);
+}
+
+/* The key of SIG if it may be used from this address now; OUT is what verifies it. */
+static const struct key *find_key(struct api_call *c, const struct signature *sig,
+                                  struct signature_key *out)
+{
+    const struct key *key = keys_find(c->api->opt.keys, sig->keyid, strlen(sig->keyid));
+
+    if (key == NULL || key->material == NULL || key->alg == KEY_KRAKEN ||
+        key_state(key, clock_real_ns()) != KEY_ACTIVE ||
+        !key_allows_ip(key, http_peer_ip(c->req))) {
+        return NULL;
+    }
+    *out = (struct signature_key){
+        .alg = key->alg == KEY_ED25519 ? SIGNATURE_ED25519 : SIGNATURE_HMAC_SHA256,
+        .bytes = key->material,
+        .len = key->material_len,
+    };
+    return key;
+}
+
+static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
+{
+    struct auth_field fields[API_FIELDS_MAX];
+    struct signature_message m;
+    struct signature_key material;
+    const struct signature_clock clock = {
+        .now_s = clock_real_ns() / 1000000000,
+        .back_s = (int64_t)c->api->opt.config->window_back / 1000,
+        .ahead_s = (int64_t)c->api->opt.config->window_ahead / 1000,
+    };
+    const struct key *key;
+    enum auth_fault fault;
+
+    sig->keyid[0] = sig->why[0] = '\0';
+    if (!read_message(c->req, fields, &m)) {
+        return AUTH_TOO_LONG;
+    }
+    fault = signature_parse(&m, &clock, sig);
+    memcpy(c->keyid, sig->keyid, sizeof sig->keyid);
+    if (fault != AUTH_OK) {
+        return fault;
+    }
+    key = find_key(c, sig, &material);
+    fault = signature_verify(sig, &m, key != NULL ? &material : NULL);
+    if (fault != AUTH_OK) {
+        return fault;
+    }
+    memcpy(c->account, key->account, sizeof c->account);
+    c->scopes = key->scopes;
+    c->created_ns = sig->created_s * 1000000000;
+    c->expires_ns = sig->expires_s * 1000000000;
+    memcpy(c->nonce, sig->nonce, sizeof c->nonce);
+    return AUTH_OK;
+}
+
+/* --- rate and nonce ----------------------------------------------------------------------------
+ */
+
+static void tell_limits(struct api_call *c, const struct limits_left *left)
+{
+    struct headers_row row = limits_headers_row(c->api->opt.limits, c->class, left);
+    struct buf text = {0};
+
+    headers_policy(&text, &row, 1);
+    http_set_header(c->req, "ratelimit-policy", buf_cstr(&text));
+    buf_reset(&text);
+    headers_state(&text, &row, 1);
+    http_set_header(c->req, "ratelimit", buf_cstr(&text));
+    buf_fini(&text);
+}
+
+static void on_trip(void *arg, const struct limits_answer *answer)
+{
+    struct api_call *c = arg;
+    const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
+    int64_t now = clock_real_ns();
+
+    c->wait = NULL;
+    if (key == NULL || key_state(key, now) != KEY_ACTIVE) { /* ended meanwhile */
+        c->limited(c, NULL);
+        return;
+    }
+    if (answer->verdict != LIMITS_REPLAY && answer->verdict != LIMITS_FENCED) {
+        tell_limits(c, &answer->left[0]);
+    }
+    c->nonce_unsure = answer->verdict == LIMITS_NONCE_UNSURE;
+    if (answer->verdict != LIMITS_TAKEN && !c->nonce_unsure) {
+        c->limited(c, answer);
+        return;
+    }
+    keys_used(c->api->opt.keys, key, http_peer_ip(c->req), http_path(c->req), now);
+    c->admitted(c);
+}
+
+void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce)
+{
+    const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
+    uint32_t cost = key != NULL ? admit_class_cost(key->rate_class) : 0;
+    struct limits_ask ask = {
+        .units = {{.class = class, .id = c->keyid, .cost = cost != 0 ? cost : 1}},
+        .count = 1,
+        .nonce = nonce,
+    };
+    struct limits_answer now;
+
+    c->class = class;
+    c->wait = limits_take(c->api->opt.limits, &ask, &now, on_trip, c);
+    if (c->wait == NULL) {
+        on_trip(c, &now);
+    }
+}
+
+static void on_limited(struct api_call *c, const struct limits_answer *answer)
+{
+    if (answer == NULL) {
+        refuse(c, AUTH_KEY_INACTIVE, "");
+        return;
+    }
+    if (answer->verdict == LIMITS_REPLAY || answer->verdict == LIMITS_FENCED) {
+        refuse(c, AUTH_REPLAY,
+               answer->verdict == LIMITS_FENCED
+                   ? "the store of nonces has begun anew: sign the request again"
+                   : "sign each request with a fresh nonce");
+        return;
+    }
+    count(c->api, API_LIMITED);
+    retry_after(c->req, answer->left[0].retry_after_ns);
+    call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
+                                          "wait as Retry-After says", NULL});
+}
+
+static void on_admitted(struct api_call *c)
+{
+    if (!scope_has(c->scopes, c->route->scope)) {
+        char detail[96];
+
+        count(c->api, API_FORBIDDEN);
+        (void)snprintf(detail, sizeof detail, "the key needs the scope %s",
+                       scope_rows[c->route->scope].word);
+        call_problem(c, &(struct api_problem){403, "forbidden-scope", "the key may not do this",
+                                              detail, NULL});
+        return;
+    }
+    count(c->api, API_ADMITTED);
+    c->route->handler(c);
+}
+
+void api_on_signed(struct http_req *req, void *arg)
+{
+    struct api *a = arg;
+    struct signature *sig;
+    struct api_call *c;
+    struct limits_nonce nonce;
+    enum auth_fault fault;
+
+    if (!admit_address(a, req)) {
+        return;
+    }
+    c = call_create(a, req, api_find_route(req));
+    c->limited = on_limited;
+    c->admitted = on_admitted;
+    if (!keys_ready(a->opt.keys)) {
+        count(a, API_UNAVAILABLE);
+        call_problem(c, &(struct api_problem){503, "unavailable", "the keys are not known yet",
+                                              "the database has not answered; try again", NULL});
+        return;
+    }
+    sig = gw_malloc(sizeof *sig);
+    fault = authenticate(c, sig);
+    if (fault != AUTH_OK) {
+        refuse(c, fault, sig->why);
+        free(sig);
+        return;
+    }
+    free(sig);
+    nonce = (struct limits_nonce){
+        .kind = LIMITS_ONCE,
+        .keyid = c->keyid,
+        .text = c->nonce,
+        .keep_ms = (uint32_t)((c->expires_ns - clock_real_ns()) / 1000000 + 2 * NONCE_SLACK_MS),
+        .created_ns = c->created_ns,
+        .read = c->route->direction == API_READ,
+    };
+    admit_trip(c, c->route->class, &nonce);
+}

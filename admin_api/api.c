@@ -1,0 +1,219 @@
+#include "admin_api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "admin_api/api_priv.h"
+#include "gateway/runtime/clock.h"
+
+#define AUTH_ROW(...) CFG_ROW_OF(struct auth_config, __VA_ARGS__)
+static const struct cfg_row config_rows[] = {AUTH_CONFIG(AUTH_ROW)};
+const struct cfg_table auth_config_table = {"auth", config_rows, GW_LEN(config_rows)};
+
+#define API_VERDICT_AS_TEXT(sym, word) word,
+const char *const api_verdict_names[API_VERDICT_COUNT] = {API_VERDICTS(API_VERDICT_AS_TEXT)};
+#define API_FAULT_WORD(sym, word, shown, text) word,
+static const char *const fault_words[] = {AUTH_FAULTS(API_FAULT_WORD)};
+static const struct metric_label api_verdict_label = {"verdict", api_verdict_names,
+                                                      API_VERDICT_COUNT};
+static const struct metric_label api_fault_label = {"reason", fault_words, AUTH_FAULT_COUNT};
+static const struct metric_row metric_rows[] = {API_METRICS(METRIC_AS_ROW)};
+const struct metric_table api_metrics = {"api", metric_rows, API_M_COUNT};
+
+/* clang-format off */
+#define API_ROUTES(X)                                                                                                        \
+    X(HTTP_GET,  "/v1/keys",             SCOPE_KEYS_READ,  LIMITS_READ,  API_READ,  keys_list,   "keys; `account`, `state`, `after`, `limit`") \
+    X(HTTP_POST, "/v1/keys",             SCOPE_KEYS_WRITE, LIMITS_WRITE, API_WRITE, keys_issue,  "issue a key; an HMAC secret is shown once")  \
+    X(HTTP_GET,  "/v1/keys/{id}",        SCOPE_KEYS_READ,  LIMITS_READ,  API_READ,  keys_get,    "one key")                               \
+    X(HTTP_GET,  "/v1/keys/{id}/usage",  SCOPE_KEYS_READ,  LIMITS_READ,  API_READ,  keys_usage,  "when and where it was used last")       \
+    X(HTTP_POST, "/v1/keys/{id}/rotate", SCOPE_KEYS_WRITE, LIMITS_WRITE, API_WRITE, keys_rotate, "a successor; both are good for `overlap_s`") \
+    X(HTTP_POST, "/v1/keys/{id}/revoke", SCOPE_KEYS_WRITE, LIMITS_HALT,  API_WRITE, keys_revoke, "for good; its connections are closed")  \
+    X(HTTP_PUT,  "/v1/keys/{id}/limits", SCOPE_KEYS_WRITE, LIMITS_WRITE, API_WRITE, keys_limits, "its rate class")                        \
+    X(HTTP_POST, "/v1/ws-token",         SCOPE_WS_TOKEN,   LIMITS_TOKEN, API_READ,  token_issue, "a token for one WebSocket connection")
+/* clang-format on */
+#define API_AS_ROUTE(method, path, scope, class, direction, handler, help)                         \
+    {method, path, scope, class, direction, handler, help},
+#define API_AS_HTTP(method, path, scope, class, direction, handler, help)                          \
+    {method, path, api_on_signed},
+static const struct api_route routes[] = {API_ROUTES(API_AS_ROUTE)};
+const struct http_route api_admin_routes[] = {
+    {HTTP_GET, "/v1/time", api_time},
+    API_ROUTES(API_AS_HTTP) /* one handler: it finds the row again */
+};
+const size_t api_admin_route_count = GW_LEN(api_admin_routes);
+const struct http_route api_public_routes[] = {
+    {HTTP_POST, "/0/private/GetWebSocketsToken", kraken_ws_token},
+    {HTTP_POST, "/0/private/{method}", kraken_private_unknown},
+};
+const size_t api_public_route_count = GW_LEN(api_public_routes);
+
+const struct api_route *api_find_route(const struct http_req *req)
+{
+    struct http_text method = http_method_text(req);
+    const char *path = http_path(req);
+
+    for (unsigned i = 0; i < GW_LEN(routes); i++) {
+        static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
+        const char *name = names[routes[i].method];
+        bool head =
+            routes[i].method == HTTP_GET && method.len == 4 && memcmp(method.s, "HEAD", 4) == 0;
+
+        if (strcmp(routes[i].path, path) == 0 &&
+            (head || (method.len == strlen(name) && memcmp(method.s, name, method.len) == 0))) {
+            return &routes[i];
+        }
+    }
+    GW_UNREACHABLE("both tables are made from one");
+}
+
+void api_describe(struct buf *out)
+{
+    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
+
+    buf_lit(out, "| method | path | scope | rate class | what |\n|---|---|---|---|---|\n");
+    for (unsigned i = 0; i < GW_LEN(routes); i++) {
+        const struct api_route *r = &routes[i];
+
+        buf_printf(out, "| %s | `%s` | `%s` | `%s` | %s |\n", names[r->method], r->path,
+                   scope_rows[r->scope].word, limits_classes[r->class].name, r->help);
+    }
+}
+
+struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
+{
+    struct api *a = gw_calloc(1, sizeof *a);
+    const struct limits_config *l = opt->limits_config;
+    struct gcra_rate rate = limits_rate_per_minute(l->preauth_per_minute, l->preauth_burst);
+    struct siphash_key seed;
+
+    (void)loop;
+    GW_ASSERT(getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed);
+    a->opt = *opt;
+    a->metrics = metrics_create(&api_metrics);
+    a->preauth = preauth_create(&rate, (uint32_t)l->bucket_entries, &seed);
+    return a;
+}
+
+void api_configure(struct api *a)
+{
+    const struct limits_config *l = a->opt.limits_config;
+    struct gcra_rate rate = limits_rate_per_minute(l->preauth_per_minute, l->preauth_burst);
+
+    preauth_set_rate(a->preauth, &rate);
+    limits_configure(a->opt.limits, l);
+}
+
+void api_destroy(struct api **ap)
+{
+    struct api *a = *ap;
+
+    *ap = NULL;
+    preauth_destroy(&a->preauth);
+    free(a);
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
+static void on_gone(void *arg)
+{
+    struct api_call *c = arg;
+
+    c->req = NULL;
+    if (c->wait != NULL) {
+        limits_cancel(c->wait);
+        c->wait = NULL;
+    }
+    if (!c->owed) {
+        call_end(c);
+    }
+}
+
+struct api_call *call_create(struct api *a, struct http_req *req, const struct api_route *route)
+{
+    struct api_call *c = gw_calloc(1, sizeof *c);
+
+    c->api = a;
+    c->req = req;
+    c->route = route;
+    a->in_flight++;
+    metrics_set(a->metrics, API_M_IN_FLIGHT, 0, a->in_flight);
+    http_req_on_gone(req, on_gone, c);
+    return c;
+}
+
+void call_end(struct api_call *c)
+{
+    c->api->in_flight--;
+    metrics_set(c->api->metrics, API_M_IN_FLIGHT, 0, c->api->in_flight);
+    free(c);
+}
+
+bool call_back(struct api_call *c)
+{
+    c->owed = false;
+    if (c->req == NULL) {
+        call_end(c);
+        return false;
+    }
+    return true;
+}
+
+void call_reply(struct api_call *c, unsigned status, const struct buf *body)
+{
+    struct http_req *req = c->req;
+
+    http_req_on_gone(req, NULL, NULL);
+    http_set_header(req, "cache-control", "no-store");
+    http_reply(req, status, "application/json", body->data, body->len);
+    call_end(c);
+}
+
+void call_problem(struct api_call *c, const struct api_problem *p)
+{
+    struct http_req *req = c->req;
+    struct buf body = {0};
+
+    buf_printf(&body, "{\"type\":\"/problems/%s\",\"title\":", p->code);
+    buf_json_str(&body, p->title, strlen(p->title));
+    buf_printf(&body, ",\"status\":%u,\"code\":\"%s\"", p->status, p->code);
+    if (p->detail != NULL) {
+        buf_lit(&body, ",\"detail\":");
+        buf_json_str(&body, p->detail, strlen(p->detail));
+    }
+    if (p->pointer != NULL) {
+        buf_lit(&body, ",\"errors\":[{\"pointer\":\"/");
+        buf_puts(&body, p->pointer);
+        buf_lit(&body, "\",\"detail\":");
+        buf_json_str(&body, p->detail, strlen(p->detail));
+        buf_lit(&body, "}]");
+    }
+    buf_lit(&body, ",\"time\":\"");
+    buf_rfc3339(&body, clock_real_ns(), 6);
+    buf_lit(&body, "\"}");
+    http_req_on_gone(req, NULL, NULL);
+    http_set_header(req, "cache-control", "no-store");
+    http_reply(req, p->status, "application/problem+json", body.data, body.len);
+    buf_fini(&body);
+    call_end(c);
+}
+
+void call_invalid(struct api_call *c, const char *name, const char *detail)
+{
+    call_problem(c, &(struct api_problem){422, "validation", "a field is missing or not acceptable",
+                                          detail, name});
+}
+
+void api_time(struct http_req *req, void *arg)
+{
+    struct buf body = {0};
+    int64_t now = clock_real_ns();
+
+    (void)arg;
+    buf_lit(&body, "{\"time\":\"");
+    buf_rfc3339(&body, now, 9);
+    buf_printf(&body, "\",\"unix_ns\":%lld}", (long long)now);
+    http_set_header(req, "cache-control", "no-store");
+    http_reply(req, 200, "application/json", body.data, body.len);
+    buf_fini(&body);
+}

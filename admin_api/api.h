@@ -1,0 +1,58 @@
+/* admin_api/api.h - signed REST of the admin listener, and Kraken's signed calls of the public one.
+ * Why: flow B begins here: one row of a table per route says what a request needs; admit.c judges
+ * every request the same way before a handler sees it.
+ *
+ *   route row -> admit (address, signature, nonce and rate in one trip, scope) -> handler -> reply
+ *
+ * Owner: the control loop.
+ * Invariant: each accepted request is answered once, or not at all when its client has gone; no
+ * handler runs for a request that was not admitted. */
+#ifndef ADMIN_API_API_H
+#define ADMIN_API_API_H
+#include <uv.h>
+#include "auth/key_store.h"
+#include "auth/keys.h"
+#include "auth/token.h"
+#include "gateway/http/server.h"
+#include "gateway/runtime/config.h"
+#include "ratelimit/limits.h"
+
+/* clang-format off */
+#define AUTH_CONFIG(X) /* key, type, default, min, max, help */                                                          \
+    X(database,        TEXT, "",      0, 500,        "PostgreSQL with keys (a DSN, `postgresql:///portcullis?host=/run/postgresql`); \"\": no keys, nobody can sign in") \
+    X(master_key_file, TEXT, "",      0, 4096,       "file with the master keys that open HMAC secrets (`version:base64`, mode 0600); \"\": Ed25519 keys only") \
+    X(window_back,     MSEC_LIVE, "30s", 1000, 30000, "`created` of a signature may be so far in the past")              \
+    X(window_ahead,    MSEC_LIVE, "2s",  0,    30000, "and so far in the future; after Redis has begun anew that long nothing is accepted") \
+    X(token_ttl,       MSEC, "15m",   1000, 86400000, "a WebSocket token opens a connection within (whole seconds)")    \
+    X(kraken_window,   UINT_LIVE, "0", 0, 1000000000000000, "nonces of Kraken's scheme may be so far below the highest, if never seen")
+/* clang-format on */
+struct auth_config {
+    AUTH_CONFIG(CFG_FIELD)
+};
+extern const struct cfg_table auth_config_table;
+extern const struct metric_table api_metrics;
+
+struct api;
+
+struct api_options {
+    const struct auth_config *config;
+    const struct limits_config *limits_config;
+    struct keys *keys;
+    struct key_store *store;
+    struct limits *limits;
+    struct tokens *tokens;
+};
+
+struct api *api_create(uv_loop_t *loop, const struct api_options *opt);
+/* Live keys have changed. */
+void api_configure(struct api *a);
+void api_destroy(struct api **ap);
+
+/* Of the admin listener, and of the public one; the argument is the struct api. */
+extern const struct http_route api_admin_routes[];
+extern const size_t api_admin_route_count;
+extern const struct http_route api_public_routes[];
+extern const size_t api_public_route_count;
+/* Markdown: one line a route. */
+void api_describe(struct buf *out);
+#endif

@@ -1,0 +1,117 @@
+/* admin_api/api_priv.h - what admission and handlers of admin_api share. */
+#ifndef ADMIN_API_API_PRIV_H
+#define ADMIN_API_API_PRIV_H
+#include <jansson.h>
+#include "admin_api/api.h"
+#include "auth/scopes.h"
+#include "auth/signature.h"
+#include "ratelimit/preauth.h"
+
+#define API_FIELDS_MAX 64u
+#define API_JSON_DEPTH 8u
+
+enum api_direction { API_READ, API_WRITE };
+
+struct api_call;
+typedef void api_handler_fn(struct api_call *c);
+
+struct api_route {
+    enum http_method method;
+    const char *path;
+    enum auth_scope scope;
+    enum limits_class class;
+    enum api_direction direction;
+    api_handler_fn *handler;
+    const char *help;
+};
+
+/* Answers of admission: api_admissions_total{verdict}. */
+#define API_VERDICTS(X)                                                                            \
+    X(ADMITTED, "admitted")                                                                        \
+    X(UNAUTHENTICATED, "unauthenticated")                                                          \
+    X(LIMITED, "limited") X(FORBIDDEN, "forbidden") X(UNAVAILABLE, "unavailable")
+#define API_VERDICT_AS_ENUM(sym, word) API_##sym,
+enum api_verdict { API_VERDICTS(API_VERDICT_AS_ENUM) API_VERDICT_COUNT };
+
+/* clang-format off */
+#define API_METRICS(X)                                                                                               \
+    X(API_M_ADMISSIONS, "api_admissions_total", COUNTER, &api_verdict_label, "signed requests, by what became of them")  \
+    X(API_M_FAULTS,     "auth_fail_total",      COUNTER, &api_fault_label,   "requests that were not authentic, by reason") \
+    X(API_M_TOKENS,     "auth_ws_tokens_total", COUNTER, NULL, "WebSocket tokens given")                              \
+    X(API_M_IN_FLIGHT,  "api_in_flight",        GAUGE,   NULL, "signed requests under way")
+/* clang-format on */
+enum api_metric { API_METRICS(METRIC_AS_ENUM) API_M_COUNT };
+
+struct api {
+    struct api_options opt;
+    struct preauth *preauth;
+    struct metric_set *metrics;
+    uint32_t in_flight;
+};
+
+/* One request. Lives until it was answered and nobody owes it an answer. */
+struct api_call {
+    struct api *api;
+    const struct api_route *route; /* NULL: Kraken's scheme */
+    struct http_req *req;          /* NULL: the client has gone */
+    struct limits_wait *wait;
+    bool owed; /* a store or the tokens will call back */
+    char keyid[KEY_ID_MAX + 1];
+    char account[KEY_ACCOUNT_MAX + 1];
+    uint64_t scopes;
+    enum limits_class class; /* of the limits taken */
+    bool nonce_unsure;       /* Redis could not vouch for the nonce: the database must */
+    int64_t created_ns;
+    int64_t expires_ns;
+    char nonce[SIGNATURE_NONCE_MAX + 1];
+    void (*limited)(struct api_call *c, const struct limits_answer *answer);
+    void (*admitted)(struct api_call *c);
+};
+
+struct api_call *call_create(struct api *a, struct http_req *req, const struct api_route *route);
+/* The client has its answer, or never will. */
+void call_end(struct api_call *c);
+/* A callback has come: true when there is still somebody to answer; else the call has ended. */
+bool call_back(struct api_call *c);
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* Sends BODY (JSON) and ends C. */
+void call_reply(struct api_call *c, unsigned status, const struct buf *body);
+struct api_problem {
+    unsigned status;
+    const char *code; /* "validation" */
+    const char *title;
+    const char *detail;  /* what to do; NULL: none */
+    const char *pointer; /* JSON pointer of the field; NULL: none */
+};
+/* RFC 9457, and ends C. */
+void call_problem(struct api_call *c, const struct api_problem *p);
+/* 422 of the field NAME. */
+void call_invalid(struct api_call *c, const char *name, const char *detail);
+
+/* --- admission (admit.c) ---------------------------------------------------------------------- */
+
+/* May this address have something verified? False: it has been answered with 429. */
+bool admit_address(struct api *a, struct http_req *req);
+/* The last step for every scheme: one trip for rate and nonce; then C->limited (refused) or
+ * C->admitted. */
+void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce);
+void admit_count_fault(struct api *a, enum auth_fault fault);
+/* Factor of the cost of a call under a key's rate class; 0: no such class. */
+uint32_t admit_class_cost(const char *rate_class);
+/* The one handler of signed routes: finds the row, admits, calls it. */
+void api_on_signed(struct http_req *req, void *arg);
+const struct api_route *api_find_route(const struct http_req *req);
+
+/* --- handlers --------------------------------------------------------------------------------- */
+api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,
+    token_issue;
+http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
+
+/* The body as a JSON object with no members but those in NAMES (ended by NULL); NULL: answered. The
+ * caller releases it. */
+json_t *body_read(struct api_call *c, const char *const *names);
+/* "expires":... and the like. */
+extern const char *const api_verdict_names[API_VERDICT_COUNT];
+#endif

@@ -1,0 +1,396 @@
+/* admin_api/keys.c - routes of keys: what the body says becomes a question to auth/key_store. */
+#include <stdlib.h>
+#include <string.h>
+#include "admin_api/api_priv.h"
+#include "auth/base64.h"
+#include "gateway/base/fixed.h"
+
+#define OVERLAP_DEFAULT_S 3600
+
+/* What a body may hold for a key; arrays point into it. */
+struct key_body {
+    json_t *root;
+    struct key_spec spec;
+    struct key_rotation rotation;
+    struct key_change change;
+    struct key_nonce nonce;
+    uint8_t public_key[KEY_PUBLIC_BYTES + 3];
+    const char *nets[KEY_NETS_MAX];
+    char actor[KEY_ID_MAX + KEY_ACCOUNT_MAX + 8];
+};
+
+static void answer_error(struct api_call *c, enum key_store_err err, const char *field)
+{
+    const struct key_store_err_row *row = key_store_err_row(err);
+    const char *code = row->http_status == 404   ? "not-found"
+                       : row->http_status == 409 ? "conflict"
+                       : row->http_status == 422 ? "validation"
+                       : row->http_status == 401 ? "replay-detected"
+                                                 : "unavailable";
+
+    call_problem(c, &(struct api_problem){row->http_status, code, row->text,
+                                          field != NULL && field[0] != '\0'
+                                              ? "this field is missing or not acceptable"
+                                              : NULL,
+                                          field != NULL && field[0] != '\0' ? field : NULL});
+}
+
+/* --- answers -----------------------------------------------------------------------------------
+ */
+
+static void put_secret(struct buf *body, const struct key_answer *a)
+{
+    if (a->secret_base64 != NULL) {
+        buf_printf(body, ",\"secret\":\"%s\"", a->secret_base64);
+    }
+}
+
+/* The body may have held a secret. */
+static void finish(struct api_call *c, unsigned status, struct buf *body)
+{
+    call_reply(c, status, body);
+    explicit_bzero(body->data, body->len);
+    buf_fini(body);
+}
+
+static void on_key(void *arg, const struct key_answer *a)
+{
+    struct api_call *c = arg;
+    struct buf body = {0};
+
+    if (!call_back(c)) {
+        return;
+    }
+    if (a->err != KEY_STORE_OK) {
+        answer_error(c, a->err, a->field);
+        return;
+    }
+    buf_lit(&body, "{\"key\":");
+    key_row_json(&body, &a->rows[0]);
+    if (a->count > 1) {
+        buf_lit(&body, ",\"old\":");
+        key_row_json(&body, &a->rows[1]);
+    }
+    put_secret(&body, a);
+    buf_putc(&body, '}');
+    finish(c, c->route->handler == keys_issue || c->route->handler == keys_rotate ? 201 : 200,
+           &body);
+}
+
+static void on_list(void *arg, const struct key_answer *a)
+{
+    struct api_call *c = arg;
+    struct buf body = {0};
+
+    if (!call_back(c)) {
+        return;
+    }
+    if (a->err != KEY_STORE_OK) {
+        answer_error(c, a->err, a->field);
+        return;
+    }
+    buf_lit(&body, "{\"keys\":[");
+    for (size_t i = 0; i < a->count; i++) {
+        if (i != 0) {
+            buf_putc(&body, ',');
+        }
+        key_row_json(&body, &a->rows[i]);
+    }
+    buf_printf(&body, "],\"more\":%s}", a->more ? "true" : "false");
+    finish(c, 200, &body);
+}
+
+static void on_usage(void *arg, const struct key_answer *a)
+{
+    struct api_call *c = arg;
+    struct buf body = {0};
+
+    if (!call_back(c)) {
+        return;
+    }
+    if (a->err != KEY_STORE_OK) {
+        answer_error(c, a->err, a->field);
+        return;
+    }
+    buf_lit(&body, "{\"usage\":");
+    if (a->count != 0) {
+        key_use_json(&body, &a->uses[0]);
+    } else {
+        buf_lit(&body, "null");
+    }
+    buf_putc(&body, '}');
+    finish(c, 200, &body);
+}
+
+/* --- views -------------------------------------------------------------------------------------
+ */
+
+static void started(struct api_call *c, enum key_store_err err, const char *field)
+{
+    if (err == KEY_STORE_OK) {
+        c->owed = true;
+    } else {
+        answer_error(c, err, field);
+    }
+}
+
+void keys_list(struct api_call *c)
+{
+    struct key_filter filter = {.account = http_query(c->req, "account"),
+                                .state = -1,
+                                .after = http_query(c->req, "after")};
+    const char *state = http_query(c->req, "state");
+    const char *limit = http_query(c->req, "limit");
+    const char *field = NULL;
+    enum key_state wanted;
+    uint64_t most = 0;
+
+    if (state != NULL && !key_state_parse(state, &wanted)) {
+        call_invalid(c, "state", "revoked, disabled, expired, pending or active");
+        return;
+    }
+    if (limit != NULL &&
+        (u64_parse(limit, strlen(limit), &most) != GW_OK || most == 0 || most > KEY_LIST_MAX)) {
+        call_invalid(c, "limit", "1 to 1000");
+        return;
+    }
+    filter.state = state != NULL ? (int)wanted : -1;
+    filter.limit = (uint32_t)most;
+    started(c, key_store_list(c->api->opt.store, &filter, &field, on_list, c), field);
+}
+
+void keys_get(struct api_call *c)
+{
+    started(c, key_store_get(c->api->opt.store, http_param(c->req, "id"), on_key, c), NULL);
+}
+
+void keys_usage(struct api_call *c)
+{
+    started(c, key_store_usage(c->api->opt.store, http_param(c->req, "id"), NULL, on_usage, c),
+            NULL);
+}
+
+/* --- bodies ------------------------------------------------------------------------------------
+ */
+
+static bool text_of(const json_t *root, const char *name, const char **out)
+{
+    const json_t *v = json_object_get(root, name);
+
+    *out = json_string_value(v);
+    return v == NULL || (*out != NULL && strlen(*out) == json_string_length(v));
+}
+
+static bool time_of(const json_t *root, const char *name, int64_t *out)
+{
+    const char *text;
+
+    return text_of(root, name, &text) &&
+           (text == NULL || rfc3339_parse(text, strlen(text), out) == GW_OK);
+}
+
+static bool scopes_of(const json_t *root, uint64_t *out)
+{
+    const json_t *list = json_object_get(root, "scopes");
+    size_t i;
+    json_t *v;
+
+    *out = 0;
+    if (!json_is_array(list)) {
+        return false;
+    }
+    json_array_foreach(list, i, v)
+    {
+        enum auth_scope scope;
+
+        if (!json_is_string(v) ||
+            !scope_parse(json_string_value(v), json_string_length(v), &scope)) {
+            return false;
+        }
+        *out |= 1ull << scope;
+    }
+    return true;
+}
+
+static bool nets_of(struct key_body *b)
+{
+    const json_t *list = json_object_get(b->root, "ip_allow");
+    size_t i;
+    json_t *v;
+
+    if (list == NULL) {
+        return true;
+    }
+    if (!json_is_array(list) || json_array_size(list) > KEY_NETS_MAX) {
+        return false;
+    }
+    json_array_foreach(list, i, v)
+    {
+        if (!json_is_string(v)) {
+            return false;
+        }
+        b->nets[i] = json_string_value(v);
+    }
+    b->spec.ip_allow = b->nets;
+    b->spec.ip_allow_count = json_array_size(list);
+    return true;
+}
+
+static bool public_key_of(struct key_body *b, const uint8_t **out)
+{
+    const char *text;
+    size_t len;
+
+    *out = NULL;
+    if (!text_of(b->root, "public_key", &text)) {
+        return false;
+    }
+    if (text == NULL) {
+        return true;
+    }
+    if (!base64_decode(text, strlen(text), b->public_key, sizeof b->public_key, &len) ||
+        len != KEY_PUBLIC_BYTES) {
+        return false;
+    }
+    *out = b->public_key;
+    return true;
+}
+
+/* Who asks, and why. */
+static bool change_of(struct api_call *c, struct key_body *b)
+{
+    (void)snprintf(b->actor, sizeof b->actor, "key:%s@%s", c->keyid, c->account);
+    b->nonce = (struct key_nonce){c->keyid, c->nonce, c->expires_ns};
+    b->change = (struct key_change){.actor = b->actor, .nonce = &b->nonce};
+    return text_of(b->root, "reason", &b->change.reason) &&
+           text_of(b->root, "ticket", &b->change.ticket);
+}
+
+/* The first field that is not acceptable, NULL when all are. */
+static const char *spec_of(struct api_call *c, struct key_body *b)
+{
+    const char *alg;
+    struct key_spec *s = &b->spec;
+
+    if (!change_of(c, b)) {
+        return "reason";
+    }
+    s->create_account = true;
+    return !text_of(b->root, "account", &s->account) || s->account == NULL ? "account"
+           : !text_of(b->root, "label", &s->label) || s->label == NULL     ? "label"
+           : !text_of(b->root, "algorithm", &alg) || alg == NULL || !key_alg_parse(alg, &s->alg)
+               ? "algorithm"
+           : !public_key_of(b, &s->public_key) ? "public_key"
+           : !scopes_of(b->root, &s->scopes)   ? "scopes"
+           : !nets_of(b)                       ? "ip_allow"
+           : !text_of(b->root, "rate_class", &s->rate_class) ||
+                   (s->rate_class != NULL && admit_class_cost(s->rate_class) == 0)
+               ? "rate_class"
+           : !time_of(b->root, "not_before", &s->not_before_ns) ? "not_before"
+           : !time_of(b->root, "not_after", &s->not_after_ns)   ? "not_after"
+                                                                : NULL;
+}
+
+void keys_issue(struct api_call *c)
+{
+    static const char *const names[] = {"account",   "label",    "algorithm",  "public_key",
+                                        "scopes",    "ip_allow", "rate_class", "not_before",
+                                        "not_after", "reason",   "ticket",     NULL};
+    struct key_body b = {.root = body_read(c, names)};
+    const char *field;
+    enum key_store_err err;
+
+    if (b.root == NULL) {
+        return;
+    }
+    field = spec_of(c, &b);
+    if (field == NULL && (b.spec.scopes & ~c->scopes) != 0) {
+        json_decref(b.root);
+        call_problem(c,
+                     &(struct api_problem){403, "forbidden-scope", "more than the key itself has",
+                                           "a key can give only scopes that it has", NULL});
+        return;
+    }
+    err = field != NULL ? KEY_STORE_INVALID
+                        : key_store_issue(c->api->opt.store, &b.change, &b.spec, &field, on_key, c);
+    started(c, err, field);
+    json_decref(b.root);
+}
+
+void keys_rotate(struct api_call *c)
+{
+    static const char *const names[] = {"public_key", "overlap_s", "not_after",
+                                        "reason",     "ticket",    NULL};
+    struct key_body b = {.root = body_read(c, names)};
+    const json_t *overlap;
+    const char *field = NULL;
+    enum key_store_err err;
+
+    if (b.root == NULL) {
+        return;
+    }
+    overlap = json_object_get(b.root, "overlap_s");
+    b.rotation.id = http_param(c->req, "id");
+    b.rotation.overlap_s = OVERLAP_DEFAULT_S;
+    if (overlap != NULL) {
+        json_int_t s = json_is_integer(overlap) ? json_integer_value(overlap) : -1;
+
+        field = s < 0 || s > KEY_OVERLAP_MAX_S ? "overlap_s" : NULL;
+        b.rotation.overlap_s = field == NULL ? (uint32_t)s : 0;
+    }
+    if (field == NULL) {
+        field = !change_of(c, &b)                                         ? "reason"
+                : !public_key_of(&b, &b.rotation.public_key)              ? "public_key"
+                : !time_of(b.root, "not_after", &b.rotation.not_after_ns) ? "not_after"
+                                                                          : NULL;
+    }
+    err = field != NULL
+              ? KEY_STORE_INVALID
+              : key_store_rotate(c->api->opt.store, &b.change, &b.rotation, &field, on_key, c);
+    started(c, err, field);
+    json_decref(b.root);
+}
+
+void keys_revoke(struct api_call *c)
+{
+    static const char *const names[] = {"reason", "ticket", NULL};
+    struct key_body b = {.root = body_read(c, names)};
+    const char *field = NULL;
+    enum key_store_err err = KEY_STORE_INVALID;
+
+    if (b.root == NULL) {
+        return;
+    }
+    if (!change_of(c, &b)) {
+        field = "reason";
+    } else {
+        err = key_store_revoke(c->api->opt.store, &b.change, http_param(c->req, "id"), &field,
+                               on_key, c);
+    }
+    started(c, err, field);
+    json_decref(b.root);
+}
+
+void keys_limits(struct api_call *c)
+{
+    static const char *const names[] = {"rate_class", "reason", "ticket", NULL};
+    struct key_body b = {.root = body_read(c, names)};
+    const char *rate_class = NULL;
+    const char *field = NULL;
+    enum key_store_err err = KEY_STORE_INVALID;
+
+    if (b.root == NULL) {
+        return;
+    }
+    if (!change_of(c, &b)) {
+        field = "reason";
+    } else if (!text_of(b.root, "rate_class", &rate_class) || rate_class == NULL ||
+               admit_class_cost(rate_class) == 0) {
+        field = "rate_class";
+    } else {
+        err = key_store_set_rate_class(c->api->opt.store, &b.change, http_param(c->req, "id"),
+                                       rate_class, &field, on_key, c);
+    }
+    started(c, err, field);
+    json_decref(b.root);
+}

@@ -1,0 +1,31 @@
+/* gateway/app/authority.h - who is calling: PostgreSQL, the keys, the limits, the tokens and the
+ * signed API, put together. Wiring only.
+ *
+ *   close: API (with its listeners) -> keys -> pool -> store -> limits, tokens
+ *
+ * Owner: the main thread. */
+#ifndef GATEWAY_APP_AUTHORITY_H
+#define GATEWAY_APP_AUTHORITY_H
+#include <uv.h>
+#include "admin_api/api.h"
+
+struct authority;
+
+struct authority_options {
+    const struct auth_config *auth; /* auth->database is not "" */
+    const struct limits_config *limits;
+    const char *redis;
+    struct keys_sink sink; /* a key is good, or is not any more */
+    void *arg;
+};
+
+/* False: WHY says what is wrong and what to do. */
+GW_MUSTCHECK
+bool authority_create(uv_loop_t *loop, const struct authority_options *opt, struct buf *why,
+                      struct authority **out);
+struct api *authority_api(struct authority *a);
+/* Live keys have changed. */
+void authority_configure(struct authority *a);
+/* Runs the loop until all is closed; frees. */
+void authority_destroy(struct authority **ap);
+#endif
