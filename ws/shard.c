@@ -177,6 +177,16 @@ static void close_key(struct shard *s, char *keyid)
     free(keyid);
 }
 
+/* What VERSION of the gate changed is in the rings; this turn's flush hands it to the sockets. */
+static void tell_gated(struct shard *s, uint64_t version)
+{
+    if (s->opt.gate_inbox != NULL &&
+        mailbox_post(s->opt.gate_inbox,
+                     &(struct mail){.kind = LINK_GATED, .number = s->opt.number, .key = version})) {
+        mailbox_wake(s->opt.gate_inbox);
+    }
+}
+
 static void on_mail(void *arg, struct mail *m)
 {
     struct shard *s = arg;
@@ -199,7 +209,10 @@ static void on_mail(void *arg, struct mail *m)
         shard_on_notice(s, m->number, m->payload);
         break;
     case LINK_SYSTEM:
-        shard_on_system(s, (enum link_system)m->number);
+        shard_on_system(s, (enum link_system)m->number, m->key);
+        break;
+    case LINK_GATED:
+        tell_gated(s, m->key);
         break;
     case LINK_RESUMED:
         resume_answered(s, m->payload);

@@ -61,8 +61,9 @@ struct shard_options {
     const char *cert_file;
     const char *key_file;
     const struct symbols *symbols;
-    struct mailbox *inbox;  /* from the market */
-    struct mailbox *market; /* to the market */
+    struct mailbox *inbox;      /* from the market */
+    struct mailbox *market;     /* to the market */
+    struct mailbox *gate_inbox; /* LINK_GATED goes there; NULL: nobody asks */
     struct ip_limit *ips;
     struct ip_limit *keys; /* sessions by key */
     struct key_gate *gate;

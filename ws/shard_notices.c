@@ -33,16 +33,23 @@ void shard_say_status(struct shard *s, struct session *session)
                (unsigned long long)session->id, link_system_names[s->system], GW_VERSION);
     if (f->profile.name != FANOUT_NORMAL || f->floor_ms != 0 || s->fanout_told) {
         buf_printf(&s->text,
-                   ",\"gw\":{\"profile\":\"%s\",\"min_interval_ms\":%u,\"default_depth\":%u}",
+                   ",\"gw\":{\"profile\":\"%s\",\"min_interval_ms\":%u,\"default_depth\":%u",
                    fanout_names[f->profile.name], f->floor_ms, f->profile.default_depth);
+        if (s->system_audit != 0) {
+            buf_printf(&s->text, ",\"audit\":%llu", (unsigned long long)s->system_audit);
+        }
+        buf_putc(&s->text, '}');
+    } else if (s->system_audit != 0) {
+        buf_printf(&s->text, ",\"gw\":{\"audit\":%llu}", (unsigned long long)s->system_audit);
     }
     buf_putc(&s->text, '}');
     session_say(session, s->text.data, s->text.len);
 }
 
-void shard_on_system(struct shard *s, enum link_system system)
+void shard_on_system(struct shard *s, enum link_system system, uint64_t audit)
 {
     s->system = system;
+    s->system_audit = audit;
     for (uint32_t i = 0; i < s->all_count; i++) {
         shard_say_status(s, s->all[i]);
     }

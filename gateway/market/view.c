@@ -49,6 +49,16 @@ void view_take(struct view *w, const struct book *b)
     take_side(w, &b->side[SIDE_ASK]);
 }
 
+void view_copy(struct view *w, const struct view *from)
+{
+    for (int i = 0; i < 2; i++) {
+        uint32_t count = from->count[i] < w->depth ? from->count[i] : w->depth;
+
+        memcpy(w->v[i], from->v[i] + (from->count[i] - count), count * sizeof *w->v[i]);
+        w->count[i] = count;
+    }
+}
+
 static void push(struct side_diff *d, struct level level, enum level_tag tag)
 {
     if (d->count == d->cap) {

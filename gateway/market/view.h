@@ -44,6 +44,8 @@ void view_diff_reset(struct view_diff *d);
 void view_diff_push(struct view_diff *d, enum side side, struct level level, enum level_tag tag);
 /* Makes the view the book's best N without a difference (before a snapshot). */
 void view_take(struct view *w, const struct book *b);
+/* Makes W the best levels of the deeper view FROM. */
+void view_copy(struct view *w, const struct view *from);
 /* Checksum over the whole view, in the way of book_checksum(). */
 uint32_t view_checksum(const struct view *w);
 /* Fills D with the difference and makes the view current. False when there is none. */

@@ -60,6 +60,10 @@ void encode_gw(struct buf *out, const struct gw_mark *gw)
         buf_lit(out, ",\"d\":");
         buf_u64(out, gw->digest);
     }
+    if (gw->audit != 0) {
+        buf_lit(out, ",\"audit\":");
+        buf_u64(out, gw->audit);
+    }
     buf_lit(out, "}}");
 }
 
@@ -300,26 +304,38 @@ static void put_pair(struct buf *out, const struct symbol *sym, enum pair_status
     buf_lit(out, ",\"marginable\":false,\"has_index\":false}");
 }
 
-static void put_assets(struct buf *out, const struct symbols *symbols)
+static void put_assets(struct buf *out, const struct symbols *symbols, const bool *no_withdrawals)
 {
     for (uint32_t i = 0; i < symbols_asset_count(symbols); i++) {
         const struct asset *a = symbols_asset_at(symbols, i);
 
         buf_printf(out,
-                   "%s{\"id\":\"%s\",\"status\":\"enabled\",\"precision\":%u,"
+                   "%s{\"id\":\"%s\",\"status\":\"%s\",\"precision\":%u,"
                    "\"precision_display\":%u,\"borrowable\":false,\"collateral_value\":0.0,"
                    "\"multiplier\":1}",
-                   i != 0 ? "," : "", a->id, a->precision, a->precision);
+                   i != 0 ? "," : "", a->id, no_withdrawals[i] ? "depositonly" : "enabled",
+                   a->precision, a->precision);
     }
 }
 
+void encode_assets(struct buf *out, const struct symbols *symbols, const bool *no_withdrawals,
+                   const struct gw_mark *gw)
+{
+    put_head(out, "instrument", false);
+    buf_lit(out, ",\"data\":{\"assets\":[");
+    put_assets(out, symbols, no_withdrawals);
+    buf_lit(out, "],\"pairs\":[]}");
+    encode_gw(out, gw);
+}
+
 void encode_instruments(struct buf *out, const struct symbols *symbols,
-                        const enum pair_status *status, uint32_t only, const struct gw_mark *gw)
+                        const enum pair_status *status, const bool *no_withdrawals, uint32_t only,
+                        const struct gw_mark *gw)
 {
     put_head(out, "instrument", only == SYMBOL_NONE);
     buf_lit(out, ",\"data\":{\"assets\":[");
     if (only == SYMBOL_NONE) {
-        put_assets(out, symbols);
+        put_assets(out, symbols, no_withdrawals);
     }
     buf_lit(out, "],\"pairs\":[");
     if (only != SYMBOL_NONE) {
@@ -334,6 +350,18 @@ void encode_instruments(struct buf *out, const struct symbols *symbols,
     }
     buf_lit(out, "]}");
     encode_gw(out, gw);
+}
+
+void encode_symbol_mode(struct buf *out, const struct symbol *sym, const char *mode,
+                        const char *book, int64_t since_ns, uint64_t audit)
+{
+    put_head(out, "gateway", false);
+    buf_printf(
+        out,
+        ",\"data\":[{\"event\":\"symbol\",\"symbols\":[\"%s\"],\"mode\":\"%s\",\"book\":\"%s\"",
+        sym->name, mode, book);
+    put_time(out, ",\"since\":\"", since_ns, 6);
+    buf_printf(out, ",\"audit\":%llu}]}", (unsigned long long)audit);
 }
 
 static void put_feed_symbols(struct buf *out, const struct symbol *sym)

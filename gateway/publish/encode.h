@@ -20,6 +20,7 @@ struct gw_mark {
     bool update;     /* EPOCH is given, but what follows is no snapshot (resumed candles) */
     bool has_digest;
     uint32_t digest; /* gw.d: checksum over the whole subscribed depth */
+    uint64_t audit;  /* gw.audit: number of the audit entry behind it, 0: none */
 };
 
 void encode_book_snapshot(struct buf *out, const struct symbol *sym, const struct view *view,
@@ -32,10 +33,18 @@ void encode_trades(struct buf *out, const struct symbol *sym, const struct trade
 void encode_ohlc(struct buf *out, const struct symbol *sym, uint32_t minutes,
                  const struct candle *const *candles, uint32_t count, const struct gw_mark *gw);
 void encode_ticker(struct buf *out, struct instrument *in, const struct gw_mark *gw);
-/* All pairs and assets (snapshot), or the one pair ONLY. STATUS by symbol number. */
+/* All pairs and assets (snapshot), or the one pair ONLY. STATUS by symbol number, NO_WITHDRAWALS by
+ * asset number. */
 void encode_instruments(struct buf *out, const struct symbols *symbols,
-                        const enum pair_status *status, uint32_t only, const struct gw_mark *gw);
+                        const enum pair_status *status, const bool *no_withdrawals, uint32_t only,
+                        const struct gw_mark *gw);
+/* An update with all assets and no pair. */
+void encode_assets(struct buf *out, const struct symbols *symbols, const bool *no_withdrawals,
+                   const struct gw_mark *gw);
 
+/* `gateway` channel: the mode of one symbol and what it does to the book (docs/PROTOCOL.md). */
+void encode_symbol_mode(struct buf *out, const struct symbol *sym, const char *mode,
+                        const char *book, int64_t since_ns, uint64_t audit);
 /* `gateway` channel: feed state of one symbol, or of all when SYM is NULL (docs/PROTOCOL.md). */
 void encode_feed_degraded(struct buf *out, const struct symbol *sym, const char *cause,
                           int64_t since_ns, uint64_t last_seq, int64_t stale_ms);

@@ -29,6 +29,7 @@ void link_drain(struct mailbox *m)
         struct frame *f = mail.payload;
         struct link_resume *r = mail.payload;
         struct query *q = mail.payload;
+        struct gate_view *gate = mail.payload;
 
         switch ((enum link_kind)mail.kind) {
         case LINK_FRAME:
@@ -43,6 +44,9 @@ void link_drain(struct mailbox *m)
         case LINK_QUERY:
         case LINK_ANSWER:
             query_destroy(&q);
+            break;
+        case LINK_GATE:
+            gate_view_destroy(&gate);
             break;
         case LINK_SYMBOL:
         case LINK_CONFIG:

@@ -14,8 +14,11 @@
  *     <---------- LINK_SYMBOL number, payload = struct link_symbol
  *     <---------- LINK_NOTICE number, payload: a `gateway` channel message about the symbol
  *                             (SYMBOL_NONE: about all)
- *     <---------- LINK_SYSTEM number = enum link_system
+ *     <---------- LINK_SYSTEM number = enum link_system, key = audit entry behind it
+ *     <---------- LINK_GATED key = version: behind all that version of the gate changed
  *   main thread
+ *     LINK_GATE payload = struct gate_view         ---------->   (market) what is halted
+ *     <---------- LINK_GATED number, key = version: the shard's sockets have been told
  *     LINK_REVOKE payload = id of a key (text)     ---------->   its sessions are closed
  *     LINK_CONFIG payload = the shard's configuration ---------->   its live keys
  *   REST
@@ -48,6 +51,8 @@ enum link_kind {
     LINK_RESUMED,
     LINK_CONFIG,
     LINK_REVOKE,
+    LINK_GATE,
+    LINK_GATED,
     LINK_STOP, /* to any loop: leave */
 };
 

@@ -100,6 +100,8 @@ static struct gw_mark mark_update(struct pub_stream *s, uint64_t seq, bool count
     if (count_events) {
         gw.folded = s->in->events - s->last_events;
     }
+    gw.audit = s->audit;
+    s->audit = 0;
     s->last_seq = seq;
     s->last_events = s->in->events;
     return gw;
@@ -120,15 +122,21 @@ static bool update_book(struct pub_stream *s, int64_t now_ns, struct view_diff *
 {
     struct gw_mark gw;
 
-    if (!s->in->has_book || !view_diff(&s->view, &s->in->book, diff)) {
+    if (!s->in->has_book || (!view_diff(&s->view, &s->in->book, diff) && !s->fresh)) {
         return false;
     }
     gw = mark_update(s, s->in->seq.last, true);
     s->view_crc = instrument_checksum(s->in);
     s->view_ts_ns = s->in->book_ts_ns;
     add_digest(s, &gw, now_ns);
-    encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
     *fold = fold_book(diff, s->view_crc, s->view_ts_ns, &gw);
+    if (s->fresh) { /* the book before it was empty: to those who merge it is an update */
+        s->fresh = false;
+        gw.epoch = s->in->seq.epoch;
+        encode_book_snapshot(out, s->in->symbol, &s->view, s->view_crc, s->view_ts_ns, &gw);
+    } else {
+        encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
+    }
     return true;
 }
 
@@ -249,6 +257,35 @@ void pub_stream_touch(struct pub_stream *s, struct view_diff *diff, struct buf *
     gw = mark_update(s, s->in->seq.last, true);
     encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
     *fold = fold_book(diff, s->view_crc, s->view_ts_ns, &gw);
+}
+
+bool pub_stream_withdraw(struct pub_stream *s, struct view_diff *diff, struct buf *out,
+                         struct fold **fold)
+{
+    static const struct book none = {.side = {{.side = SIDE_BID}, {.side = SIDE_ASK}}};
+    struct gw_mark gw;
+
+    GW_ASSERT(s->key.channel == CHANNEL_BOOK);
+    if (!s->primed || !view_diff(&s->view, &none, diff)) {
+        return false;
+    }
+    gw = mark_update(s, s->in->seq.last, true);
+    s->view_crc = view_checksum(&s->view);
+    encode_book_update(out, s->in->symbol, diff, s->view_crc, s->view_ts_ns, &gw);
+    *fold = fold_book(diff, s->view_crc, s->view_ts_ns, &gw);
+    return true;
+}
+
+void pub_stream_hold(struct pub_stream *s, const struct view *view, uint32_t crc, int64_t ts_ns,
+                     uint64_t seq)
+{
+    GW_ASSERT(s->key.channel == CHANNEL_BOOK && view->depth >= s->view.depth);
+    view_copy(&s->view, view);
+    s->view_crc = crc;
+    s->view_ts_ns = ts_ns;
+    s->last_seq = seq;
+    s->last_events = s->in->events;
+    s->primed = s->in->has_book;
 }
 
 static void snapshot_ohlc(struct pub_stream *s, const struct gw_mark *gw, struct buf *out)

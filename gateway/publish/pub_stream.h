@@ -37,6 +37,8 @@ struct pub_stream {
     uint32_t waiting;            /* bit mask of shards that want a snapshot when primed */
     void *refs[LINK_SHARDS_MAX]; /* each shard's own name of the stream */
     int64_t digest_ns;           /* when gw.d was last sent */
+    uint64_t audit;              /* gw.audit of the next message, 0: none */
+    bool fresh;                  /* book: the next message is a snapshot for all */
     struct pub_stream *next;     /* streams of the symbol */
     UT_hash_handle hh;
 };
@@ -51,6 +53,12 @@ bool pub_stream_update(struct pub_stream *s, int64_t now_ns, struct view_diff *d
  * in the view. */
 void pub_stream_touch(struct pub_stream *s, struct view_diff *diff, struct buf *out,
                       struct fold **fold);
+/* Book: an update that leaves an empty book behind; false when it is empty already. */
+bool pub_stream_withdraw(struct pub_stream *s, struct view_diff *diff, struct buf *out,
+                         struct fold **fold);
+/* Book, just initialised: what it has published is VIEW (at least as deep), not the present. */
+void pub_stream_hold(struct pub_stream *s, const struct view *view, uint32_t crc, int64_t ts_ns,
+                     uint64_t seq);
 /* Appends the snapshot of what was last published. Requires primed. */
 void pub_stream_snapshot(struct pub_stream *s, struct buf *out);
 #endif

@@ -77,18 +77,34 @@ static void send_snapshot(struct publisher *p, struct pub_stream *s, uint32_t ma
     if (s->in == NULL) {
         struct gw_mark gw = {.epoch = "", .seq = s->last_seq};
 
-        encode_instruments(&p->text, p->opt.market->symbols, p->opt.market->status, SYMBOL_NONE,
-                           &gw);
+        encode_instruments(&p->text, p->opt.market->symbols, p->status, p->gate->no_withdrawals,
+                           SYMBOL_NONE, &gw);
     } else {
         pub_stream_snapshot(s, &p->text);
     }
     publisher_post_frame(p, s, LINK_SNAPSHOT_FRAME, mask, &none);
 }
 
+/* Of a halted symbol the book and the ticker stand still; trades that happened are told all the
+ * same. */
+static bool held_back(const struct publisher *p, const struct pub_stream *s)
+{
+    return (s->key.channel == CHANNEL_BOOK || s->key.channel == CHANNEL_TICKER) &&
+           p->symbols[s->key.symbol].show != BOOK_LIVE;
+}
+
 void publisher_publish(struct publisher *p, struct pub_stream *s)
 {
     uint64_t skipped = s->skipped_trades;
     struct fold *fold = NULL;
+
+    if (held_back(p, s)) {
+        if (s->waiting != 0 && s->primed) {
+            send_snapshot(p, s, s->waiting);
+            s->waiting = 0;
+        }
+        return;
+    }
 
     buf_reset(&p->text);
     while (pub_stream_update(s, clock_mono_ns(), &p->diff, &p->text, &fold)) {
@@ -158,6 +174,11 @@ static void mark_dirty(struct publisher *p, uint32_t number)
     }
 }
 
+void publisher_show_all(struct publisher *p, uint32_t number)
+{
+    mark_dirty(p, number);
+}
+
 static void broadcast(struct publisher *p, const struct mail *mail)
 {
     for (uint32_t i = 0; i < p->opt.shard_count; i++) {
@@ -176,8 +197,7 @@ static void announce_epoch(struct publisher *p, uint32_t number)
     }
 }
 
-/* Sends the text in p->text on the `gateway` channel to those who follow NUMBER. */
-static void post_notice(struct publisher *p, uint32_t number, uint32_t shard_mask)
+void publisher_notice(struct publisher *p, uint32_t number, uint32_t shard_mask)
 {
     for (uint32_t i = 0; i < p->opt.shard_count; i++) {
         if ((shard_mask >> i & 1) != 0) {
@@ -199,7 +219,7 @@ static void tell_degraded(struct publisher *p, uint32_t number, uint32_t shard_m
     buf_reset(&p->text);
     encode_feed_degraded(&p->text, in->symbol, p->connected ? "SEQUENCE_GAP" : "UPSTREAM_LOST",
                          since, in->seq.last, (now - last) / 1000000);
-    post_notice(p, number, shard_mask);
+    publisher_notice(p, number, shard_mask);
 }
 
 static void tell_ok(struct publisher *p, uint32_t number)
@@ -208,7 +228,7 @@ static void tell_ok(struct publisher *p, uint32_t number)
 
     buf_reset(&p->text);
     encode_feed_ok(&p->text, in->symbol, in->seq.epoch, in->gap_trade_from, in->gap_trade_to);
-    post_notice(p, number, UINT32_MAX);
+    publisher_notice(p, number, UINT32_MAX);
 }
 
 /* Tells followers of NUMBER when its soundness has changed. */
@@ -234,17 +254,19 @@ static void check_degraded(struct publisher *p, uint32_t number)
     }
 }
 
-static void publish_status(struct publisher *p, uint32_t number)
+void publisher_status(struct publisher *p, uint32_t number, uint64_t audit)
 {
     struct pub_stream *s = p->instruments;
     struct fold *none = NULL;
     struct gw_mark gw;
 
     if (s != NULL) {
-        gw = (struct gw_mark){.seq = s->last_seq + 1, .prev = s->last_seq, .folded = 1};
+        gw = (struct gw_mark){
+            .seq = s->last_seq + 1, .prev = s->last_seq, .folded = 1, .audit = audit};
         s->last_seq++;
         buf_reset(&p->text);
-        encode_instruments(&p->text, p->opt.market->symbols, p->opt.market->status, number, &gw);
+        encode_instruments(&p->text, p->opt.market->symbols, p->status, p->gate->no_withdrawals,
+                           number, &gw);
         publisher_post_frame(p, s, LINK_FRAME, s->shards, &none);
     }
 }
@@ -258,8 +280,12 @@ void publisher_event(struct publisher *p, uint32_t symbol, const struct apply_re
     if ((r->changed & (CHANGED_BOOK | CHANGED_TRADES)) != 0) {
         mark_dirty(p, symbol);
     }
+    if (p->held[symbol] != NULL && !p->held[symbol]->filled &&
+        p->opt.market->instruments[symbol].has_book) {
+        publisher_hold_late(p, symbol);
+    }
     if ((r->changed & CHANGED_STATUS) != 0) {
-        publish_status(p, symbol);
+        publisher_feed_status(p, symbol);
     }
     if (r->broken || r->healed || r->crossed) {
         check_degraded(p, symbol);
@@ -272,13 +298,17 @@ void publisher_turn(struct publisher *p)
     wake_shards(p);
 }
 
-static void set_system(struct publisher *p, enum link_system system)
+void publisher_system(struct publisher *p)
 {
+    enum link_system system = p->lost ? SYSTEM_MAINTENANCE : p->gate->system;
+
     if (system != p->system) {
         log_warn("publish", "system", "\"from\":\"%s\",\"to\":\"%s\"", link_system_names[p->system],
                  link_system_names[system]);
         p->system = system;
-        broadcast(p, &(struct mail){.kind = LINK_SYSTEM, .number = (uint32_t)system});
+        broadcast(p, &(struct mail){.kind = LINK_SYSTEM,
+                                    .number = (uint32_t)system,
+                                    .key = p->lost ? 0 : p->gate->system_audit});
         wake_shards(p);
     }
 }
@@ -294,7 +324,8 @@ static void on_system_timer(uv_timer_t *timer)
     publisher_retry(p);
     wake_shards(p);
     if (!p->connected && lost_ns >= (int64_t)p->opt.maintenance_after_ms * 1000000) {
-        set_system(p, SYSTEM_MAINTENANCE);
+        p->lost = true;
+        publisher_system(p);
     }
 }
 
@@ -307,7 +338,8 @@ void publisher_connected(struct publisher *p, bool connected)
     p->connected_changed_ns = clock_real_ns();
     p->connected_changed_mono = clock_mono_ns();
     if (connected) {
-        set_system(p, SYSTEM_ONLINE);
+        p->lost = false;
+        publisher_system(p);
     }
     for (uint32_t i = 0; i < p->opt.market->count; i++) {
         if (p->opt.market->instruments[i].events != 0) {
@@ -427,7 +459,14 @@ static void on_open(struct publisher *p, const struct mail *m)
 
     GW_ASSERT(m->number < p->opt.shard_count);
     GW_ASSERT(key.channel == CHANNEL_INSTRUMENT || key.symbol < p->opt.market->count);
-    s = s != NULL ? s : stream_start(p, &key);
+    if (s == NULL) {
+        s = stream_start(p, &key);
+        if (key.channel == CHANNEL_BOOK && p->held[key.symbol] != NULL) {
+            const struct held *h = p->held[key.symbol];
+
+            pub_stream_hold(s, &h->view, h->crc, h->ts_ns, h->seq);
+        }
+    }
     s->shards |= 1u << m->number;
     s->refs[m->number] = m->ref;
     if (s->in != NULL && p->symbols[key.symbol].degraded) {
@@ -469,7 +508,9 @@ static void on_query(struct publisher *p, struct query *q)
     struct market_view view = {
         .symbols = p->opt.market->symbols,
         .instruments = p->opt.market->instruments,
-        .status = p->opt.market->status,
+        .status = p->status,
+        .gate = p->gate,
+        .held = (const struct held *const *)p->held,
         .system = p->system,
         .connected = p->connected,
         .connected_changed_ns = p->connected_changed_ns,
@@ -506,6 +547,12 @@ static void on_mail(void *arg, struct mail *m)
     case LINK_QUERY:
         on_query(p, m->payload);
         break;
+    case LINK_GATE: {
+        struct gate_view *gate = m->payload;
+
+        publisher_gate(p, &gate);
+        break;
+    }
     case LINK_STOP:
         p->opt.on_stop(p->opt.arg);
         break;
@@ -527,6 +574,10 @@ struct publisher *publisher_create(uv_loop_t *loop, const struct publisher_optio
     p->opt = *opt;
     p->metrics = metrics_create(&publisher_metrics);
     p->symbols = gw_calloc(opt->market->count, sizeof *p->symbols);
+    p->gate = gate_view_create(opt->market->symbols);
+    p->held = gw_calloc(opt->market->count, sizeof(struct held *));
+    p->status = gw_calloc(opt->market->count, sizeof *p->status);
+    memcpy(p->status, opt->market->status, opt->market->count * sizeof *p->status);
     p->connected_changed_ns = clock_real_ns();
     p->connected_changed_mono = clock_mono_ns();
     for (unsigned c = 0; c < INTERVAL_CLASSES; c++) {
@@ -569,7 +620,13 @@ void publisher_destroy(struct publisher **pp)
     for (unsigned c = 0; c < INTERVAL_CLASSES; c++) {
         free(p->dirty[c].v);
     }
+    for (uint32_t i = 0; i < p->opt.market->count; i++) {
+        publisher_release(p, i);
+    }
     free(p->symbols);
+    free(p->status);
+    free(p->held);
+    gate_view_destroy(&p->gate);
     buf_fini(&p->text);
     view_diff_fini(&p->diff);
     free(p);

@@ -1,6 +1,7 @@
 /* gateway/publish/publisher_priv.h - the state behind publisher.h, for publisher*.c only. */
 #ifndef GATEWAY_PUBLISH_PUBLISHER_PRIV_H
 #define GATEWAY_PUBLISH_PUBLISHER_PRIV_H
+#include "gateway/publish/gate_view.h"
 #include "gateway/publish/pub_stream.h"
 #include "gateway/publish/publisher.h"
 
@@ -27,6 +28,7 @@ struct pub_symbol {
     unsigned dirty; /* bit mask of timers whose list holds this symbol */
     int64_t dirty_since_ns;
     bool degraded; /* clients were told so */
+    enum book_show show;
 };
 
 struct dirty_list {
@@ -58,6 +60,10 @@ struct publisher {
     int64_t last_entry_ns;
     uint32_t wake; /* bit mask of shards with unannounced mail */
     struct fanout_state fanout;
+    struct gate_view *gate;
+    struct held **held;          /* by symbol number; NULL: live */
+    enum pair_status *status;    /* in force, by symbol number */
+    bool lost;                   /* the feed, for so long that all is under maintenance */
     struct link_resume *waiting; /* this replica has not got as far as these clients */
     struct buf text;
     struct view_diff diff;
@@ -71,6 +77,24 @@ void publisher_publish(struct publisher *p, struct pub_stream *s);
 void publisher_post_frame(struct publisher *p, struct pub_stream *s, enum link_kind kind,
                           uint32_t mask, struct fold **fold);
 struct pub_stream *publisher_stream(struct publisher *p, uint64_t id);
+
+/* Sends the text in p->text on the `gateway` channel to those who follow NUMBER. */
+void publisher_notice(struct publisher *p, uint32_t number, uint32_t shard_mask);
+/* Publishes what has changed of NUMBER, at the next ticks. */
+void publisher_show_all(struct publisher *p, uint32_t number);
+/* Tells the state of NUMBER on `instrument`. */
+void publisher_status(struct publisher *p, uint32_t number, uint64_t audit);
+/* Works out the system's word and tells it when it is another. */
+void publisher_system(struct publisher *p);
+
+/* publisher_gate.c */
+/* Takes NEXT. */
+void publisher_gate(struct publisher *p, struct gate_view **next);
+/* The feed has changed the status of NUMBER. */
+void publisher_feed_status(struct publisher *p, uint32_t number);
+void publisher_release(struct publisher *p, uint32_t number);
+/* The first book of NUMBER has come, and is not to be shown live. */
+void publisher_hold_late(struct publisher *p, uint32_t number);
 
 /* publisher_resume.c */
 /* Takes the question of a client that came back. */

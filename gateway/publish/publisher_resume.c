@@ -32,7 +32,8 @@ static bool try(struct publisher *p, struct link_resume *r)
     struct pub_stream *s = publisher_stream(p, r->key);
     enum resume_step step;
 
-    if (s == NULL) { /* nobody follows any more, the asker neither */
+    if (s == NULL || (s->key.channel == CHANNEL_BOOK && p->held[s->key.symbol] != NULL)) {
+        /* nobody follows any more, the asker neither; or a halted book, which only a snapshot shows */
         r->result = RESUME_RING_MISS;
         reply(p, r);
         return true;

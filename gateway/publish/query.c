@@ -39,3 +39,26 @@ void query_destroy(struct query **qp)
         free(q);
     }
 }
+
+struct shown_book query_shown(const struct market_view *m, uint32_t number)
+{
+    struct instrument *in = &m->instruments[number];
+    const struct held *h = m->held != NULL ? m->held[number] : NULL;
+    struct shown_book b = {.ts_ns = in->book_ts_ns, .seq = in->seq.last};
+
+    if (h != NULL) {
+        b = (struct shown_book){
+            .show = m->gate->symbols[number].show, .crc = h->crc, .ts_ns = h->ts_ns, .seq = h->seq};
+        for (int side = 0; side < 2; side++) {
+            b.v[side] = h->view.v[side];
+            b.count[side] = h->view.count[side];
+        }
+    } else if (in->has_book) {
+        b.crc = instrument_checksum(in);
+        for (int side = 0; side < 2; side++) {
+            b.v[side] = in->book.side[side].v;
+            b.count[side] = in->book.side[side].count;
+        }
+    }
+    return b;
+}

@@ -9,6 +9,7 @@
 #define GATEWAY_PUBLISH_QUERY_H
 #include "gateway/base/buf.h"
 #include "gateway/market/instrument.h"
+#include "gateway/publish/gate_view.h"
 #include "gateway/publish/link.h"
 
 enum query_kind {
@@ -49,6 +50,8 @@ struct market_view {
     const struct symbols *symbols;
     struct instrument *instruments; /* by symbol number */
     const enum pair_status *status; /* by symbol number */
+    const struct gate_view *gate;
+    const struct held *const *held; /* by symbol number; NULL: live */
     enum link_system system;
     bool connected;               /* to the feed */
     int64_t connected_changed_ns; /* wall clock of the last change */

@@ -134,26 +134,28 @@ static void put_ticker(struct query *q, const struct market_view *m, uint32_t nu
     buf_putc(out, '}');
 }
 
-static void put_depth_side(struct query *q, const struct instrument *in, enum side side)
+static void put_depth_side(struct query *q, const struct symbol *sym, const struct shown_book *b,
+                           enum side side)
 {
-    const struct book_side *s = &in->book.side[side];
-
     buf_puts(&q->body, side == SIDE_ASK ? "{\"asks\":[" : "],\"bids\":[");
-    for (uint32_t i = 0; in->has_book && i < s->count && i < q->depth; i++) {
-        const struct level *l = &s->v[s->count - 1 - i];
+    for (uint32_t i = 0; i < b->count[side] && i < q->depth; i++) {
+        const struct level *l = &b->v[side][b->count[side] - 1 - i];
 
         buf_puts(&q->body, i != 0 ? ",[" : "[");
-        query_put_px(&q->body, in->symbol, l->px);
+        query_put_px(&q->body, sym, l->px);
         buf_putc(&q->body, ',');
-        query_put_qty(&q->body, in->symbol, l->qty);
-        buf_printf(&q->body, ",%lld]", (long long)(in->book_ts_ns / 1000000000));
+        query_put_qty(&q->body, sym, l->qty);
+        buf_printf(&q->body, ",%lld]", (long long)(b->ts_ns / 1000000000));
     }
 }
 
 static void put_depth(struct query *q, const struct market_view *m, uint32_t number)
 {
-    put_depth_side(q, &m->instruments[number], SIDE_ASK);
-    put_depth_side(q, &m->instruments[number], SIDE_BID);
+    struct shown_book b = query_shown(m, number);
+    const struct symbol *sym = m->instruments[number].symbol;
+
+    put_depth_side(q, sym, &b, SIDE_ASK);
+    put_depth_side(q, sym, &b, SIDE_BID);
     buf_lit(&q->body, "]}");
 }
 

@@ -19,38 +19,39 @@ static void put_time(struct buf *out, const char *name, int64_t ns, unsigned dig
     buf_putc(out, '"');
 }
 
-static void put_side(struct query *q, const struct instrument *in, enum side side)
+static void put_side(struct query *q, const struct symbol *sym, const struct shown_book *b,
+                     enum side side)
 {
-    const struct book_side *s = &in->book.side[side];
-    uint32_t depth = q->depth != 0 ? q->depth : s->count;
+    uint32_t depth = q->depth != 0 ? q->depth : b->count[side];
 
     buf_puts(&q->body, side == SIDE_BID ? ",\"bids\":[" : "],\"asks\":[");
-    for (uint32_t i = 0; i < s->count && i < depth; i++) {
-        const struct level *l = &s->v[s->count - 1 - i];
+    for (uint32_t i = 0; i < b->count[side] && i < depth; i++) {
+        const struct level *l = &b->v[side][b->count[side] - 1 - i];
 
         buf_puts(&q->body, i != 0 ? ",[" : "[");
-        query_put_px(&q->body, in->symbol, l->px);
+        query_put_px(&q->body, sym, l->px);
         buf_putc(&q->body, ',');
-        query_put_qty(&q->body, in->symbol, l->qty);
+        query_put_qty(&q->body, sym, l->qty);
         buf_putc(&q->body, ']');
     }
 }
 
 static void answer_book(struct query *q, const struct market_view *m)
 {
-    struct instrument *in = &m->instruments[q->symbols[0]];
+    const struct instrument *in = &m->instruments[q->symbols[0]];
+    struct shown_book b = query_shown(m, q->symbols[0]);
 
-    if (!in->has_book) {
-        q->err = GW_ENOTREADY;
+    if (!in->has_book || b.show == BOOK_WITHDRAWN) {
+        q->err = in->has_book ? GW_EHALTED : GW_ENOTREADY;
         return;
     }
     buf_printf(&q->body,
                "{\"symbol\":\"%s\",\"state\":\"%s\",\"epoch\":\"%s\",\"seq\":%llu,\"checksum\":%u",
-               in->symbol->name, state_of(in, m), in->seq.epoch, (unsigned long long)in->seq.last,
-               instrument_checksum(in));
-    put_time(&q->body, ",\"timestamp\":\"", in->book_ts_ns, 6);
-    put_side(q, in, SIDE_BID);
-    put_side(q, in, SIDE_ASK);
+               in->symbol->name, b.show == BOOK_LIVE ? state_of(in, m) : book_show_names[b.show],
+               in->seq.epoch, (unsigned long long)b.seq, b.crc);
+    put_time(&q->body, ",\"timestamp\":\"", b.ts_ns, 6);
+    put_side(q, in->symbol, &b, SIDE_BID);
+    put_side(q, in->symbol, &b, SIDE_ASK);
     buf_lit(&q->body, "]}");
 }
 

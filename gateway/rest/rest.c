@@ -131,6 +131,8 @@ struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt)
 {
     struct rest *r = gw_calloc(1, sizeof *r);
 
+    r->gate = gate_view_create(opt->symbols);
+    r->control = gw_strdup("");
     r->opt = *opt;
     uv_timer_init(loop, &r->timer);
     r->timer.data = r;
@@ -149,6 +151,15 @@ void rest_close(struct rest *r)
     uv_close((uv_handle_t *)&r->timer, NULL);
 }
 
+void rest_gate(struct rest *r, struct gate_view **view, const char *control)
+{
+    gate_view_destroy(&r->gate);
+    free(r->control);
+    r->gate = *view;
+    *view = NULL;
+    r->control = gw_strdup(control);
+}
+
 void rest_destroy(struct rest **rp)
 {
     struct rest *r = *rp;
@@ -160,5 +171,7 @@ void rest_destroy(struct rest **rp)
 
         query_destroy(&q);
     }
+    gate_view_destroy(&r->gate);
+    free(r->control);
     free(r);
 }

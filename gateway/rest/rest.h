@@ -10,6 +10,7 @@
 #include <uv.h>
 #include "gateway/http/server.h"
 #include "gateway/market/symbols.h"
+#include "gateway/publish/gate_view.h"
 #include "gateway/runtime/mailbox.h"
 
 struct rest;
@@ -26,6 +27,10 @@ struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt);
 /* The loop must run once more before rest_destroy(). */
 void rest_close(struct rest *r);
 void rest_destroy(struct rest **rp);
+
+/* What operators decided. Takes VIEW; CONTROL: members of the object /v1/status answers with, copied;
+ * "" for none. */
+void rest_gate(struct rest *r, struct gate_view **view, const char *control);
 
 /* Route tables of the two listeners; struct http_options.arg is the struct rest. */
 extern const struct http_route rest_public_routes[];

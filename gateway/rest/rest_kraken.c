@@ -196,8 +196,9 @@ void kraken_assets(struct http_req *req, void *arg)
         if (wanted == NULL || listed(wanted, a->id)) {
             buf_printf(&body,
                        "%s\"%s\":{\"aclass\":\"currency\",\"altname\":\"%s\",\"decimals\":%u,"
-                       "\"display_decimals\":%u,\"status\":\"enabled\"}",
-                       separator, a->id, a->id, a->precision, a->precision);
+                       "\"display_decimals\":%u,\"status\":\"%s\"}",
+                       separator, a->id, a->id, a->precision, a->precision,
+                       r->gate->no_withdrawals[i] ? "depositonly" : "enabled");
             separator = ",";
         }
     }

@@ -105,7 +105,8 @@ static void on_status(struct rest_call *c, struct query *q)
     buf_rfc3339(&body, clock_real_ns(), 6);
     buf_lit(&body, "\",");
     buf_append(&body, q->body.data, q->body.len);
-    buf_printf(&body, ",\"limits\":%s}", c->rest->opt.limits);
+    buf_printf(&body, "%s%s,\"limits\":%s}", c->rest->control[0] != '\0' ? "," : "",
+               c->rest->control, c->rest->opt.limits);
     http_reply(c->req, 200, JSON, body.data, body.len);
     buf_fini(&body);
 }

@@ -24,7 +24,9 @@ struct rest {
     struct rest_call *calls;
     uint32_t call_count;
     uint64_t next_id;
-    bool closed; /* nobody is left to ask: the market thread is going */
+    struct gate_view *gate;
+    char *control; /* `"a":1,"b":2` */
+    bool closed;   /* nobody is left to ask: the market thread is going */
 };
 
 /* Takes Q; DONE answers the request. */
