@@ -15,14 +15,14 @@ import tempfile
 # Third-party headers and the folders (or files) whose glue may include them.
 THIRD_PARTY = {
     r"uv\.h": ["gateway/runtime", "gateway/store", "gateway/feed", "gateway/publish", "gateway/http",
-               "gateway/rest", "gateway/app", "ws", "auth", "admin_api"],
+               "gateway/rest", "gateway/app", "gateway/audit", "ws", "auth", "admin_api", "load"],
     r"libwebsockets\.h": ["ws"],
     r"h2o(/.*)?\.h": ["gateway/http"],
     r"hiredis/.*\.h": ["gateway/store", "load"],
     r"libpq-fe\.h": ["gateway/store"],
     r"yaml\.h": ["gateway/runtime/yaml.c"],
-    r"jansson\.h": ["gateway/runtime", "gateway/feed", "ws", "load", "admin_api"],
-    r"openssl/.*\.h": ["gateway/http", "auth", "ws", "load", "admin_api/portctl"],
+    r"jansson\.h": ["gateway/runtime", "gateway/feed", "gateway/audit", "ws", "load", "admin_api"],
+    r"openssl/.*\.h": ["gateway/http", "gateway/audit", "auth", "ws", "load", "admin_api/portctl"],
     r"curl/curl\.h": ["admin_api/portctl/http.c"],
     r"zlib\.h": ["gateway/market", "load"],
     r"ut(hash|list)\.h": ["gateway", "ws", "load", "ratelimit", "auth", "admin_api"],
