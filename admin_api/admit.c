@@ -102,7 +102,7 @@ static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
                 : skew               ? "clock-skew"
                                      : "unauthenticated",
         .title = auth_fault_row(shown)->text,
-        .detail = why[0] != '\0' ? why : NULL,
+        .detail = why[0] != '\0' && strcmp(why, auth_fault_row(shown)->text) != 0 ? why : NULL,
     };
 
     admit_count_fault(a, fault);

@@ -19,20 +19,56 @@ struct key_body {
     char actor[KEY_ID_MAX + KEY_ACCOUNT_MAX + 8];
 };
 
+/* What a field may hold, for whoever sent something else. */
+#define WORD_OF_SCOPE(sym, bit, word, admin, help) " " word
+static const struct {
+    const char *field;
+    const char *wanted;
+} forms[] = {
+    {"account", "1 to 63 of a to z, 0 to 9, _ . -, and first a letter or digit"},
+    {"label", "1 to 100 characters"},
+    {"algorithm", "ed25519, hmac-sha256 or hmac-sha512-kraken"},
+    {"public_key", "an Ed25519 public key: 32 bytes in base64; none for other algorithms"},
+    {"scopes", "a list of words out of" AUTH_SCOPES(WORD_OF_SCOPE)},
+    {"ip_allow", "at most 64 networks such as 10.0.0.0/8, no bits behind the prefix"},
+    {"rate_class", "default, low or minimal"},
+    {"not_before", "a time such as 2026-11-20T00:00:00Z, before the year 2200"},
+    {"not_after", "a time such as 2026-11-20T00:00:00Z in the future, behind not_before"},
+    {"overlap_s", "seconds, 0 to 604800"},
+    {"reason", "at most 500 characters; 10 or more to revoke"},
+    {"ticket", "1 to 100 characters"},
+    {"state", "revoked, disabled, expired, pending or active"},
+    {"limit", "1 to 1000"},
+    {"after", "the id of a key"},
+};
+
+static const char *wanted_of(const char *field)
+{
+    for (unsigned i = 0; i < GW_LEN(forms); i++) {
+        if (strcmp(forms[i].field, field) == 0) {
+            return forms[i].wanted;
+        }
+    }
+    return "this field is missing or not acceptable";
+}
+
 static void answer_error(struct api_call *c, enum key_store_err err, const char *field)
 {
     const struct key_store_err_row *row = key_store_err_row(err);
     const char *code = row->http_status == 404   ? "not-found"
+                       : row->http_status == 403 ? "forbidden-scope"
                        : row->http_status == 409 ? "conflict"
                        : row->http_status == 422 ? "validation"
                        : row->http_status == 401 ? "replay-detected"
                                                  : "unavailable";
 
+    field = field != NULL && field[0] != '\0' ? field : NULL;
     call_problem(c, &(struct api_problem){row->http_status, code, row->text,
-                                          field != NULL && field[0] != '\0'
-                                              ? "this field is missing or not acceptable"
+                                          field != NULL ? wanted_of(field)
+                                          : err == KEY_STORE_SCOPES
+                                              ? "a key can give only scopes that it has"
                                               : NULL,
-                                          field != NULL && field[0] != '\0' ? field : NULL});
+                                          field});
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -146,12 +182,12 @@ void keys_list(struct api_call *c)
     uint64_t most = 0;
 
     if (state != NULL && !key_state_parse(state, &wanted)) {
-        call_invalid(c, "state", "revoked, disabled, expired, pending or active");
+        call_invalid(c, "state", wanted_of("state"));
         return;
     }
     if (limit != NULL &&
         (u64_parse(limit, strlen(limit), &most) != GW_OK || most == 0 || most > KEY_LIST_MAX)) {
-        call_invalid(c, "limit", "1 to 1000");
+        call_invalid(c, "limit", wanted_of("limit"));
         return;
     }
     filter.state = state != NULL ? (int)wanted : -1;
@@ -306,9 +342,7 @@ void keys_issue(struct api_call *c)
     field = spec_of(c, &b);
     if (field == NULL && (b.spec.scopes & ~c->scopes) != 0) {
         json_decref(b.root);
-        call_problem(c,
-                     &(struct api_problem){403, "forbidden-scope", "more than the key itself has",
-                                           "a key can give only scopes that it has", NULL});
+        answer_error(c, KEY_STORE_SCOPES, NULL);
         return;
     }
     err = field != NULL ? KEY_STORE_INVALID
@@ -331,6 +365,7 @@ void keys_rotate(struct api_call *c)
     }
     overlap = json_object_get(b.root, "overlap_s");
     b.rotation.id = http_param(c->req, "id");
+    b.rotation.scopes = c->scopes;
     b.rotation.overlap_s = OVERLAP_DEFAULT_S;
     if (overlap != NULL) {
         json_int_t s = json_is_integer(overlap) ? json_integer_value(overlap) : -1;

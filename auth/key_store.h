@@ -29,6 +29,7 @@
     X(KEY_STORE_REVOKED,     409,  "the key is revoked already")                                        \
     X(KEY_STORE_ROTATED,     409,  "the key has a successor already")                                   \
     X(KEY_STORE_INACTIVE,    409,  "the key is not active")                                             \
+    X(KEY_STORE_SCOPES,      403,  "more than the key itself has")                                      \
     X(KEY_STORE_ACCOUNT,     422,  "no such account")                                                   \
     X(KEY_STORE_REPLAY,      401,  "the nonce was used before")                                         \
     X(KEY_STORE_NO_MASTER,   503,  "no master key to seal a secret with")                               \
@@ -126,9 +127,10 @@ enum key_store_err key_store_issue(struct key_store *s, const struct key_change 
 
 struct key_rotation {
     const char *id;
+    uint64_t scopes;           /* of who asks: nobody takes over a key that may do more */
     uint32_t overlap_s;        /* 0..KEY_OVERLAP_MAX_S: the old key ends so much later */
     const uint8_t *public_key; /* of the new key, as in struct key_spec */
-    int64_t not_after_ns;      /* of the new key; 0: none */
+    int64_t not_after_ns;      /* of the new key; 0: it lives as long as the old was to */
 };
 /* The new key has the account, label, algorithm, scopes, networks, class and flags of the old. */
 GW_MUSTCHECK

@@ -109,7 +109,8 @@ static const char rotate_sql[] =
     " made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
     " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
     " rotated_from) SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
-    " rate_class, now(), " KEY_TIME_PARAM("$6") ", $7, id FROM old RETURNING id),"
+    " rate_class, now(), coalesce(" KEY_TIME_PARAM("$6") ", now() + (not_after - not_before)),"
+    " $7, id FROM old RETURNING id),"
     " ended AS (UPDATE api_keys k SET not_after ="
     " least(k.not_after, now() + $8::bigint * interval '1 second')"
     " FROM old WHERE k.id = old.id RETURNING k.id, k.not_after)"
@@ -193,10 +194,11 @@ enum key_store_err key_store_issue(struct key_store *s, const struct key_change 
     return key_store_issue_as(s, "issue", change, spec, field, cb, arg);
 }
 
-/* --- rotate: the old key's algorithm first, which never changes, then all at once ------------- */
+/* --- rotate: the old key's algorithm and scopes first, which never change, then all at once ---- */
 
 struct key_rotate {
     char id[KEY_ID_MAX + 1];
+    uint64_t scopes;
     uint32_t overlap_s;
     int64_t not_after_ns;
     bool has_public_key;
@@ -232,6 +234,7 @@ static struct key_rotate *rotate_copy(const struct key_change *change,
     char *at = (char *)(r + 1);
 
     (void)snprintf(r->id, sizeof r->id, "%s", rotation->id);
+    r->scopes = rotation->scopes;
     r->overlap_s = rotation->overlap_s;
     r->not_after_ns = rotation->not_after_ns;
     r->has_public_key = rotation->public_key != NULL;
@@ -257,6 +260,7 @@ static void on_algorithm(void *arg, const struct pg_reply *reply)
     const char *word = pg_rows(reply, 0) > 0 ? pg_value(reply, 0, 0, 0, NULL) : NULL;
     const uint8_t *public_key = r->has_public_key ? r->public_key : NULL;
     enum key_alg alg = KEY_ED25519;
+    int64_t scopes;
     char id[KEY_MADE_ID_SIZE];
     struct pg_param params[10];
     struct plan p = {0};
@@ -266,6 +270,8 @@ static void on_algorithm(void *arg, const struct pg_reply *reply)
     if (answer.err != KEY_STORE_OK) {
     } else if (word == NULL || !key_alg_parse(word, &alg)) {
         answer.err = KEY_STORE_NOT_FOUND;
+    } else if (!pg_value_i64(reply, 0, 0, 1, &scopes) || ((uint64_t)scopes & ~r->scopes) != 0) {
+        answer.err = KEY_STORE_SCOPES;
     } else if (!key_check_public_key(alg, public_key)) {
         answer.err = key_refuse("public_key", &answer.field);
     } else if (!make_secret(op, id, alg)) {
@@ -297,8 +303,9 @@ enum key_store_err key_store_rotate(struct key_store *s, const struct key_change
 {
     const char *wrong = key_check_change(change, false);
     const struct pg_param param = pg_text(rotation->id);
-    const struct pg_statement ask = {
-        .sql = "SELECT algorithm FROM api_keys WHERE id = $1", .params = &param, .param_count = 1};
+    const struct pg_statement ask = {.sql = "SELECT algorithm, scopes FROM api_keys WHERE id = $1",
+                                     .params = &param,
+                                     .param_count = 1};
     struct key_op *op;
 
     wrong = wrong != NULL ? wrong : key_check_rotation(rotation, clock_real_ns());

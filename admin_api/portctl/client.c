@@ -174,7 +174,8 @@ static enum portctl_exit judge(struct client *c, const struct call *call,
                         .command = c->command,
                         .key_id = call->is_unsigned ? NULL : c->settings->key_id,
                         .now_s = clock_real_ns() / 1000000000,
-                        .date_s = reply->date_s};
+                        .date_s = reply->date_s,
+                        .retry_after_s = reply->retry_after_s};
 
     a->status = reply->status;
     a->root = json_parse_strict(a->text.data, a->text.len, DEPTH_MAX);

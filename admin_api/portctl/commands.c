@@ -6,6 +6,7 @@
 #define SCOPE_WORD(sym, bit, word, admin, help) word " "
 #define ALGORITHMS                              "ed25519 hmac-sha256 hmac-sha512-kraken"
 #define STATES                                  "active pending expired revoked disabled"
+#define RATE_CLASSES                            "default low minimal"
 #define REASON                                  "why, for the audit log"
 #define TICKET                                  "number of the ticket, for the audit log"
 #define OUT_HELP                                                                                   \
@@ -32,7 +33,7 @@ static const struct opt new_options[] = {
     {"label",      "TEXT",    "what people call it",                 NULL, OPT_REQUIRED, '\0'},
     {"scope",      "WORD",    "what it may do; repeatable",          AUTH_SCOPES(SCOPE_WORD), OPT_REPEAT, '\0'},
     {"ip",         "NETWORK", "an address or network it is accepted from; repeatable", NULL, OPT_REPEAT, '\0'},
-    {"rate-class", "CLASS",   "row of the rate limits (the server's default)",    NULL, 0, '\0'},
+    {"rate-class", "CLASS",   "what a call of it costs (default)",  RATE_CLASSES, 0, '\0'},
     {"not-before", "TIME",    "accepted from then on: RFC 3339, or 24h, 7d from now", NULL, 0, '\0'},
     {"not-after",  "TIME",    "and until before then",               NULL, 0, '\0'},
     {"algorithm",  "NAME",    "kind of key (ed25519)",               ALGORITHMS, OPT_STRICT, '\0'},
@@ -49,6 +50,7 @@ static const struct opt list_options[] = {
 };
 static const struct opt rotate_options[] = {
     {"overlap", "TIME", "how long the old key stays good: 90s, 15m, 24h, 7d (1h)", NULL, 0, '\0'},
+    {"not-after", "TIME", "end of the new key (it lives as long as the old one was to)", NULL, 0, '\0'},
     {"out",     "FILE", OUT_HELP,                 NULL,   OPT_FILE,     '\0'},
     {"reason",  "TEXT", REASON,                   NULL,   OPT_REQUIRED, '\0'},
     {"ticket",  "ID",   TICKET,                   NULL,   0,            '\0'},
@@ -61,7 +63,7 @@ static const struct opt revoke_options[] = {
     {0},
 };
 static const struct opt limits_options[] = {
-    {"rate-class", "CLASS", "row of the rate limits", NULL, OPT_REQUIRED, '\0'},
+    {"rate-class", "CLASS", "what a call of it costs", RATE_CLASSES, OPT_REQUIRED, '\0'},
     {"reason",     "TEXT",  REASON,                   NULL, OPT_REQUIRED, '\0'},
     {"ticket",     "ID",    TICKET,                   NULL, 0,            '\0'},
     {0},
@@ -84,25 +86,25 @@ const struct command commands[] = {
      list_options, 0, 0, key_list, false},
     {"key show", "ID", "show all of one key but its secret",
      NULL,
-     "portctl key show ops-laptop",
+     "portctl key show pk_7rfy7b5x6pumyo666id6",
      NULL, 1, 1, key_show, false},
     {"key rotate", "ID", "issue a successor of a key; the old one stays good for a while",
      "The successor has the same owner, scopes, addresses and limits. An Ed25519 pair is made on this\n"
      "machine, as for key new.",
-     "portctl key rotate ops-laptop --overlap 24h --reason yearly --out ops-2.pem",
+     "portctl key rotate pk_7rfy7b5x6pumyo666id6 --overlap 24h --reason yearly --out ops-2.pem",
      rotate_options, 1, 1, key_rotate, false},
     {"key revoke", "ID", "end a key at once and for good",
      "On a terminal the id must be typed again; elsewhere --yes is needed.",
-     "portctl key revoke ops-laptop --reason 'laptop lost' --ticket OPS-9\n"
-     "portctl key revoke ops-laptop --reason 'laptop lost' --yes",
+     "portctl key revoke pk_7rfy7b5x6pumyo666id6 --reason 'laptop lost' --ticket OPS-9\n"
+     "portctl key revoke pk_7rfy7b5x6pumyo666id6 --reason 'laptop lost' --yes",
      revoke_options, 1, 1, key_revoke, false},
-    {"key limits", "ID", "give a key another row of the rate limits",
-     NULL,
-     "portctl key limits mm1-feed --rate-class mm --reason 'signed the agreement'",
+    {"key limits", "ID", "give a key another rate class",
+     "Each call of a low key counts as four against the limits, of a minimal key as ten.",
+     "portctl key limits pk_7rfy7b5x6pumyo666id6 --rate-class low --reason 'polls too much'",
      limits_options, 1, 1, key_limits, false},
     {"key usage", "ID", "when, from where and for what a key was used last",
      NULL,
-     "portctl key usage mm1-feed",
+     "portctl key usage pk_7rfy7b5x6pumyo666id6",
      NULL, 1, 1, key_usage, false},
     {"ws-token", "", "obtain a token for private WebSocket channels; printed alone on stdout",
      NULL,

@@ -1,6 +1,7 @@
 #include "admin_api/portctl/http.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <curl/curl.h>
 
 bool http_setup(void)
@@ -24,18 +25,31 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
     return size * count;
 }
 
+#define VALUE_MAX 64u
+
+/* The value of the field NAME ("date:") if LINE is one. */
+static bool value_of(struct auth_text line, struct auth_text name, char value[VALUE_MAX])
+{
+    if (line.len <= name.len || line.len - name.len >= VALUE_MAX ||
+        !auth_text_is_name((struct auth_text){line.s, name.len}, name.s, name.len)) {
+        return false;
+    }
+    (void)snprintf(value, VALUE_MAX, "%.*s", (int)(line.len - name.len), line.s + name.len);
+    return true;
+}
+
 static size_t take_head(char *data, size_t size, size_t count, void *user)
 {
-    static const char name[] = "date:";
     struct http_reply *r = user;
     struct auth_text line = {data, size * count};
-    char value[64];
+    char value[VALUE_MAX];
 
-    if (line.len > sizeof name && line.len - sizeof name < sizeof value &&
-        auth_text_is_name((struct auth_text){data, sizeof name - 1}, name, sizeof name - 1)) {
-        (void)snprintf(value, sizeof value, "%.*s", (int)(line.len - sizeof name + 1),
-                       data + sizeof name - 1);
+    if (value_of(line, AUTH_TEXT("date:"), value)) {
         r->date_s = (int64_t)curl_getdate(value, NULL);
+    } else if (value_of(line, AUTH_TEXT("retry-after:"), value)) {
+        long long s = strtoll(value, NULL, 10);
+
+        r->retry_after_s = s > 0 && s < 86400 ? (int64_t)s : 0;
     }
     return size * count;
 }

@@ -29,7 +29,8 @@ struct http_call {
 
 struct http_reply {
     long status;
-    int64_t date_s; /* Date of the answer, -1: none */
+    int64_t date_s;        /* Date of the answer, -1: none */
+    int64_t retry_after_s; /* 0: none, or a date */
     int64_t took_us;
     struct buf body;
 };

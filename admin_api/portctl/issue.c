@@ -212,11 +212,18 @@ static json_t *list_value(const struct args *args, const char *option)
     return list;
 }
 
+/* Option NAME, if it was given, as MEMBER of BODY; false: said on stderr. */
+static bool add_time(json_t *body, const struct args *args, const char *name, const char *member)
+{
+    const char *text = args_get(args, name);
+    json_t *v = text != NULL ? time_value(name, text) : NULL;
+
+    return text == NULL || (v != NULL && json_object_set_new(body, member, v) == 0);
+}
+
 /* What `key new` says; NULL: said on stderr. */
 static json_t *new_body(const struct args *args, const char *algorithm)
 {
-    static const char *const times[] = {"not-before", "not-after"};
-    static const char *const members[] = {"not_before", "not_after"};
     json_t *body = json_pack(
         "{s:s, s:s, s:s, s:o, s:o, s:s*, s:s, s:s*}", "account", args_get(args, "account"), "label",
         args_get(args, "label"), "algorithm", algorithm, "scopes", list_value(args, "scope"),
@@ -225,17 +232,10 @@ static json_t *new_body(const struct args *args, const char *algorithm)
 
     if (body == NULL) {
         say_not_utf8();
-    }
-    for (size_t i = 0; body != NULL && i < GW_LEN(times); i++) {
-        const char *text = args_get(args, times[i]);
-        json_t *v = text != NULL ? time_value(times[i], text) : NULL;
-
-        if (v != NULL) {
-            (void)json_object_set_new(body, members[i], v);
-        } else if (text != NULL) {
-            json_decref(body);
-            body = NULL;
-        }
+    } else if (!add_time(body, args, "not-before", "not_before") ||
+               !add_time(body, args, "not-after", "not_after")) {
+        json_decref(body);
+        body = NULL;
     }
     return body;
 }
@@ -312,6 +312,10 @@ enum portctl_exit key_rotate(struct client *c, const struct args *args)
                      args_get(args, "reason"), "ticket", args_get(args, "ticket"));
     if (body == NULL) {
         say_not_utf8();
+        return PORTCTL_USAGE;
+    }
+    if (!add_time(body, args, "not-after", "not_after")) {
+        json_decref(body);
         return PORTCTL_USAGE;
     }
     code = find_algorithm(c, args->words[0], &old, &algorithm);

@@ -64,25 +64,43 @@ static void put_errors(struct buf *out, const json_t *errors)
     }
 }
 
+/* The detail is that of the only field that is wrong. */
+static bool repeated(const json_t *root)
+{
+    const json_t *errors = json_object_get(root, "errors");
+
+    return json_array_size(errors) == 1 &&
+           strcmp(member(json_array_get(errors, 0), "detail"), member(root, "detail")) == 0;
+}
+
 static void put_next(const struct problem *p, struct buf *out)
 {
     const json_t *wait = json_object_get(p->root, "retry_after");
     const char *key_id = p->key_id != NULL ? p->key_id : "the key";
+    const char *code = member(p->root, "code"); /* "": the path is not known there */
 
     buf_lit(out, "  next: ");
     if (json_is_number(wait)) {
         buf_printf(out, "try again after %.0f s", json_number_value(wait));
+    } else if (p->retry_after_s > 0) {
+        buf_printf(out, "try again after %" PRId64 " s", p->retry_after_s);
     } else if (p->status == 400 || p->status == 422) {
         buf_printf(out, "correct what is named above; see portctl help %s", p->command);
     } else if (p->status == 401) {
-        buf_printf(out, "check that --key-id (%s) belongs to --key-file and is active", key_id);
+        buf_printf(out,
+                   "check that --key-id (%s) belongs to --key-file, is active and may be used "
+                   "from this address",
+                   key_id);
     } else if (p->status == 403) {
         buf_printf(out,
                    "ask for a key with the scope that is missing, from an address that it "
                    "allows (used: %s)",
                    key_id);
+    } else if (p->status == 404 && strstr(code, "not") != NULL) {
+        buf_lit(out, "check the id: portctl key list");
     } else if (p->status == 404) {
-        buf_lit(out, "check the id: portctl key list; and --url");
+        buf_lit(out, "check that --url is the admin address of a gateway that keeps keys "
+                     "(auth.database)");
     } else if (p->status == 409 || p->status == 412) {
         buf_lit(out, "look at what is there now, then decide anew");
     } else if (p->status == 429) {
@@ -107,7 +125,7 @@ enum portctl_exit problem_put(const struct problem *p, struct buf *out)
         put_clean(out, member(p->root, "code"));
     }
     buf_putc(out, ')');
-    if (member(p->root, "detail")[0] != '\0') {
+    if (member(p->root, "detail")[0] != '\0' && !repeated(p->root)) {
         buf_lit(out, ": ");
         put_clean(out, member(p->root, "detail"));
     }

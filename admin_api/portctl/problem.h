@@ -8,11 +8,12 @@
 
 struct problem {
     long status;
-    const json_t *root;  /* NULL: the answer was no JSON */
-    const char *command; /* "key new" */
-    const char *key_id;  /* who asked; NULL: nobody */
-    int64_t now_s;       /* this machine's time of the answer */
-    int64_t date_s;      /* the server's, -1: not known */
+    const json_t *root;    /* NULL: the answer was no JSON */
+    const char *command;   /* "key new" */
+    const char *key_id;    /* who asked; NULL: nobody */
+    int64_t now_s;         /* this machine's time of the answer */
+    int64_t date_s;        /* the server's, -1: not known */
+    int64_t retry_after_s; /* of its Retry-After, 0: none */
 };
 
 /* Lines for stderr; the exit code. */

@@ -130,7 +130,13 @@ static void times_and_segments(void **state)
 static enum portctl_exit say_of(long status, const char *json, int64_t now_s, int64_t date_s)
 {
     json_t *root = json != NULL ? json_loads(json, 0, NULL) : NULL;
-    const struct problem p = {status, root, "key new", "ops-1", now_s, date_s};
+    const struct problem p = {.status = status,
+                              .root = root,
+                              .command = "key new",
+                              .key_id = "ops-1",
+                              .now_s = now_s,
+                              .date_s = date_s,
+                              .retry_after_s = status == 429 ? 4 : 0};
     enum portctl_exit code = problem_put(&p, &out);
 
     assert_true(json == NULL || root != NULL);
