@@ -43,7 +43,7 @@ bool signer_load(struct signer *s, const char *file, struct buf *why)
         buf_printf(why, "%s: %s", file, strerror(errno));
         return false;
     }
-    (void)fread(text, 1, FILE_MAX, in);
+    text[fread(text, 1, FILE_MAX, in)] = '\0';
     if (strncmp(text, hmac, sizeof hmac - 1) == 0) {
         ok = load_hmac(s, text + sizeof hmac - 1, why);
     } else {
