@@ -55,8 +55,6 @@ bool admit_address(struct api *a, struct http_req *req)
     }
     count(a, API_LIMITED);
     retry_after(req, retry_ns);
-    http_reply_problem(req, GW_ERATE,
-                       "too many requests of this address failed or were tried; see Retry-After");
     return false;
 }
 
@@ -91,9 +89,8 @@ static bool read_message(struct http_req *req, struct auth_field fields[API_FIEL
     return true;
 }
 
-static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
+static void say_refused(struct api_call *c, enum auth_fault fault, const char *why)
 {
-    struct api *a = c->api;
     enum auth_fault shown = auth_fault_shown(fault);
     bool skew = shown == AUTH_CLOCK_SKEW || shown == AUTH_EXPIRED;
     struct api_problem p = {
@@ -105,12 +102,18 @@ static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
         .detail = why[0] != '\0' && strcmp(why, auth_fault_row(shown)->text) != 0 ? why : NULL,
     };
 
-    admit_count_fault(a, fault);
-    preauth_failed(a->preauth, http_peer_ip(c->req), clock_mono_ns());
+    admit_count_fault(c->api, fault);
     log_info("auth", "refused", "\"reason\":\"%s\",\"key\":%s,\"ip\":\"%s\"",
              auth_fault_row(fault)->word, log_json(c->keyid), http_peer_ip(c->req));
     http_set_header(c->req, "www-authenticate", "Signature tag=\"" SIGNATURE_TAG "\"");
     call_problem(c, &p);
+}
+
+/* It costs the address, too. */
+static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
+{
+    preauth_failed(c->api->preauth, http_peer_ip(c->req), clock_mono_ns());
+    say_refused(c, fault, why);
 }
 
 /* The key of SIG if it may be used from this address now; OUT is what verifies it. */
@@ -230,11 +233,12 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
         refuse(c, AUTH_KEY_INACTIVE, "");
         return;
     }
-    if (answer->verdict == LIMITS_REPLAY || answer->verdict == LIMITS_FENCED) {
-        refuse(c, AUTH_REPLAY,
-               answer->verdict == LIMITS_FENCED
-                   ? "the store of nonces has begun anew: sign the request again"
-                   : "sign each request with a fresh nonce");
+    if (answer->verdict == LIMITS_FENCED) { /* our trouble, and the signature was good */
+        say_refused(c, AUTH_REPLAY, "the store of nonces has begun anew: sign the request again");
+        return;
+    }
+    if (answer->verdict == LIMITS_REPLAY) {
+        refuse(c, AUTH_REPLAY, "sign each request with a fresh nonce");
         return;
     }
     count(c->api, API_LIMITED);
@@ -267,10 +271,16 @@ void api_on_signed(struct http_req *req, void *arg)
     struct limits_nonce nonce;
     enum auth_fault fault;
 
-    if (!admit_address(a, req)) {
+    bool admitted = admit_address(a, req);
+
+    c = call_create(a, req, api_find_route(req));
+    if (!admitted) {
+        call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
+                                              "too many requests of this address failed or were "
+                                              "tried; wait as Retry-After says",
+                                              NULL});
         return;
     }
-    c = call_create(a, req, api_find_route(req));
     c->limited = on_limited;
     c->admitted = on_admitted;
     if (!keys_ready(a->opt.keys)) {

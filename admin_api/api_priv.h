@@ -92,7 +92,7 @@ void call_invalid(struct api_call *c, const char *name, const char *detail);
 
 /* --- admission (admit.c) ---------------------------------------------------------------------- */
 
-/* May this address have something verified? False: it has been answered with 429. */
+/* May this address have something verified? False: Retry-After is set, the caller says the rest. */
 bool admit_address(struct api *a, struct http_req *req);
 /* The last step for every scheme: one trip for rate and nonce; then C->limited (refused) or
  * C->admitted. */

@@ -182,6 +182,7 @@ void kraken_ws_token(struct http_req *req, void *arg)
     struct api_call *c;
 
     if (!admit_address(a, req)) {
+        kraken_error(req, "EAPI:Rate limit exceeded");
         return;
     }
     if (!keys_ready(a->opt.keys)) {

@@ -1,0 +1,57 @@
+// What honest clients are told when it is not their fault, and floods when it is.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { onStage, sleep, until } from './harness/gateway.mjs';
+import { Signer } from './harness/signer.mjs';
+
+const within = { timeout: 60000 };
+const tape = ['--data', 'synthetic', '--symbols', '1', '--rate', '100', '--seed', '5', '--time', 'now'];
+
+function withKeys(body) {
+  return onStage(async (stage) => {
+    stage.writeSymbols(tape);
+    await stage.startPostgres();
+    await sleep(2500); // a Redis that has just begun refuses what may be a replay
+    await stage.startGateway();
+    stage.admin = new Signer(stage.keyId, stage.keyFile);
+    await until('the keys', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
+    await body(stage);
+  });
+}
+
+test('a Redis that has begun anew is nobody\'s failure: who signs again is served, not locked out', within, () => withKeys(async (stage) => {
+  const gone = new Promise((resolve) => stage.redis.once('exit', resolve));
+  stage.redis.kill('SIGKILL');
+  await gone;
+  await stage.startRedis();
+  const seen = new Map();
+  await until('served again', 5000, async () => {
+    const { status, json } = await stage.call(stage.admin, 'GET', '/v1/keys');
+    const what = `${status} ${json.code ?? ''}`.trim();
+    seen.set(what, (seen.get(what) ?? 0) + 1);
+    return (await stage.metrics()).get('replay_fence_moved_total') === 1 && status === 200;
+  });
+  assert.ok(!seen.has('429 rate-limited'), JSON.stringify([...seen]));
+  // many clients behind one address: more refusals than a bucket of failures holds
+  const fenced = (await stage.metrics()).get('replay_fenced_total');
+  assert.ok(fenced > 0, 'the fence refused nothing: the test saw no restart');
+  for (let i = 0; i < 40; i++) {
+    const created = Math.floor(Date.now() / 1000) - 20; // before the fence, within the window
+    const { status, json } = await stage.call(stage.admin, 'GET', '/v1/keys', undefined, { created });
+    assert.deepEqual([status, json.code], [401, 'replay-detected']);
+  }
+  assert.equal((await stage.call(stage.admin, 'GET', '/v1/keys')).status, 200);
+}));
+
+test('an address that only fails is refused in words that each kind of client knows', within, () => withKeys(async (stage) => {
+  const refused = await until('a refusal', 10000, async () => {
+    const answer = await stage.call(stage.admin, 'GET', '/v1/keys', undefined, { keyid: 'pk_nobody' });
+    return answer.status === 429 && answer;
+  });
+  assert.equal(refused.json.code, 'rate-limited');
+  assert.equal(refused.json.type, '/problems/rate-limited');
+  assert.ok(Number(refused.headers['retry-after']) >= 1);
+  const kraken = await stage.send('POST', `${stage.publicUrl}/0/private/GetWebSocketsToken`, { 'API-Key': 'x', 'API-Sign': 'x' }, 'nonce=1');
+  assert.equal(kraken.status, 200);
+  assert.deepEqual(JSON.parse(kraken.body).error, ['EAPI:Rate limit exceeded']);
+}));
