@@ -90,6 +90,7 @@ struct flood {
     int timer;
     struct conn *conns;
     struct conn *idle;
+    struct conn **idle_end;
     struct buf spoilt;
     int64_t spoilt_ns;
     int64_t due_ns; /* of the next request, with --rate */
@@ -142,25 +143,46 @@ static bool conn_open(struct flood *f, struct conn *c, int number)
     return true;
 }
 
+/* In turn, so that all addresses have their part. */
 static void put_idle(struct flood *f, struct conn *c)
 {
     c->start_ns = 0;
-    c->next_idle = f->idle;
-    f->idle = c;
+    c->next_idle = NULL;
+    *f->idle_end = c;
+    f->idle_end = &c->next_idle;
 }
 
-/* The server has cut it: another takes its place. */
-static bool conn_reopen(struct flood *f, struct conn *c)
+static struct conn *take_idle(struct flood *f)
+{
+    struct conn *c = f->idle;
+
+    f->idle = c->next_idle;
+    if (f->idle == NULL) {
+        f->idle_end = &f->idle;
+    }
+    return c;
+}
+
+static void drop_idle(struct flood *f, const struct conn *c)
 {
     struct conn **at = &f->idle;
 
-    f->lost++;
     while (*at != NULL && *at != c) {
         at = &(*at)->next_idle;
     }
     if (*at == c) {
         *at = c->next_idle;
+        if (*at == NULL) {
+            f->idle_end = at;
+        }
     }
+}
+
+/* The server has cut it: another takes its place. */
+static bool conn_reopen(struct flood *f, struct conn *c)
+{
+    f->lost++;
+    drop_idle(f, c);
     tls_conn_destroy(&c->tls);
     (void)close(c->fd);
     return now_ns() >= f->end_ns || conn_open(f, c, (int)(c - f->conns));
@@ -206,10 +228,9 @@ static bool start_due(struct flood *f, bool overdue)
     int64_t now = now_ns();
 
     while (f->idle != NULL && now < f->end_ns && (f->rate == 0 || f->due_ns <= now)) {
-        struct conn *c = f->idle;
+        struct conn *c = take_idle(f);
         int64_t due = f->rate != 0 && overdue ? f->due_ns : 0;
 
-        f->idle = c->next_idle;
         f->late += due != 0;
         if (f->rate != 0) {
             f->due_ns += SECOND_NS / f->rate;
@@ -344,6 +365,7 @@ static bool run(struct flood *f)
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     f->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     GW_ASSERT(epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->timer, &tick) == 0);
+    f->idle_end = &f->idle;
     f->conns = gw_calloc((size_t)f->connections, sizeof *f->conns);
     f->due_ns = f->end_ns = INT64_MAX;
     for (int i = 0; i < f->connections; i++) {
