@@ -3,7 +3,7 @@
 # also under `set -euo pipefail`.
 #
 #   pg_start DIR          makes the cluster the first time; listens on a unix socket only
-#   pg_stop DIR           ends it; nothing is lost (fsync is on)
+#   pg_stop DIR           ends it; nothing is lost (fsync is on, unless pg_throwaway is set at the first start)
 #   pg_dsn DIR [DATABASE] prints the DSN; the database is `portcullis` unless named
 #   pg_binaries           prints the folder of the server's programs; fails when there is none
 #   postgres.sh serve DIR (as a program) starts it, prints the DSN, and ends and deletes it at the end of its
@@ -82,7 +82,7 @@ pg_make() {
     local dir=$1 bin=$2
     rm -rf "$dir/data.new" || return 1
     pg_run "$dir" "$bin/initdb" -D "$dir/data.new" -U portcullis -E UTF8 --locale=C --auth=trust \
-        --no-instructions >"$dir/initdb.log" 2>&1 || {
+        --no-instructions ${pg_throwaway:+--no-sync} >"$dir/initdb.log" 2>&1 || {
         tail -n 5 "$dir/initdb.log" >&2
         pg_error "initdb failed" "correct what it says above; all of it is in $dir/initdb.log"
         return 1
@@ -94,6 +94,7 @@ unix_socket_permissions = 0700
 max_connections = 64
 shared_buffers = 32MB
 log_line_prefix = '%m [%p] %a '
+${pg_throwaway:+fsync = off}
 CONF
     pg_run "$dir" mv "$dir/data.new" "$dir/data"
 }
@@ -163,6 +164,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
         exit 2
     fi
     pg_binaries >/dev/null || exit 77
+    pg_throwaway=yes     # a kill of its processes loses nothing all the same, only a crash of the machine would
     trap '' INT TERM HUP # the end of the input is the sign; the server must not be left behind
     pg_start "$2" && pg_dsn "$2" && cat >/dev/null
     pg_stop "$2"

@@ -55,7 +55,8 @@ async function end(child, signal = 'SIGTERM') {
   if (!child || ended(child)) return child?.exitCode;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGCONT');
-  child.kill(signal);
+  if (child.stdin) child.stdin.end(); // it waits for that and for nothing else, see tests/env/postgres.sh
+  else child.kill(signal);
   const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
   await gone;
   clearTimeout(timer);
