@@ -186,6 +186,56 @@ static void tell_limits(struct api_call *c, const struct limits_left *left)
     buf_fini(&text);
 }
 
+static void refuse_replay(struct api_call *c)
+{
+    c->limited(c, &(struct limits_answer){.verdict = LIMITS_REPLAY, .refused = -1});
+}
+
+static void call_nonce_unknown(struct api_call *c)
+{
+    if (c->route == NULL) { /* Kraken's clients take the next nonce then */
+        refuse_replay(c);
+        return;
+    }
+    count(c->api, API_UNAVAILABLE);
+    call_problem(c,
+                 &(struct api_problem){503, "unavailable", "nobody can say if this was sent before",
+                                       "Redis and PostgreSQL are away; sign it again", NULL});
+}
+
+static void on_spent(void *arg, const struct key_answer *answer)
+{
+    struct api_call *c = arg;
+
+    if (!call_back(c)) {
+        return;
+    }
+    if (answer->err == KEY_STORE_REPLAY) {
+        refuse_replay(c);
+    } else if (answer->err != KEY_STORE_OK && c->nonce_unsure) {
+        call_nonce_unknown(c);
+    } else {
+        c->admitted(c); /* both stores are away: this gateway at least has not seen it */
+    }
+}
+
+/* A read that Redis has not vouched for: another gateway may have served it. Changes bring their
+ * nonce to PostgreSQL in their own transaction. False: there is nobody to ask. */
+static bool spend_at_store(struct api_call *c)
+{
+    const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
+
+    if (c->route != NULL && c->route->direction != API_READ) {
+        return false;
+    }
+    c->owed = key_store_spend(c->api->opt.store, &nonce, on_spent, c) == KEY_STORE_OK;
+    if (!c->owed && c->nonce_unsure) {
+        call_nonce_unknown(c);
+        return true;
+    }
+    return c->owed;
+}
+
 static void on_trip(void *arg, const struct limits_answer *answer)
 {
     struct api_call *c = arg;
@@ -206,7 +256,9 @@ static void on_trip(void *arg, const struct limits_answer *answer)
         return;
     }
     keys_used(c->api->opt.keys, key, http_peer_ip(c->req), http_path(c->req), now);
-    c->admitted(c);
+    if (!answer->local || !spend_at_store(c)) {
+        c->admitted(c);
+    }
 }
 
 void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce)
@@ -234,7 +286,9 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
         return;
     }
     if (answer->verdict == LIMITS_FENCED) { /* our trouble, and the signature was good */
-        say_refused(c, AUTH_REPLAY, "the store of nonces has begun anew: sign the request again");
+        say_refused(c, AUTH_REPLAY,
+                    "signed before the store of nonces began anew or went away, or the clock was "
+                    "set back: sign the request again");
         return;
     }
     if (answer->verdict == LIMITS_REPLAY) {

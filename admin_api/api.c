@@ -169,6 +169,23 @@ void call_reply(struct api_call *c, unsigned status, const struct buf *body)
     call_end(c);
 }
 
+/* RFC 6901; NAME may be anything that the client has sent. */
+static void put_pointer(struct buf *out, const char *name)
+{
+    struct buf text = {0};
+
+    buf_putc(&text, '/');
+    for (const char *p = name; *p != '\0'; p++) {
+        if (*p == '~' || *p == '/') {
+            buf_puts(&text, *p == '~' ? "~0" : "~1");
+        } else {
+            buf_putc(&text, *p);
+        }
+    }
+    buf_json_str(out, text.data, text.len);
+    buf_fini(&text);
+}
+
 void call_problem(struct api_call *c, const struct api_problem *p)
 {
     struct http_req *req = c->req;
@@ -182,9 +199,9 @@ void call_problem(struct api_call *c, const struct api_problem *p)
         buf_json_str(&body, p->detail, strlen(p->detail));
     }
     if (p->pointer != NULL) {
-        buf_lit(&body, ",\"errors\":[{\"pointer\":\"/");
-        buf_puts(&body, p->pointer);
-        buf_lit(&body, "\",\"detail\":");
+        buf_lit(&body, ",\"errors\":[{\"pointer\":");
+        put_pointer(&body, p->pointer);
+        buf_lit(&body, ",\"detail\":");
         buf_json_str(&body, p->detail, strlen(p->detail));
         buf_lit(&body, "}]");
     }

@@ -83,7 +83,7 @@ struct api_problem {
     const char *code; /* "validation" */
     const char *title;
     const char *detail;  /* what to do; NULL: none */
-    const char *pointer; /* JSON pointer of the field; NULL: none */
+    const char *pointer; /* name of the field, told as a JSON pointer; NULL: none */
 };
 /* RFC 9457, and ends C. */
 void call_problem(struct api_call *c, const struct api_problem *p);

@@ -32,10 +32,10 @@ json_t *body_read(struct api_call *c, const char *const *names)
             known = known || strcmp(names[i], name) == 0;
         }
         if (!known) {
-            json_decref(root);
             call_problem(c, &(struct api_problem){422, "validation", "a member is not known here",
                                                   "see the list of routes for what may be sent",
-                                                  NULL});
+                                                  name});
+            json_decref(root);
             return NULL;
         }
     }

@@ -7,8 +7,9 @@
 #include "auth/kraken_sign.h"
 #include "gateway/runtime/clock.h"
 
-#define NONCE_AHEAD_NS (300 * (int64_t)1000000000)
-#define RISING_KEEP_MS 86400000u
+#define NONCE_AHEAD_NS    (300 * (int64_t)1000000000)
+#define RISING_KEEP_MS    86400000u
+#define NONCE_TIME_FROM_S 1400000000u /* 2014; a number below it is taken for a counter */
 
 static void grant_of(const struct api_call *c, struct token_grant *grant)
 {
@@ -123,15 +124,26 @@ static void on_kraken_admitted(struct api_call *c)
 }
 
 /* Clients count in seconds, milliseconds, microseconds or nanoseconds. */
+static uint64_t unit_of(uint64_t nonce)
+{
+    return nonce < 100000000000ull         ? 1000000000u
+           : nonce < 100000000000000ull    ? 1000000u
+           : nonce < 100000000000000000ull ? 1000u
+                                           : 1u;
+}
+
 static bool too_far_ahead(uint64_t nonce)
 {
-    uint64_t now = (uint64_t)(clock_real_ns() + NONCE_AHEAD_NS);
-    uint64_t unit = nonce < 100000000000ull         ? 1000000000u
-                    : nonce < 100000000000000ull    ? 1000000u
-                    : nonce < 100000000000000000ull ? 1000u
-                                                    : 1u;
+    return nonce > (uint64_t)(clock_real_ns() + NONCE_AHEAD_NS) / unit_of(nonce);
+}
 
-    return nonce > now / unit;
+/* When the request was made, for the fence: a Redis that has forgotten the highest nonce must not
+ * take an old one. INT64_MAX: it is a counter and no time. NONCE is not too far ahead. */
+static int64_t made_at_ns(uint64_t nonce)
+{
+    return nonce / (1000000000u / unit_of(nonce)) < NONCE_TIME_FROM_S
+               ? INT64_MAX
+               : (int64_t)(nonce * unit_of(nonce));
 }
 
 static const struct key *kraken_key(struct api *a, struct http_req *req, const char *id)
@@ -209,13 +221,15 @@ void kraken_ws_token(struct http_req *req, void *arg)
     c->scopes = key->scopes;
     c->limited = on_kraken_limited;
     c->admitted = on_kraken_admitted;
+    (void)snprintf(c->nonce, sizeof c->nonce, "kraken:%llu", (unsigned long long)nonce.value);
+    c->expires_ns = clock_real_ns() + (int64_t)RISING_KEEP_MS * 1000000;
     rising = (struct limits_nonce){
         .kind = LIMITS_RISING,
         .keyid = c->keyid,
         .value = nonce.value,
         .window = a->opt.config->kraken_window,
         .keep_ms = RISING_KEEP_MS,
-        .created_ns = INT64_MAX,
+        .created_ns = made_at_ns(nonce.value),
         .read = true,
     };
     admit_trip(c, LIMITS_TOKEN, &rising);

@@ -9,6 +9,8 @@
 #include "auth/keys.h"
 #include "gateway/runtime/log.h"
 
+#define SPEND_MS 200u /* of a read that has waited for Redis in vain already */
+
 #define ERR_AS_ROW(sym, http, text) {#sym, http, text},
 static const struct key_store_err_row err_rows[KEY_STORE_ERR_COUNT] = {
     KEY_STORE_ERRORS(ERR_AS_ROW)};
@@ -259,6 +261,41 @@ enum key_store_err key_store_usage(struct key_store *s, const char *id, const ch
                               " WHERE ($1::text IS NULL OR u.key_id = $1)"
                               " AND ($2::text IS NULL OR k.account = $2) ORDER BY u.key_id",
         params, GW_LEN(params), on_uses);
+}
+
+/* --- nonces alone ------------------------------------------------------------------------------ */
+
+static void on_spent(void *arg, const struct pg_reply *r)
+{
+    struct key_op *op = arg;
+    struct key_answer answer = {0};
+
+    answer.err = key_op_judge(op, r, &answer.field);
+    if (answer.err == KEY_STORE_OK) {
+        sweep_nonces(op->s);
+    }
+    key_op_answer(op, &answer);
+}
+
+enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,
+                                   key_answer_fn *cb, void *arg)
+{
+    const struct pg_param params[] = {pg_text(nonce->key_id), pg_text(nonce->nonce),
+                                      pg_int8(nonce->expires_ns / 1000)};
+    const struct pg_statement insert = {
+        .sql = KEY_NONCE_SQL, .params = params, .param_count = GW_LEN(params)};
+    struct key_op *op;
+
+    if (!pg_up(s->pg)) {
+        return KEY_STORE_UNAVAILABLE;
+    }
+    op = key_op_create(s, cb, arg);
+    op->at_nonce = 0;
+    if (pg_query(s->pg, &insert, SPEND_MS, on_spent, op)) {
+        return KEY_STORE_OK;
+    }
+    key_op_destroy(&op);
+    return KEY_STORE_UNAVAILABLE;
 }
 
 /* --- life -------------------------------------------------------------------------------------- */

@@ -92,6 +92,13 @@ GW_MUSTCHECK
 enum key_store_err key_store_usage(struct key_store *s, const char *id, const char *account,
                                    key_answer_fn *cb, void *arg);
 
+/* Of a signed request that changes nothing, while nobody else can say whether its nonce is new: the
+ * answer is KEY_STORE_OK or KEY_STORE_REPLAY, or comes soon and says that PostgreSQL cannot tell. */
+struct key_nonce;
+GW_MUSTCHECK
+enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,
+                                   key_answer_fn *cb, void *arg);
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 /* The signed request that asks. */

@@ -33,10 +33,7 @@ static void add_nonce(struct plan *p, struct key_op *op, const struct key_change
         p->nonce[0] = pg_text(n->key_id);
         p->nonce[1] = pg_text(n->nonce);
         p->nonce[2] = pg_int8(n->expires_ns / 1000);
-        add(p, &op->at_nonce,
-            "INSERT INTO admin_nonces (key_id, nonce, expires_at) VALUES ($1, $2, " KEY_TIME_PARAM(
-                "$3") ")",
-            p->nonce, 3);
+        add(p, &op->at_nonce, KEY_NONCE_SQL, p->nonce, 3);
     }
 }
 

@@ -50,6 +50,9 @@ enum key_store_err key_op_judge(const struct key_op *op, const struct pg_reply *
                                 const char **field);
 /* Callback of a change's transaction; ARG is the op. */
 void key_op_changed(void *arg, const struct pg_reply *reply);
+/* In a transaction or alone: key, nonce, expiry in us. */
+#define KEY_NONCE_SQL                                                                              \
+    "INSERT INTO admin_nonces (key_id, nonce, expires_at) VALUES ($1, $2, " KEY_TIME_PARAM("$3") ")"
 /* KEY_STORE_INVALID, because of the field NAME. */
 enum key_store_err key_refuse(const char *name, const char **field);
 

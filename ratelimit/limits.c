@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "gateway/runtime/clock.h"
+#include "gateway/runtime/log.h"
 #include "ratelimit/limits_priv.h"
 
 #define LIMITS_ROW(...) CFG_ROW_OF(struct limits_config, __VA_ARGS__)
@@ -19,6 +20,9 @@ const struct metric_table limits_metrics = {"ratelimit", metric_rows, LIMITS_M_C
 #define CLASS_AS_ROW(c, id, key, name, scope, lane, rate, burst, help)                             \
     {name, LIMITS_BY_##scope, LIMITS_##lane},
 const struct limits_class_row limits_classes[] = {LIMITS_CLASSES(CLASS_AS_ROW, )};
+
+/* A client whose clock is right says `created` in whole seconds: not older than this on its way. */
+#define ALONE_GRACE_NS (1500 * (int64_t)1000000)
 
 /* --- rates ------------------------------------------------------------------------------------ */
 
@@ -171,7 +175,7 @@ static enum nonces_answer find_nonce(const struct limits *l, const struct limits
 static void keep_nonce(struct limits *l, const struct limits_nonce *nonce)
 {
     int64_t now = clock_mono_ns();
-    int64_t until = now + (int64_t)nonce->keep_ms * 1000000;
+    int64_t until = now + ((int64_t)nonce->keep_ms + LIMITS_CLOCK_SLACK_MS) * 1000000;
     uint64_t highest = 0;
 
     nonces_put(l->nonces, nonce_name(l, nonce), nonce->value, now, until);
@@ -180,6 +184,35 @@ static void keep_nonce(struct limits *l, const struct limits_nonce *nonce)
         nonces_put(l->nonces, highest_name(l, nonce),
                    nonce->value > highest ? nonce->value : highest, now, until);
     }
+}
+
+/* Another gateway may have taken it before Redis went away, and nobody is left to say so. What is
+ * changed by it is kept from happening twice elsewhere. */
+static bool too_old_alone(struct limits *l, const struct limits_nonce *nonce)
+{
+    if (l->alone_ns == INT64_MAX) {
+        l->alone_ns = clock_real_ns();
+    }
+    return nonce->read && nonce->created_ns < l->alone_ns - ALONE_GRACE_NS;
+}
+
+void limits_look_at_clock(struct limits *l)
+{
+    int64_t mono = clock_mono_ns();
+    int64_t real = clock_real_ns();
+    int64_t was;
+
+    if (!clock_guard_look(&l->clock, real, mono, (int64_t)LIMITS_CLOCK_SLACK_MS * 1000000, &was)) {
+        return;
+    }
+    if (was + l->opt.ahead_ns > l->fence_ns) {
+        l->fence_ns = was + l->opt.ahead_ns;
+    }
+    metrics_inc(l->opt.metrics, LIMITS_M_CLOCK);
+    log_error("ratelimit", "clock_set_back",
+              "\"by_s\":%lld,\"next\":\"signed requests are refused until the clock is where it "
+              "was; if that is long, set it right, then restart this gateway\"",
+              (long long)((was - real) / 1000000000));
 }
 
 /* --- verdicts --------------------------------------------------------------------------------- */
@@ -243,6 +276,8 @@ void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
     *answer = (struct limits_answer){.refused = -1, .local = true, .count = ask->count};
     if (known == NONCES_KNOWN) { /* again: it may have passed while this one waited */
         answer->verdict = LIMITS_REPLAY;
+    } else if (ask->nonce != NULL && too_old_alone(l, ask->nonce)) {
+        answer->verdict = LIMITS_FENCED;
     } else if ((reserved(ask) || take_locally(l, l->local, RATE_PART, ask, answer)) &&
                ask->nonce != NULL && (!ask->nonce->read || known == NONCES_UNSURE)) {
         answer->verdict = LIMITS_NONCE_UNSURE;
@@ -265,6 +300,7 @@ static void check(const struct limits_ask *ask)
 /* What is decided without Redis whatever its state. */
 static bool decided(struct limits *l, const struct limits_ask *ask, struct limits_answer *answer)
 {
+    limits_look_at_clock(l);
     *answer = (struct limits_answer){.refused = -1, .local = true, .count = ask->count};
     if (ask->nonce != NULL && ask->nonce->created_ns < l->fence_ns) {
         answer->verdict = LIMITS_FENCED;
@@ -327,6 +363,8 @@ struct limits *limits_create(uv_loop_t *loop, const struct limits_options *opt,
 
     l->opt = *opt;
     l->fence_ns = INT64_MIN;
+    l->alone_ns = clock_real_ns();
+    limits_look_at_clock(l);
     GW_ASSERT(getrandom(&l->seed, sizeof l->seed, 0) == (ssize_t)sizeof l->seed);
     limits_configure(l, config);
     l->l1 = buckets_create(entries);

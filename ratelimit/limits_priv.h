@@ -4,11 +4,15 @@
 #define RATELIMIT_LIMITS_PRIV_H
 #include "ratelimit/breaker.h"
 #include "ratelimit/buckets.h"
+#include "ratelimit/clock_guard.h"
 #include "ratelimit/limits.h"
 #include "ratelimit/nonces.h"
 #include "ratelimit/siphash.h"
 
 #define LIMITS_IDENTITY_MAX 96u
+/* A nonce is remembered for so much longer than its request is good for: a clock set back by less
+ * brings back no request whose nonce is forgotten. */
+#define LIMITS_CLOCK_SLACK_MS 60000u
 
 /* clang-format off */
 #define LIMITS_METRICS(X)                                                                                              \
@@ -25,7 +29,8 @@
     X(LIMITS_M_REPLAY,   "replay_detect_total",            COUNTER,   NULL, "requests refused because their nonce was known")       \
     X(LIMITS_M_FENCED,   "replay_fenced_total",            COUNTER,   NULL, "requests refused because they were made before the fence") \
     X(LIMITS_M_FENCE,    "replay_fence_moved_total",       COUNTER,   NULL, "times another or a restarted Redis moved the fence")   \
-    X(LIMITS_M_UNSURE,   "replay_unsure_total",            COUNTER,   NULL, "requests whose nonce nobody could vouch for")
+    X(LIMITS_M_UNSURE,   "replay_unsure_total",            COUNTER,   NULL, "requests whose nonce nobody could vouch for")       \
+    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back so far that the fence moved")
 /* clang-format on */
 extern const struct metric_label limits_class_label;
 enum limits_metric { LIMITS_METRICS(METRIC_AS_ENUM) LIMITS_M_COUNT };
@@ -73,6 +78,10 @@ struct limits {
     bool shown_open;
     char identity[LIMITS_IDENTITY_MAX]; /* of the last Redis; "" at first */
     int64_t fence_ns;
+    int64_t
+        alone_ns; /* wall clock, since when Redis has vouched for no nonce; INT64_MAX: it does */
+    struct clock_guard clock;
+    uv_timer_t clock_timer;
     struct limits_wait *waits; /* not yet answered, oldest first */
     uv_timer_t timer;
     int64_t armed_ns; /* INT64_MAX: not */
@@ -92,6 +101,9 @@ void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
 /* Counts the verdict; remembers a nonce that passed. */
 void limits_settle(struct limits *l, const struct limits_ask *ask,
                    const struct limits_answer *answer);
+
+/* Was the clock set back? To be asked before `created` is compared with the fence, and often. */
+void limits_look_at_clock(struct limits *l);
 
 /* limits_trip.c */
 void trip_open(struct limits *l, uv_loop_t *loop);

@@ -10,13 +10,14 @@
 #include "ratelimit/limits_priv.h"
 #include "ratelimit/script.h"
 
-#define MS_NS       1000000
-#define GLUE_MS     250u /* until a connection that does not answer is made anew */
-#define ARGS_MAX    (3 + LIMITS_UNITS_MAX + 1 + 1 + 3 * LIMITS_UNITS_MAX + 5)
-#define TIMER_NS    (2 * MS_NS) /* what a timer is late by, so that the deadline is kept */
-#define LATE_NS     (2 * MS_NS)
-#define RISING_MOST "1000" /* nonces remembered of one key, whatever its window */
-#define KEY_MAX     (LIMITS_ID_MAX + LIMITS_NONCE_MAX + 16)
+#define MS_NS         1000000
+#define GLUE_MS       250u /* until a connection that does not answer is made anew */
+#define ARGS_MAX      (3 + LIMITS_UNITS_MAX + 1 + 1 + 3 * LIMITS_UNITS_MAX + 5)
+#define TIMER_NS      (2 * MS_NS) /* what a timer is late by, so that the deadline is kept */
+#define LATE_NS       (2 * MS_NS)
+#define RISING_MOST   "1000" /* nonces remembered of one key, whatever its window */
+#define CLOCK_LOOK_MS 1000u
+#define KEY_MAX       (LIMITS_ID_MAX + LIMITS_NONCE_MAX + 16)
 
 static void on_timer(uv_timer_t *timer);
 static void on_reply(void *arg, const struct redis_reply *reply);
@@ -158,7 +159,7 @@ static void put_nonce_args(struct trip_args *a, const struct limits_nonce *nonce
         put(a, "0");
     } else if (nonce->kind == LIMITS_ONCE) {
         put(a, "1");
-        put_number(a, 1, nonce->keep_ms != 0 ? nonce->keep_ms : 1);
+        put_number(a, 1, (uint64_t)nonce->keep_ms + LIMITS_CLOCK_SLACK_MS);
     } else {
         put(a, "2");
         put_number(a, 20, nonce->value);
@@ -300,6 +301,9 @@ static void on_reply(void *arg, const struct redis_reply *reply)
     if (ok) {
         metrics_observe_ns(l->opt.metrics, LIMITS_M_TRIP, 0, now - w->sent_ns);
         breaker_answered(&l->breaker, w->trial, now);
+        if (l->breaker.state == BREAKER_CLOSED) {
+            l->alone_ns = INT64_MAX;
+        }
     } else {
         if (reply != NULL) {
             on_fault(w, reply);
@@ -463,6 +467,11 @@ static void on_state(void *arg, bool up)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static void on_clock_timer(uv_timer_t *timer)
+{
+    limits_look_at_clock(timer->data);
+}
+
 void trip_open(struct limits *l, uv_loop_t *loop)
 {
     struct redis_options opt = {
@@ -476,6 +485,10 @@ void trip_open(struct limits *l, uv_loop_t *loop)
 
     GW_ASSERT(uv_timer_init(loop, &l->timer) == 0);
     l->timer.data = l;
+    GW_ASSERT(uv_timer_init(loop, &l->clock_timer) == 0);
+    l->clock_timer.data = l;
+    uv_timer_start(&l->clock_timer, on_clock_timer, CLOCK_LOOK_MS, CLOCK_LOOK_MS);
+    uv_unref((uv_handle_t *)&l->clock_timer);
     l->armed_ns = INT64_MAX;
     l->shown_open = true; /* until Redis has been met; nothing to warn of yet */
     metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0, 1);
@@ -507,7 +520,8 @@ void limits_close(struct limits *l, void (*done)(void *arg), void *arg)
     metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0, 0);
     l->on_closed = done;
     l->on_closed_arg = arg;
-    l->to_close = 2;
+    l->to_close = 3;
     uv_close((uv_handle_t *)&l->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&l->clock_timer, on_timer_closed);
     redis_close(l->redis, on_redis_closed, l);
 }

@@ -93,8 +93,13 @@ export class Stage {
 
   async startRedis() {
     this.redis = this.run('redis', 'redis-server', ['--port', '0', '--unixsocket', this.redisSocket, '--save', '',
-      '--appendonly', 'no', '--dir', this.dir]);
+      '--appendonly', 'no', '--dir', this.dir], this.redisEnv ? { env: this.redisEnv } : {});
     await until('Redis', 10000, () => this.redisCommand('PING') === 'PONG');
+  }
+
+  // As the machine's memory killer would, and an empty one in its place.
+  async killRedis() {
+    await end(this.redis, 'SIGKILL');
   }
 
   // A private PostgreSQL with the tables, a master key and a first key with all scopes.
@@ -200,7 +205,7 @@ export class Stage {
   async startGateway(overrides = {}) {
     this.config = path.join(this.dir, this.configName ?? 'gateway.yaml');
     writeFileSync(this.config, this.configText(overrides));
-    this.gateway = this.run('gateway', path.join(buildDir, 'portcullis'), ['--config', this.config]);
+    this.gateway = this.run('gateway', path.join(buildDir, 'portcullis'), ['--config', this.config], this.gatewayEnv ? { env: this.gatewayEnv } : {});
     await until('the gateway', 15000, async () => {
       if (ended(this.gateway)) throw new Error(`the gateway ended: ${this.gateway.errors}`);
       return (await this.get(`${this.adminUrl}/livez`)).status === 200;

@@ -1,0 +1,22 @@
+#include "ratelimit/clock_guard.h"
+
+#define NOISE_NS 1000000 /* between the readings of two clocks */
+
+bool clock_guard_look(struct clock_guard *g, int64_t real_ns, int64_t mono_ns, int64_t slack_ns,
+                      int64_t *was_ns)
+{
+    int64_t now = real_ns - mono_ns;
+
+    if (!g->seen || now >= g->high_ns || mono_ns - g->since_ns > g->high_ns - g->low_ns) {
+        /* the first look, no step back, or the clock has caught up with what it showed before */
+        *g = (struct clock_guard){.high_ns = now, .low_ns = now, .since_ns = mono_ns, .seen = true};
+        return false;
+    }
+    if (now > g->low_ns - NOISE_NS) {
+        return false;
+    }
+    g->low_ns = now;
+    g->since_ns = mono_ns;
+    *was_ns = mono_ns + g->high_ns;
+    return g->high_ns - now > slack_ns;
+}
