@@ -22,7 +22,7 @@
 #define CONTROL_FORMS(X)                                                                             \
     X(ALL,          "*",           "",         "",           "",            0,    "`*`")              \
     X(GROUP,        NULL,          "group:",   "a-z0-9_-",   "a-z0-9_-",    32,   "`group:NAME`")     \
-    X(SYMBOL,       NULL,          "",         "A-Z0-9.-",   "A-Z0-9.-/",   31,   "a symbol as BTC/USD") \
+    X(SYMBOL,       NULL,          "",         "A-Z0-9.-",   "A-Z0-9./-",   31,   "a symbol as BTC/USD") \
     X(GLOBAL,       "global",      "",         "",           "",            0,    "`global`")         \
     X(ORDER_ENTRY,  "order_entry", "",         "",           "",            0,    "`order_entry`")    \
     X(ADAPTER,      NULL,          "adapter:", "a-z0-9_-",   "a-z0-9_-",    32,   "`adapter:ID`")     \
