@@ -57,77 +57,76 @@ static void the_text_is_what_it_was(void **state)
 }
 
 /* One thing of the text replaced: where the error is said to be. */
+static const struct {
+    const char *old;
+    const char *new;
+    enum control_fault fault;
+    const char *pointer;
+} wrongs[] = {
+    {"{\"v\":1,", "{\"v\":2,", CONTROL_INVALID, "/v"},
+    {"{\"v\":1,", "{", CONTROL_INVALID, "/v"},
+    {"{\"v\":1,", "{\"v\":\"1\",", CONTROL_INVALID, "/v"},
+    {"{\"v\":1,", "{\"v\":1,\"extra/~\":0,", CONTROL_INVALID, "/extra~1~0"},
+    {"{\"v\":1,\"version\":3", "{\"v\":1,\"version\":-3", CONTROL_INVALID, "/version"},
+    {"{\"v\":1,\"version\":3", "{\"v\":1,\"version\":9007199254740992", CONTROL_INVALID,
+     "/version"},
+    {"{\"v\":1,\"version\":3", "{\"v\":1,\"version\":2", CONTROL_INVALID, "/cells/2/version"},
+    {"\"cells\":[", "\"cells\":[7,", CONTROL_INVALID, "/cells/0"},
+    {"\"kind\":\"mode\"", "\"kind\":\"mood\"", CONTROL_INVALID, "/cells/0/kind"},
+    {"\"kind\":\"mode\"", "\"kind\":\"throttle\"", CONTROL_INVALID, "/cells/0/value/orders_per_s"},
+    {"\"kind\":\"mode\",", "\"kind\":\"mode\",\"more\":1,", CONTROL_INVALID, "/cells/0/more"},
+    {"\"target\":\"BTC/USD\"", "\"target\":\"BTCUSD\"", CONTROL_INVALID, "/cells/0/target"},
+    {"\"target\":\"BTC/USD\",", "", CONTROL_INVALID, "/cells/0/target"},
+    {"SOFT_HALT", "SOFT", CONTROL_INVALID, "/cells/0/value/mode"},
+    {"{\"mode\":\"SOFT_HALT\"}", "{}", CONTROL_INVALID, "/cells/0/value/mode"},
+    {"{\"mode\":\"SOFT_HALT\"}", "[]", CONTROL_INVALID, "/cells/0/value"},
+    {"{\"mode\":\"SOFT_HALT\"}", "{\"mode\":\"SOFT_HALT\",\"halted\":true}", CONTROL_INVALID,
+     "/cells/0/value/halted"},
+    {"SOFT_HALT", "NORMAL", CONTROL_INVALID, "/cells/0/until"},
+    {"sequence \\\"gap\\\" \xC3\xA9", "short", CONTROL_INVALID, "/cells/0/reason"},
+    {"sequence \\\"gap\\\"", "sequence \\u0007gap", CONTROL_INVALID, "/cells/0/reason"},
+    {"\"ticket\":\"OPS-1\",", "", CONTROL_INVALID, "/cells/0/ticket"},
+    {"\"ticket\":\"OPS-1\"", "\"ticket\":7", CONTROL_INVALID, "/cells/0/ticket"},
+    {"\"by\":\"user:ana\"", "\"by\":\"\"", CONTROL_INVALID, "/cells/0/by"},
+    {"47.000000001Z", "47.000000001", CONTROL_INVALID, "/cells/0/since"},
+    {"\"2026-11-22T23:51:47.000000001Z\"", "null", CONTROL_INVALID, "/cells/0/since"},
+    {"\"until\":\"2026-11-22T23:52:47.000000000Z\",", "", CONTROL_INVALID, "/cells/0/until"},
+    {"\"version\":1", "\"version\":0", CONTROL_INVALID, "/cells/0/version"},
+    {"\"version\":1", "\"version\":1.0", CONTROL_INVALID, "/cells/0/version"},
+    {"\"audit\":0", "\"audit\":\"0\"", CONTROL_INVALID, "/cells/0/audit"},
+    {"incident", "accident", CONTROL_INVALID, "/cells/0/trigger"},
+    {"\"kind\":\"kill\"", "\"kind\":\"account\"", CONTROL_INVALID, "/cells/1/value/paused"},
+    {"\"engaged\":true", "\"engaged\":false", CONTROL_INVALID, "/cells/1/value/released_symbols"},
+    {"\"ETH/USD\"]", "\"BTC/USD\"]", CONTROL_INVALID, "/cells/1/value/released_symbols/1"},
+    {"\"released_percent\":10", "\"released_percent\":0", CONTROL_INVALID,
+     "/cells/1/value/released_percent"},
+    {"\"conflation_ms\":250", "\"conflation_ms\":251", CONTROL_INVALID,
+     "/cells/3/value/conflation_ms"},
+    {"\"expires_at\":\"2026-11-23T00:00:00.000000000Z\"", "\"expires_at\":null", CONTROL_INVALID,
+     "/cells/3/value/expires_at"},
+    {"\"kind\":\"fanout\",\"target\":\"*\"", "\"kind\":\"mode\",\"target\":\"*\"", CONTROL_INVALID,
+     "/cells/3/value/mode"},
+    {"]}", "]", CONTROL_MALFORMED, ""},
+    {"\"v\":1,", "\"v\":1,\"v\":1,", CONTROL_MALFORMED, ""},
+};
+
 static void each_error_names_its_place(void **state)
 {
-    static const struct {
-        const char *old;
-        const char *new;
-        enum control_fault fault;
-        const char *pointer;
-    } cases[] = {
-        {"{\"v\":1,", "{\"v\":2,", CONTROL_INVALID, "/v"},
-        {"{\"v\":1,", "{", CONTROL_INVALID, "/v"},
-        {"{\"v\":1,", "{\"v\":\"1\",", CONTROL_INVALID, "/v"},
-        {"{\"v\":1,", "{\"v\":1,\"extra/~\":0,", CONTROL_INVALID, "/extra~1~0"},
-        {"{\"v\":1,\"version\":3", "{\"v\":1,\"version\":-3", CONTROL_INVALID, "/version"},
-        {"{\"v\":1,\"version\":3", "{\"v\":1,\"version\":9007199254740992", CONTROL_INVALID,
-         "/version"},
-        {"{\"v\":1,\"version\":3", "{\"v\":1,\"version\":2", CONTROL_INVALID, "/cells/2/version"},
-        {"\"cells\":[", "\"cells\":[7,", CONTROL_INVALID, "/cells/0"},
-        {"\"kind\":\"mode\"", "\"kind\":\"mood\"", CONTROL_INVALID, "/cells/0/kind"},
-        {"\"kind\":\"mode\"", "\"kind\":\"throttle\"", CONTROL_INVALID,
-         "/cells/0/value/orders_per_s"},
-        {"\"kind\":\"mode\",", "\"kind\":\"mode\",\"more\":1,", CONTROL_INVALID, "/cells/0/more"},
-        {"\"target\":\"BTC/USD\"", "\"target\":\"BTCUSD\"", CONTROL_INVALID, "/cells/0/target"},
-        {"\"target\":\"BTC/USD\",", "", CONTROL_INVALID, "/cells/0/target"},
-        {"SOFT_HALT", "SOFT", CONTROL_INVALID, "/cells/0/value/mode"},
-        {"{\"mode\":\"SOFT_HALT\"}", "{}", CONTROL_INVALID, "/cells/0/value/mode"},
-        {"{\"mode\":\"SOFT_HALT\"}", "[]", CONTROL_INVALID, "/cells/0/value"},
-        {"{\"mode\":\"SOFT_HALT\"}", "{\"mode\":\"SOFT_HALT\",\"halted\":true}", CONTROL_INVALID,
-         "/cells/0/value/halted"},
-        {"SOFT_HALT", "NORMAL", CONTROL_INVALID, "/cells/0/until"},
-        {"sequence \\\"gap\\\" \xC3\xA9", "short", CONTROL_INVALID, "/cells/0/reason"},
-        {"sequence \\\"gap\\\"", "sequence \\u0007gap", CONTROL_INVALID, "/cells/0/reason"},
-        {"\"ticket\":\"OPS-1\",", "", CONTROL_INVALID, "/cells/0/ticket"},
-        {"\"ticket\":\"OPS-1\"", "\"ticket\":7", CONTROL_INVALID, "/cells/0/ticket"},
-        {"\"by\":\"user:ana\"", "\"by\":\"\"", CONTROL_INVALID, "/cells/0/by"},
-        {"47.000000001Z", "47.000000001", CONTROL_INVALID, "/cells/0/since"},
-        {"\"2026-11-22T23:51:47.000000001Z\"", "null", CONTROL_INVALID, "/cells/0/since"},
-        {"\"until\":\"2026-11-22T23:52:47.000000000Z\",", "", CONTROL_INVALID, "/cells/0/until"},
-        {"\"version\":1", "\"version\":0", CONTROL_INVALID, "/cells/0/version"},
-        {"\"version\":1", "\"version\":1.0", CONTROL_INVALID, "/cells/0/version"},
-        {"\"audit\":0", "\"audit\":\"0\"", CONTROL_INVALID, "/cells/0/audit"},
-        {"incident", "accident", CONTROL_INVALID, "/cells/0/trigger"},
-        {"\"kind\":\"kill\"", "\"kind\":\"account\"", CONTROL_INVALID, "/cells/1/value/paused"},
-        {"\"engaged\":true", "\"engaged\":false", CONTROL_INVALID,
-         "/cells/1/value/released_symbols"},
-        {"\"ETH/USD\"]", "\"BTC/USD\"]", CONTROL_INVALID, "/cells/1/value/released_symbols/1"},
-        {"\"released_percent\":10", "\"released_percent\":0", CONTROL_INVALID,
-         "/cells/1/value/released_percent"},
-        {"\"conflation_ms\":250", "\"conflation_ms\":251", CONTROL_INVALID,
-         "/cells/3/value/conflation_ms"},
-        {"\"expires_at\":\"2026-11-23T00:00:00.000000000Z\"", "\"expires_at\":null",
-         CONTROL_INVALID, "/cells/3/value/expires_at"},
-        {"\"kind\":\"fanout\",\"target\":\"*\"", "\"kind\":\"mode\",\"target\":\"*\"",
-         CONTROL_INVALID, "/cells/3/value/mode"},
-        {"]}", "]", CONTROL_MALFORMED, ""},
-        {"\"v\":1,", "\"v\":1,\"v\":1,", CONTROL_MALFORMED, ""},
-    };
     char text[4096];
 
     (void)state;
-    for (unsigned i = 0; i < GW_LEN(cases); i++) {
-        const char *at = strstr(golden, cases[i].old);
+    for (unsigned i = 0; i < GW_LEN(wrongs); i++) {
+        const char *at = strstr(golden, wrongs[i].old);
         struct control_error e;
 
-        if (cases[i].fault == CONTROL_MALFORMED && cases[i].old[0] == ']') {
+        if (wrongs[i].fault == CONTROL_MALFORMED && wrongs[i].old[0] == ']') {
             at = golden + strlen(golden) - 2;
         }
         assert_non_null(at);
-        (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - golden), golden, cases[i].new,
-                       at + strlen(cases[i].old));
-        if (parse(text, &e) != cases[i].fault || strcmp(e.pointer, cases[i].pointer) != 0) {
-            fail_msg("case %u (%s): %s: %s", i, cases[i].new, e.pointer, e.text);
+        (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - golden), golden, wrongs[i].new,
+                       at + strlen(wrongs[i].old));
+        if (parse(text, &e) != wrongs[i].fault || strcmp(e.pointer, wrongs[i].pointer) != 0) {
+            fail_msg("case %u (%s): %s: %s", i, wrongs[i].new, e.pointer, e.text);
         }
     }
 }
