@@ -22,11 +22,18 @@
     X(SCOPE_CONTROL_HALT, 7,   "control.halt",   true,  "tighten: halt, cancel, throttle")            \
     X(SCOPE_CONTROL_OPEN, 8,   "control.open",   true,  "ask for and approve loosening")              \
     X(SCOPE_AUDIT_READ,   9,   "audit.read",     true,  "read and verify the audit log")              \
-    X(SCOPE_REPORT,       10,  "report",         false, "report in: components, signals, alerts")
+    X(SCOPE_REPORT,       10,  "report",         false, "report in: components, signals, alerts")     \
+    X(SCOPE_PEOPLE_READ,  11,  "people.read",    true,  "see users, roles, sessions, access review")   \
+    X(SCOPE_PEOPLE_WRITE, 12,  "people.write",   true,  "create and disable users, grant roles")       \
+    X(SCOPE_INCIDENTS_READ, 13, "incidents.read", true, "see incidents and playbooks")                 \
+    X(SCOPE_INCIDENTS_ACT, 14, "incidents.act",  true,  "act on incidents, run drills")                \
+    X(SCOPE_CONTROL_FANOUT, 15, "control.fanout", true, "fan-out profile, upstream")                   \
+    X(SCOPE_CONNECTIONS,  16,  "connections",    true,  "see and close connections")                   \
+    X(SCOPE_CONFIG_READ,  17,  "config.read",    true,  "see the configuration in force")
 /* clang-format on */
 #define SCOPE_AS_ENUM(sym, bit, word, admin, help) sym = bit,
 enum auth_scope { AUTH_SCOPES(SCOPE_AS_ENUM) };
-#define SCOPE_COUNT 11
+#define SCOPE_COUNT 18
 
 struct scope_row {
     const char *word;

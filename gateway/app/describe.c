@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "auth/fault.h"
+#include "auth/people/roles.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
 #include "gateway/http/head.h"
@@ -116,6 +117,7 @@ static const struct {
 } pages[] = {
     {"config", describe_config}, {"metrics", describe_metrics}, {"errors", describe_errors},
     {"limits", describe_limits}, {"routes", describe_routes},   {"scopes", describe_scopes},
+    {"roles", roles_describe},
 };
 
 int describe(const char *what)

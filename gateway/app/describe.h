@@ -3,7 +3,7 @@
 #ifndef GATEWAY_APP_DESCRIBE_H
 #define GATEWAY_APP_DESCRIBE_H
 
-#define DESCRIBE_NAMES "config metrics errors limits routes scopes"
+#define DESCRIBE_NAMES "config metrics errors limits routes scopes roles"
 
 /* Exit code. */
 int describe(const char *what);

@@ -24,6 +24,7 @@ THIRD_PARTY = {
     r"jansson\.h": ["gateway/runtime", "gateway/feed", "gateway/audit", "ws", "load", "admin_api"],
     r"openssl/.*\.h": ["gateway/http", "gateway/audit", "auth", "ws", "load", "admin_api/portctl"],
     r"curl/curl\.h": ["admin_api/portctl/http.c"],
+    r"argon2\.h": ["auth/people/password.c"],
     r"zlib\.h": ["gateway/market", "load"],
     r"ut(hash|list)\.h": ["gateway", "ws", "load", "ratelimit", "auth", "admin_api"],
 }
