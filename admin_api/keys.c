@@ -313,6 +313,7 @@ static const char *spec_of(struct api_call *c, struct key_body *b)
     }
     s->create_account = true;
     return !text_of(b->root, "account", &s->account) || s->account == NULL ? "account"
+           : !text_of(b->root, "owner", &s->owner)                         ? "owner"
            : !text_of(b->root, "label", &s->label) || s->label == NULL     ? "label"
            : !text_of(b->root, "algorithm", &alg) || alg == NULL || !key_alg_parse(alg, &s->alg)
                ? "algorithm"
@@ -329,9 +330,9 @@ static const char *spec_of(struct api_call *c, struct key_body *b)
 
 void keys_issue(struct api_call *c)
 {
-    static const char *const names[] = {"account",   "label",    "algorithm",  "public_key",
-                                        "scopes",    "ip_allow", "rate_class", "not_before",
-                                        "not_after", "reason",   "ticket",     NULL};
+    static const char *const names[] = {
+        "account",    "owner",      "label",     "algorithm", "public_key", "scopes", "ip_allow",
+        "rate_class", "not_before", "not_after", "reason",    "ticket",     NULL};
     struct key_body b = {.root = body_read(c, names)};
     const char *field;
     enum key_store_err err;

@@ -1,5 +1,6 @@
 #include "auth/key.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ALG_AS_ROW(sym, word, secret) {word, secret},
@@ -48,6 +49,12 @@ bool key_state_parse(const char *word, enum key_state *out)
         }
     }
     return false;
+}
+
+void key_person(const struct key *key, char out[KEY_PERSON_SIZE])
+{
+    (void)snprintf(out, KEY_PERSON_SIZE, "%s:%s", key->owner[0] != '\0' ? "user" : "key",
+                   key->owner[0] != '\0' ? key->owner : key->id);
 }
 
 enum key_state key_state(const struct key *key, int64_t now_ns)

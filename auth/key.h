@@ -15,6 +15,8 @@
 #define KEY_ACCOUNT_MAX    63u
 #define KEY_RATE_CLASS_MAX 32u
 #define KEY_LABEL_MAX      100u /* characters */
+#define KEY_OWNER_MAX      32u
+#define KEY_PERSON_SIZE    72u
 
 /* clang-format off */
 /*    symbol           word                   secret bytes (0: a public key) */
@@ -25,7 +27,7 @@
 /*    symbol           word         when, the first that holds */
 #define KEY_STATES(X)                                                            \
     X(KEY_REVOKED,     "revoked")   /* for good */                               \
-    X(KEY_DISABLED,    "disabled")  /* its account is */                         \
+    X(KEY_DISABLED,    "disabled")  /* its account or its owner is */            \
     X(KEY_EXPIRED,     "expired")   /* not_after is over */                      \
     X(KEY_PENDING,     "pending")   /* not_before is to come */                  \
     X(KEY_ACTIVE,      "active")
@@ -39,6 +41,7 @@ struct key {
     char id[KEY_ID_MAX + 1];
     char account[KEY_ACCOUNT_MAX + 1];
     char rate_class[KEY_RATE_CLASS_MAX + 1];
+    char owner[KEY_OWNER_MAX + 1]; /* user whose key it is; "": a program's */
     const char *label;
     enum key_alg alg;
     const uint8_t *material; /* the public key or the secret; NULL: its envelope does not open */
@@ -51,7 +54,7 @@ struct key {
     int64_t not_before_ns; /* wall clock */
     int64_t not_after_ns;  /* 0: no end */
     bool revoked;
-    bool account_disabled;
+    bool account_disabled; /* or its owner is */
 };
 
 const char *key_alg_word(enum key_alg alg);
@@ -61,6 +64,9 @@ size_t key_alg_secret_bytes(enum key_alg alg);
 const char *key_state_word(enum key_state state);
 bool key_state_parse(const char *word, enum key_state *out);
 
+/* Who acts with it: "user:ana" for each key of Ana and for her sessions, else "key:pk_...". Two
+ * persons are two when these differ. */
+void key_person(const struct key *key, char out[KEY_PERSON_SIZE]);
 /* NOW_NS: wall clock. */
 enum key_state key_state(const struct key *key, int64_t now_ns);
 /* IP as text: "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1" (which is the first). What is no address

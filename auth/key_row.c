@@ -26,7 +26,8 @@ enum column {
     C_CREATED_AT,
     C_CREATED_BY,
     C_ROTATED_FROM,
-    C_PUBLIC_KEY
+    C_PUBLIC_KEY,
+    C_OWNER
 };
 
 /* --- from PostgreSQL --------------------------------------------------------------------------- */
@@ -60,6 +61,7 @@ static bool read_row(const struct pg_reply *r, size_t i, size_t row, struct key_
         .created_at_ns = read_time(r, i, row, C_CREATED_AT),
         .created_by = pg_value(r, i, row, C_CREATED_BY, NULL),
         .rotated_from = pg_value(r, i, row, C_ROTATED_FROM, NULL),
+        .owner = pg_value(r, i, row, C_OWNER, NULL),
     };
     if (out->id == NULL || out->account == NULL || out->label == NULL || out->ip_allow == NULL ||
         out->rate_class == NULL || out->created_by == NULL || alg == NULL || state == NULL ||
@@ -187,6 +189,7 @@ void key_row_json(struct buf *out, const struct key_row *row)
     buf_putc(out, '{');
     put_text(out, "id", row->id);
     put_text(out, "account", row->account);
+    put_text(out, "owner", row->owner);
     put_text(out, "label", row->label);
     put_text(out, "algorithm", key_alg_word(row->alg));
     put_text(out, "state", key_state_word(row->state));

@@ -27,6 +27,7 @@ struct key_row {
     int64_t created_at_ns;
     const char *created_by;
     const char *rotated_from;  /* NULL: none */
+    const char *owner;         /* NULL: a program's */
     const uint8_t *public_key; /* 32 bytes; NULL unless ed25519 */
 };
 struct key_use_row {

@@ -8,10 +8,10 @@
 #define KEY_MICROS(time)                                                                           \
     "(extract(epoch FROM least(greatest(" time                                                     \
     ", '1970-01-02 00:00+00'), '2200-01-01 00:00+00')) * 1000000)::bigint"
-/* As key_state() has it; of api_keys k and accounts a. */
+/* As key_state() has it; of api_keys k, accounts a and users u. */
 #define KEY_STATE_SQL                                                                              \
     "CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'"                                            \
-    " WHEN a.disabled_at IS NOT NULL THEN 'disabled'"                                              \
+    " WHEN a.disabled_at IS NOT NULL OR u.disabled_at IS NOT NULL THEN 'disabled'"                 \
     " WHEN k.not_after <= now() THEN 'expired'"                                                    \
     " WHEN k.not_before > now() THEN 'pending' ELSE 'active' END"
 /* clang-format off */
@@ -21,7 +21,8 @@
     " CASE WHEN k.not_after IS NOT NULL THEN " KEY_MICROS("k.not_after") " END,"                   \
     " CASE WHEN k.revoked_at IS NOT NULL THEN " KEY_MICROS("k.revoked_at") " END,"                 \
     " k.revoked_by, k.revoke_reason, " KEY_MICROS("k.created_at") ", k.created_by,"                \
-    " k.rotated_from, k.public_key FROM api_keys k JOIN accounts a ON a.id = k.account"
+    " k.rotated_from, k.public_key, k.owner FROM api_keys k JOIN accounts a ON a.id = k.account"   \
+    " LEFT JOIN users u ON u.name = k.owner"
 /* clang-format on */
 /* A time parameter in microseconds; NULL stays NULL. */
 #define KEY_TIME_PARAM(n) "'epoch'::timestamptz + " n "::bigint * interval '1 microsecond'"

@@ -30,7 +30,7 @@
     X(KEY_STORE_ROTATED,     409,  "the key has a successor already")                                   \
     X(KEY_STORE_INACTIVE,    409,  "the key is not active")                                             \
     X(KEY_STORE_SCOPES,      403,  "more than the key itself has")                                      \
-    X(KEY_STORE_ACCOUNT,     422,  "no such account")                                                   \
+    X(KEY_STORE_ACCOUNT,     422,  "no such account or owner")                                              \
     X(KEY_STORE_REPLAY,      401,  "the nonce was used before")                                         \
     X(KEY_STORE_NO_MASTER,   503,  "no master key to seal a secret with")                               \
     X(KEY_STORE_UNAVAILABLE, 503,  "storage unavailable; nothing was changed")                          \
@@ -116,6 +116,7 @@ struct key_change {
 struct key_spec {
     const char *account;
     bool create_account; /* when there is none */
+    const char *owner;   /* user whose key it is, for good; NULL: a program's */
     const char *label;
     enum key_alg alg;
     const uint8_t *public_key; /* ed25519: KEY_PUBLIC_BYTES; else NULL */
@@ -139,7 +140,7 @@ struct key_rotation {
     const uint8_t *public_key; /* of the new key, as in struct key_spec */
     int64_t not_after_ns;      /* of the new key; 0: it lives as long as the old was to */
 };
-/* The new key has the account, label, algorithm, scopes, networks, class and flags of the old. */
+/* The new key has the account, owner, label, algorithm, scopes, networks, class and flags of the old. */
 GW_MUSTCHECK
 enum key_store_err key_store_rotate(struct key_store *s, const struct key_change *change,
                                     const struct key_rotation *rotation, const char **field,

@@ -92,12 +92,12 @@ static bool make_secret(struct key_op *op, const char *id, enum key_alg alg)
 /* clang-format off */
 static const char issue_sql[] =
     "WITH made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
-    " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::cidr[], $11,"
-    " coalesce(" KEY_TIME_PARAM("$12") ", now()), " KEY_TIME_PARAM("$13") ", $14) RETURNING *)"
+    " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
+    " owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::cidr[], $11,"
+    " coalesce(" KEY_TIME_PARAM("$12") ", now()), " KEY_TIME_PARAM("$13") ", $14, $18) RETURNING *)"
     EVENT_SQL
     " SELECT $14, $15::text, id, $16::text, $17::text, jsonb_build_object('account', account,"
-    " 'label', label, 'algorithm', algorithm, 'scopes', scopes, 'ip_allow', ip_allow,"
+    " 'owner', owner, 'label', label, 'algorithm', algorithm, 'scopes', scopes, 'ip_allow', ip_allow,"
     " 'rate_class', rate_class, 'not_before', not_before, 'not_after', not_after) FROM made";
 /* What a key has, its successor gets; the old one's end may only come nearer. */
 static const char rotate_sql[] =
@@ -105,9 +105,9 @@ static const char rotate_sql[] =
     " AND not_before <= now() AND (not_after IS NULL OR not_after > now()) FOR UPDATE),"
     " made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
     " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
-    " rotated_from) SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
+    " rotated_from, owner) SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
     " rate_class, now(), coalesce(" KEY_TIME_PARAM("$6") ", now() + (not_after - not_before)),"
-    " $7, id FROM old RETURNING id),"
+    " $7, id, owner FROM old RETURNING id),"
     " ended AS (UPDATE api_keys k SET not_after ="
     " least(k.not_after, now() + $8::bigint * interval '1 second')"
     " FROM old WHERE k.id = old.id RETURNING k.id, k.not_after)"
@@ -129,7 +129,7 @@ static void add_account(struct plan *p, struct key_op *op, const struct key_chan
     }
 }
 
-static void issue_params(struct pg_param params[17], const char *id, const struct key_spec *spec,
+static void issue_params(struct pg_param params[18], const char *id, const struct key_spec *spec,
                          struct buf *nets, const struct key_secret *secret)
 {
     for (size_t i = 0; i < spec->ip_allow_count; i++) {
@@ -154,7 +154,7 @@ enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
                                       const char **field, key_answer_fn *cb, void *arg)
 {
     const char *wrong = key_check_change(change, false);
-    struct pg_param params[17];
+    struct pg_param params[18];
     struct plan p = {0};
     struct buf nets = {0};
     char id[KEY_MADE_ID_SIZE];
@@ -176,6 +176,7 @@ enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
     params[14] = pg_text(action);
     params[15] = reason_param(change);
     params[16] = pg_text(change->ticket);
+    params[17] = pg_text(spec->owner);
     add_nonce(&p, op, change);
     add_account(&p, op, change, spec);
     add(&p, &op->at_change, issue_sql, params, GW_LEN(params));

@@ -4,53 +4,12 @@
 #include "auth/key_store_priv.h"
 #include "auth/scopes.h"
 #include "auth/signature.h"
+#include "auth/words.h"
 
 #define ACTOR_MAX  128u
 #define TICKET_MAX 100u
 #define NONCE_MAX  128u                  /* bytes */
 #define TIME_MAX   7258118400000000000LL /* the year 2200 */
-
-/* Characters of S in UTF-8, without control characters; false when it is not that or not of MIN to
- * MAX of them. */
-static bool is_text(const char *s, size_t min, size_t max)
-{
-    size_t count = 0;
-
-    if (s == NULL) {
-        return false;
-    }
-    for (const unsigned char *p = (const unsigned char *)s; *p != '\0'; count++) {
-        unsigned more = *p < 0x80 ? 0 : *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
-
-        if (*p < 0x20 || *p == 0x7f || (*p >= 0x80 && *p < 0xc2) || *p > 0xf4) {
-            return false;
-        }
-        for (p++; more > 0; more--, p++) {
-            if ((*p & 0xc0) != 0x80) {
-                return false;
-            }
-        }
-    }
-    return count >= min && count <= max;
-}
-
-/* First a letter or digit, then also MORE; at most MAX in all. */
-static bool is_name(const char *s, const char *more, size_t max)
-{
-    size_t len = s != NULL ? strlen(s) : 0;
-
-    if (len == 0 || len > max) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        bool plain = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
-
-        if (!plain && (i == 0 || strchr(more, s[i]) == NULL)) {
-            return false;
-        }
-    }
-    return true;
-}
 
 bool key_check_id(const char *id)
 {
@@ -65,17 +24,17 @@ const char *key_check_change(const struct key_change *change, bool reason_requir
 {
     const struct key_nonce *n = change->nonce;
 
-    if (!is_text(change->actor, 1, ACTOR_MAX)) {
+    if (!words_fit(change->actor, 1, ACTOR_MAX)) {
         return "actor";
     }
-    if (!is_text(change->reason != NULL ? change->reason : "", reason_required ? KEY_REASON_MIN : 0,
-                 KEY_REASON_MAX)) {
+    if (!words_fit(change->reason != NULL ? change->reason : "",
+                   reason_required ? KEY_REASON_MIN : 0, KEY_REASON_MAX)) {
         return "reason";
     }
-    if (change->ticket != NULL && !is_text(change->ticket, 1, TICKET_MAX)) {
+    if (change->ticket != NULL && !words_fit(change->ticket, 1, TICKET_MAX)) {
         return "ticket";
     }
-    if (n != NULL && (!key_check_id(n->key_id) || !is_text(n->nonce, 1, NONCE_MAX) ||
+    if (n != NULL && (!key_check_id(n->key_id) || !words_fit(n->nonce, 1, NONCE_MAX) ||
                       strlen(n->nonce) > NONCE_MAX || n->expires_ns < 0)) {
         return "nonce";
     }
@@ -94,7 +53,7 @@ bool key_check_public_key(enum key_alg alg, const uint8_t *public_key)
 
 const char *key_check_rate_class(const char *rate_class)
 {
-    return is_name(rate_class, "_-", KEY_RATE_CLASS_MAX) ? NULL : "rate_class";
+    return words_name(rate_class, "_-", KEY_RATE_CLASS_MAX) ? NULL : "rate_class";
 }
 
 static bool nets_fine(const struct key_spec *spec)
@@ -118,10 +77,13 @@ const char *key_check_spec(const struct key_spec *spec, int64_t now_ns)
 {
     int64_t from = spec->not_before_ns != 0 ? spec->not_before_ns : now_ns;
 
-    if (!is_name(spec->account, "_.-", KEY_ACCOUNT_MAX)) {
+    if (!words_name(spec->account, "_.-", KEY_ACCOUNT_MAX)) {
         return "account";
     }
-    if (!is_text(spec->label, 1, KEY_LABEL_MAX)) {
+    if (spec->owner != NULL && !words_name(spec->owner, "_.-", KEY_OWNER_MAX)) {
+        return "owner";
+    }
+    if (!words_fit(spec->label, 1, KEY_LABEL_MAX)) {
         return "label";
     }
     if ((unsigned)spec->alg >= KEY_ALG_COUNT) {
@@ -166,7 +128,7 @@ const char *key_check_rotation(const struct key_rotation *rotation, int64_t now_
 
 const char *key_check_filter(const struct key_filter *filter)
 {
-    if (filter->account != NULL && !is_name(filter->account, "_.-", KEY_ACCOUNT_MAX)) {
+    if (filter->account != NULL && !words_name(filter->account, "_.-", KEY_ACCOUNT_MAX)) {
         return "account";
     }
     if (filter->state < -1 || filter->state >= (int)KEY_STATE_COUNT) {

@@ -22,7 +22,8 @@ enum column {
     C_NOT_BEFORE,
     C_NOT_AFTER,
     C_REVOKED,
-    C_DISABLED
+    C_DISABLED,
+    C_OWNER
 };
 
 /* One statement, so that keys and epoch are of one moment. */
@@ -32,9 +33,9 @@ const struct pg_statement key_table_query = {
            " coalesce(k.public_key, k.secret_sealed), k.scopes, array_to_string(k.ip_allow, ' '),"
            " k.rate_class, k.flags, " KEY_MICROS("k.not_before") ","
            " CASE WHEN k.not_after IS NULL THEN 0 ELSE " KEY_MICROS("k.not_after") " END,"
-           " k.revoked_at IS NOT NULL, a.disabled_at IS NOT NULL"
+           " k.revoked_at IS NOT NULL, a.disabled_at IS NOT NULL OR u.disabled_at IS NOT NULL, k.owner"
            " FROM revocation_epoch e LEFT JOIN api_keys k ON true"
-           " LEFT JOIN accounts a ON a.id = k.account"};
+           " LEFT JOIN accounts a ON a.id = k.account LEFT JOIN users u ON u.name = k.owner"};
 /* clang-format on */
 
 static bool copy_text(const struct pg_reply *r, size_t row, enum column c, char *out, size_t size)
@@ -47,6 +48,13 @@ static bool copy_text(const struct pg_reply *r, size_t row, enum column c, char 
     }
     memcpy(out, s, len + 1);
     return true;
+}
+
+/* False: there is one, but it does not fit. */
+static bool read_owner(const struct pg_reply *r, size_t row, struct key *k)
+{
+    return pg_value(r, 0, row, C_OWNER, NULL) == NULL ||
+           copy_text(r, row, C_OWNER, k->owner, sizeof k->owner);
 }
 
 static void read_nets(const char *list, struct key_slot *slot)
@@ -84,7 +92,7 @@ static bool read_plain(const struct pg_reply *r, size_t row, struct key_slot *sl
         !pg_value_i64(r, 0, row, C_SCOPES, &scopes) || !pg_value_i64(r, 0, row, C_FLAGS, &flags) ||
         !pg_value_i64(r, 0, row, C_NOT_BEFORE, &k->not_before_ns) ||
         !pg_value_i64(r, 0, row, C_NOT_AFTER, &k->not_after_ns) ||
-        !pg_value_bool(r, 0, row, C_REVOKED, &k->revoked) ||
+        !pg_value_bool(r, 0, row, C_REVOKED, &k->revoked) || !read_owner(r, row, k) ||
         !pg_value_bool(r, 0, row, C_DISABLED, &k->account_disabled)) {
         return false;
     }

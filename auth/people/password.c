@@ -6,6 +6,7 @@
 #include <argon2.h>
 #include <openssl/crypto.h>
 #include "auth/key_make.h"
+#include "auth/words.h"
 
 #define SALT_BYTES 16u
 #define HASH_BYTES 32u
@@ -46,29 +47,6 @@ static const char *const common[] = {
 };
 /* clang-format on */
 
-/* Characters of S in UTF-8 without control characters; 0 when it is not that. */
-static size_t count_characters(const char *s)
-{
-    size_t count = 0;
-
-    for (const unsigned char *p = (const unsigned char *)s; *p != '\0'; count++) {
-        unsigned more = *p < 0x80 ? 0 : *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
-        unsigned char first = *p++;
-
-        if (first < 0x20 || first == 0x7f || (first >= 0x80 && first < 0xc2) || first > 0xf4 ||
-            (first == 0xe0 && *p < 0xa0) || (first == 0xed && *p > 0x9f) ||
-            (first == 0xf0 && *p < 0x90) || (first == 0xf4 && *p > 0x8f)) {
-            return 0;
-        }
-        for (; more > 0; more--, p++) {
-            if ((*p & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-    }
-    return count;
-}
-
 /* A few bytes over and over again. */
 static bool is_repeated(const char *s, size_t len)
 {
@@ -83,15 +61,15 @@ static bool is_repeated(const char *s, size_t len)
 const char *password_refused(const char *password, const char *name)
 {
     size_t len = strlen(password);
-    size_t count = len <= PASSWORD_BYTES_MAX ? count_characters(password) : PASSWORD_MAX + 1;
+    long count = len <= PASSWORD_BYTES_MAX ? words_length(password) : (long)PASSWORD_MAX + 1;
 
-    if (len > 0 && count == 0) {
+    if (count < 0) {
         return "not UTF-8, or with control characters";
     }
-    if (count < PASSWORD_MIN) {
+    if (count < (long)PASSWORD_MIN) {
         return "shorter than 12 characters";
     }
-    if (count > PASSWORD_MAX) {
+    if (count > (long)PASSWORD_MAX) {
         return "longer than 128 characters";
     }
     if (strcasecmp(password, name) == 0 ||

@@ -14,7 +14,13 @@ DECLARE
         'SELECT, INSERT, UPDATE ON api_key_use',
         'SELECT, INSERT, DELETE ON admin_nonces',
         'SELECT, UPDATE ON revocation_epoch',
-        'SELECT, INSERT ON key_events'
+        'SELECT, INSERT ON key_events',
+        'SELECT, INSERT, UPDATE ON users',
+        'SELECT, INSERT, UPDATE, DELETE ON user_recovery_codes',
+        'SELECT, INSERT, UPDATE ON user_roles',
+        'SELECT, INSERT, UPDATE ON user_sessions',
+        'SELECT, INSERT ON access_reviews',
+        'SELECT, UPDATE ON people_epoch'
     ];
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), writer);

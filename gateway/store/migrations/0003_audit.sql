@@ -1,0 +1,2 @@
+-- Held for the audit log.
+DO $$ BEGIN END $$;
