@@ -67,6 +67,20 @@ enum control_direction control_change_direction(const struct control *before,
     return worst;
 }
 
+bool control_change_needs_note(const struct control *before, const struct control_change *change)
+{
+    for (uint32_t i = 0; i < change->count; i++) {
+        const struct control_assignment *a = &change->items[i];
+        uint32_t from = control_value_of(before, a->kind, a->target)->mode;
+
+        if (a->kind == CONTROL_KIND_MODE &&
+            control_mode_steps[from][a->value.mode] == CONTROL_STEP_LOOSEN_NOTE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The modes that may follow FROM, as words. */
 static void list_steps(enum control_mode from, char *text, size_t cap)
 {

@@ -53,6 +53,9 @@ struct control_names {
 enum control_direction control_change_direction(const struct control *before,
                                                 const struct control_change *change);
 
+/* Does a step of CHANGE ask for a note on how the state was validated (CONTROL_STEP_LOOSEN_NOTE)? */
+bool control_change_needs_note(const struct control *before, const struct control_change *change);
+
 /* OUT becomes the next snapshot, with one reference. Assignments that change nothing leave their
  * cell as it is. NAMES NULL: every well-formed target exists. Targets that have a cell always do: a
  * halt of a symbol that left the list can be lifted. Not CONTROL_FINE: OUT is untouched, E says

@@ -88,7 +88,9 @@ static void cells_are_sorted(void **state)
 /* `until` moves without a step; `since` stays, the version moves on. */
 static void until_can_be_renewed(void **state)
 {
+    const struct control_stamp later = {.by = "user:ben", .now_ns = NOW + 5};
     const struct control *c = control_create();
+    const struct control *next;
     const struct control_cell *cell;
     struct control_change change = because("we need another hour");
     struct control_error e;
@@ -98,8 +100,12 @@ static void until_can_be_renewed(void **state)
     add(&change, CONTROL_KIND_MODE, "BTC/USD", mode_of(CONTROL_SOFT_HALT));
     change.until_ns = NOW + SECOND;
     assert_int_equal(control_change_direction(c, &change), CONTROL_NEUTRAL);
-    assert_int_equal(apply(&c, &change, &e), CONTROL_FINE);
+    assert_int_equal(control_apply(c, &change, &later, NULL, &next, &e), CONTROL_FINE);
+    control_change_fini(&change);
+    control_unref(&c);
+    c = next;
     cell = control_find(c, CONTROL_KIND_MODE, "BTC/USD");
+    assert_int_equal(cell->since_ns, NOW);
     assert_int_equal(cell->until_ns, NOW + SECOND);
     assert_int_equal(cell->version, 2);
     assert_string_equal(cell->reason, "we need another hour");
@@ -107,6 +113,8 @@ static void until_can_be_renewed(void **state)
     add(&change, CONTROL_KIND_MODE, "BTC/USD", mode_of(CONTROL_SOFT_HALT));
     assert_int_equal(control_change_direction(c, &change), CONTROL_NONE);
     assert_int_equal(apply(&c, &change, &e), CONTROL_NOTHING);
+    set(&c, CONTROL_KIND_MODE, "BTC/USD", mode_of(CONTROL_HARD_HALT));
+    assert_int_equal(control_find(c, CONTROL_KIND_MODE, "BTC/USD")->until_ns, 0);
     control_unref(&c);
 }
 
@@ -261,6 +269,25 @@ static void a_change_is_as_loose_as_its_loosest_part(void **state)
     control_unref(&c);
 }
 
+/* CANCEL_ONLY -> NORMAL alone: somebody has to say how the state was validated. */
+static void the_note_is_asked_for(void **state)
+{
+    const struct control *c = control_create();
+    struct control_change change = because("because of a test");
+
+    (void)state;
+    set(&c, CONTROL_KIND_MODE, "BTC/USD", mode_of(CONTROL_CANCEL_ONLY));
+    set(&c, CONTROL_KIND_MODE, "ETH/USD", mode_of(CONTROL_SOFT_HALT));
+    set(&c, CONTROL_KIND_WITHDRAWALS, "*", (struct control_value){.halted = true});
+    add(&change, CONTROL_KIND_WITHDRAWALS, "*", (struct control_value){0});
+    add(&change, CONTROL_KIND_MODE, "ETH/USD", mode_of(CONTROL_NORMAL));
+    assert_false(control_change_needs_note(c, &change));
+    add(&change, CONTROL_KIND_MODE, "BTC/USD", mode_of(CONTROL_NORMAL));
+    assert_true(control_change_needs_note(c, &change));
+    control_change_fini(&change);
+    control_unref(&c);
+}
+
 static void differences_are_listed(void **state)
 {
     const struct control *a = control_create();
@@ -342,6 +369,7 @@ int main(void)
         cmocka_unit_test(unknown_targets_are_named),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(a_change_is_as_loose_as_its_loosest_part),
+        cmocka_unit_test(the_note_is_asked_for),
         cmocka_unit_test(differences_are_listed),
         cmocka_unit_test(references_are_taken_in_several_threads),
     };
