@@ -135,6 +135,22 @@ static const struct key *find_key(struct api_call *c, const struct signature *si
     return key;
 }
 
+/* Who it is: a key counts as the person that owns it, or as its account. */
+static void take_key(struct api_call *c, const struct key *key)
+{
+    memcpy(c->account, key->account, sizeof c->account);
+    c->scopes = key->scopes;
+    c->may = scopes_permissions(key->scopes);
+    c->fresh = true; /* each request is signed */
+    (void)snprintf(c->actor, sizeof c->actor, "key:%s", key->id);
+    (void)snprintf(c->session, sizeof c->session, "%.63s", key->id);
+    if (key->owner[0] != '\0') {
+        (void)snprintf(c->person, sizeof c->person, "user:%s", key->owner);
+    } else {
+        (void)snprintf(c->person, sizeof c->person, "account:%s", key->account);
+    }
+}
+
 static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
 {
     struct auth_field fields[API_FIELDS_MAX];
@@ -162,8 +178,7 @@ static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
     if (fault != AUTH_OK) {
         return fault;
     }
-    memcpy(c->account, key->account, sizeof c->account);
-    c->scopes = key->scopes;
+    take_key(c, key);
     c->created_ns = sig->created_s * 1000000000;
     c->expires_ns = sig->expires_s * 1000000000;
     memcpy(c->nonce, sig->nonce, sizeof c->nonce);
@@ -250,7 +265,9 @@ static void on_trip(void *arg, const struct limits_answer *answer)
     if (answer->verdict != LIMITS_REPLAY && answer->verdict != LIMITS_FENCED) {
         tell_limits(c, &answer->left[0]);
     }
-    c->nonce_unsure = answer->verdict == LIMITS_NONCE_UNSURE;
+    /* a halt that is repeated halts what is halted: it does not wait for a store of nonces */
+    c->nonce_unsure = answer->verdict == LIMITS_NONCE_UNSURE ||
+                      (answer->verdict == LIMITS_FENCED && c->class == LIMITS_HALT);
     if (answer->verdict != LIMITS_TAKEN && !c->nonce_unsure) {
         c->limited(c, answer);
         return;
@@ -303,18 +320,30 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
 
 static void on_admitted(struct api_call *c)
 {
-    if (!scope_has(c->scopes, c->route->scope)) {
-        char detail[96];
-
-        count(c->api, API_FORBIDDEN);
-        (void)snprintf(detail, sizeof detail, "the key needs the scope %s",
-                       scope_rows[c->route->scope].word);
-        call_problem(c, &(struct api_problem){403, "forbidden-scope", "the key may not do this",
-                                              detail, NULL});
+    if (!call_allowed(c, c->route->permission)) {
         return;
     }
     count(c->api, API_ADMITTED);
     c->route->handler(c);
+}
+
+bool call_allowed(struct api_call *c, enum permission permission)
+{
+    const struct permission_row *row = &permission_rows[permission];
+    struct gate_problem p;
+
+    if (!roles_allow(c->may, permission)) {
+        (void)gate_fail(&p, PROBLEM_FORBIDDEN, "this needs the permission %s; %s does not have it",
+                        row->word, c->actor);
+    } else if (row->factor == FACTOR_FRESH && !c->fresh) {
+        (void)gate_fail(&p, PROBLEM_SECOND_FACTOR,
+                        "enter a code of the second factor (POST /v1/session/factor), then repeat");
+    } else {
+        return true;
+    }
+    count(c->api, API_FORBIDDEN);
+    call_gate_problem(c, &p);
+    return false;
 }
 
 void api_on_signed(struct http_req *req, void *arg)

@@ -21,19 +21,59 @@ static const struct metric_row metric_rows[] = {API_METRICS(METRIC_AS_ROW)};
 const struct metric_table api_metrics = {"api", metric_rows, API_M_COUNT};
 
 /* clang-format off */
+/*    symbol                 action                     body         target     kind */
+#define API_MUTATIONS(X)                                                                             \
+    X(mutate_mode,           "symbol.mode",             MODE,        "symbol",  MODE)                 \
+    X(mutate_modes,          "symbol.mode",             SET_MODE,    NULL,      MODE)                 \
+    X(mutate_throttle,       "symbol.throttle",         THROTTLE,    "symbol",  THROTTLE)             \
+    X(mutate_kill,           "kill.switch",             KILL,        NULL,      KILL)                 \
+    X(mutate_release,        "kill.release",            RELEASE,     NULL,      KILL)                 \
+    X(mutate_withdrawals,    "withdrawals",             WITHDRAWALS, NULL,      WITHDRAWALS)          \
+    X(mutate_account,        "account.trading",         ACCOUNT,     "id",      ACCOUNT)              \
+    X(mutate_fanout,         "fanout.profile",          FANOUT,      NULL,      FANOUT)               \
+    X(mutate_upstream,       "upstream.active",         UPSTREAM,    NULL,      UPSTREAM)
+#define API_AS_MUTATION(sym, action, body, param, kind) \
+    static const struct mutation sym = {action, CONTROL_BODY_##body, param, CONTROL_KIND_##kind};
+API_MUTATIONS(API_AS_MUTATION)
+
 #define API_ROUTES(X)                                                                                                        \
-    X(HTTP_GET,  "/v1/keys",             SCOPE_KEYS_READ,  LIMITS_READ,  API_READ,  keys_list,   "keys; `account`, `state`, `after`, `limit`") \
-    X(HTTP_POST, "/v1/keys",             SCOPE_KEYS_WRITE, LIMITS_WRITE, API_WRITE, keys_issue,  "issue a key; an HMAC secret is shown once")  \
-    X(HTTP_GET,  "/v1/keys/{id}",        SCOPE_KEYS_READ,  LIMITS_READ,  API_READ,  keys_get,    "one key")                               \
-    X(HTTP_GET,  "/v1/keys/{id}/usage",  SCOPE_KEYS_READ,  LIMITS_READ,  API_READ,  keys_usage,  "when and where it was used last")       \
-    X(HTTP_POST, "/v1/keys/{id}/rotate", SCOPE_KEYS_WRITE, LIMITS_WRITE, API_WRITE, keys_rotate, "a successor; both are good for `overlap_s`") \
-    X(HTTP_POST, "/v1/keys/{id}/revoke", SCOPE_KEYS_WRITE, LIMITS_HALT,  API_WRITE, keys_revoke, "for good; its connections are closed")  \
-    X(HTTP_PUT,  "/v1/keys/{id}/limits", SCOPE_KEYS_WRITE, LIMITS_WRITE, API_WRITE, keys_limits, "its rate class")                        \
-    X(HTTP_POST, "/v1/ws-token",         SCOPE_WS_TOKEN,   LIMITS_TOKEN, API_READ,  token_issue, "a token for one WebSocket connection")
+    X(HTTP_GET,  "/v1/keys",                       PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_list,      NULL, "keys; `account`, `state`, `after`, `limit`") \
+    X(HTTP_POST, "/v1/keys",                       PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_issue,     NULL, "issue a key; an HMAC secret is shown once")  \
+    X(HTTP_GET,  "/v1/keys/{id}",                  PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_get,       NULL, "one key")                               \
+    X(HTTP_GET,  "/v1/keys/{id}/usage",            PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_usage,     NULL, "when and where it was used last")       \
+    X(HTTP_POST, "/v1/keys/{id}/rotate",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_rotate,    NULL, "a successor; both are good for `overlap_s`") \
+    X(HTTP_POST, "/v1/keys/{id}/revoke",           PERM_KEYS_REVOKE,     LIMITS_HALT,  API_WRITE, keys_revoke,    NULL, "for good; its connections are closed")  \
+    X(HTTP_PUT,  "/v1/keys/{id}/limits",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_limits,    NULL, "its rate class")                        \
+    X(HTTP_POST, "/v1/ws-token",                   PERM_WS_TOKEN,        LIMITS_TOKEN, API_READ,  token_issue,    NULL, "a token for one WebSocket connection")  \
+    X(HTTP_GET,  "/v1/control",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  control_state,  NULL, "the whole control state, canonical")    \
+    X(HTTP_GET,  "/v1/stats",                      PERM_STATUS_READ,     LIMITS_READ,  API_READ,  stats_get,      NULL, "`halt_reason`, `trading_halted_until`, what is halted") \
+    X(HTTP_GET,  "/v1/symbols",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  symbols_list,   NULL, "symbols, their modes and what decides them") \
+    X(HTTP_GET,  "/v1/symbols/{symbol}",           PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  symbol_get,     NULL, "one symbol")                            \
+    X(HTTP_GET,  "/v1/symbols/{symbol}/mode",      PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  symbol_mode_get, NULL, "its mode, with ETag")                  \
+    X(HTTP_PUT,  "/v1/symbols/{symbol}/mode",      PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_mode, "set it; `*` or `group:NAME` as symbol: all, a group") \
+    X(HTTP_POST, "/v1/symbols:set-mode",           PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_modes, "set the mode of a list, a group or all") \
+    X(HTTP_GET,  "/v1/symbols/{symbol}/throttle",  PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  symbol_throttle_get, NULL, "its throttle, with ETag")          \
+    X(HTTP_PUT,  "/v1/symbols/{symbol}/throttle",  PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_throttle, "new orders a second")        \
+    X(HTTP_GET,  "/v1/kill-switch",                PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  kill_get,       NULL, "the switch of `scope` (global), with ETag") \
+    X(HTTP_PUT,  "/v1/kill-switch",                PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_kill, "engage it")                      \
+    X(HTTP_POST, "/v1/kill-switch/release-requests", PERM_CONTROL_LOOSEN, LIMITS_WRITE, API_WRITE, control_mutate, &mutate_release, "ask for its next stage or its end") \
+    X(HTTP_GET,  "/v1/withdrawals",                PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  withdrawals_get, NULL, "halted? of `asset`, or of all; with ETag") \
+    X(HTTP_PUT,  "/v1/withdrawals",                PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_withdrawals, "halt or resume, all or one asset") \
+    X(HTTP_GET,  "/v1/fanout/profile",             PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  fanout_get,     NULL, "fan-out profile, with ETag")            \
+    X(HTTP_PUT,  "/v1/fanout/profile",             PERM_FANOUT_SET,      LIMITS_HALT,  API_WRITE, control_mutate, &mutate_fanout, "set it until `expires_at`")   \
+    X(HTTP_GET,  "/v1/upstreams/active",           PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  upstream_get,   NULL, "which feed is followed, with ETag")     \
+    X(HTTP_PUT,  "/v1/upstreams/active",           PERM_UPSTREAM_SET,    LIMITS_HALT,  API_WRITE, control_mutate, &mutate_upstream, "choose it")                 \
+    X(HTTP_GET,  "/v1/accounts/{id}/trading",      PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  account_get,    NULL, "paused? with ETag")                     \
+    X(HTTP_PUT,  "/v1/accounts/{id}/trading",      PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_account, "pause or resume it")          \
+    X(HTTP_GET,  "/v1/changes",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  changes_list,   NULL, "requests to loosen; `open=true`: those that wait") \
+    X(HTTP_GET,  "/v1/changes/{id}",               PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  change_get,     NULL, "one request")                           \
+    X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \
+    X(HTTP_POST, "/v1/changes/{id}/reject",        PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_reject,  NULL, "refuse it")                             \
+    X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back")
 /* clang-format on */
-#define API_AS_ROUTE(method, path, scope, class, direction, handler, help)                         \
-    {method, path, scope, class, direction, handler, help},
-#define API_AS_HTTP(method, path, scope, class, direction, handler, help)                          \
+#define API_AS_ROUTE(method, path, permission, class, direction, handler, mutation, help)          \
+    {method, path, permission, class, direction, handler, mutation, help},
+#define API_AS_HTTP(method, path, permission, class, direction, handler, mutation, help)           \
     {method, path, api_on_signed},
 static const struct api_route routes[] = {API_ROUTES(API_AS_ROUTE)};
 const struct http_route api_admin_routes[] = {
@@ -70,13 +110,23 @@ void api_describe(struct buf *out)
 {
     static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
 
-    buf_lit(out, "| method | path | scope | rate class | what |\n|---|---|---|---|---|\n");
+    buf_lit(out, "| method | path | permission | rate class | what |\n|---|---|---|---|---|\n");
     for (unsigned i = 0; i < GW_LEN(routes); i++) {
         const struct api_route *r = &routes[i];
 
         buf_printf(out, "| %s | `%s` | `%s` | `%s` | %s |\n", names[r->method], r->path,
-                   scope_rows[r->scope].word, limits_classes[r->class].name, r->help);
+                   permission_rows[r->permission].word, limits_classes[r->class].name, r->help);
     }
+}
+
+/* The whole text has to match. What is no expression was refused when the configuration was read. */
+static void set_ticket_pattern(struct api *a, const char *pattern)
+{
+    struct buf whole = {0};
+
+    buf_printf(&whole, "^(%s)$", pattern);
+    a->ticket_set = regcomp(&a->ticket, buf_cstr(&whole), REG_EXTENDED | REG_NOSUB) == 0;
+    buf_fini(&whole);
 }
 
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
@@ -89,6 +139,9 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
     (void)loop;
     GW_ASSERT(getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed);
     a->opt = *opt;
+    if (opt->gate != NULL && opt->gate_config->ticket_pattern[0] != '\0') {
+        set_ticket_pattern(a, opt->gate_config->ticket_pattern);
+    }
     a->metrics = metrics_create(&api_metrics);
     a->preauth = preauth_create(&rate, (uint32_t)l->bucket_entries, &seed);
     return a;
@@ -108,6 +161,9 @@ void api_destroy(struct api **ap)
     struct api *a = *ap;
 
     *ap = NULL;
+    if (a->ticket_set) {
+        regfree(&a->ticket);
+    }
     preauth_destroy(&a->preauth);
     free(a);
 }
@@ -124,7 +180,11 @@ static void on_gone(void *arg)
         limits_cancel(c->wait);
         c->wait = NULL;
     }
-    if (!c->owed) {
+    if (c->gate_wait != NULL) {
+        gate_cancel(c->gate_wait);
+        c->gate_wait = NULL;
+        call_end(c);
+    } else if (!c->owed) {
         call_end(c);
     }
 }

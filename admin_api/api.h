@@ -13,7 +13,9 @@
 #include "auth/key_store.h"
 #include "auth/keys.h"
 #include "auth/token.h"
+#include "gateway/gate/gate.h"
 #include "gateway/http/server.h"
+#include "gateway/market/symbols.h"
 #include "gateway/runtime/config.h"
 #include "ratelimit/limits.h"
 
@@ -41,6 +43,12 @@ struct api_options {
     struct key_store *store;
     struct limits *limits;
     struct tokens *tokens;
+    struct gate *gate; /* NULL: none */
+    const struct gate_config *gate_config;
+    /* Sessions and subscriptions there are now, for the blast radius: of SYMBOL, or (SYMBOL_NONE) of all. */
+    uint64_t (*followers)(void *arg, uint32_t symbol);
+    void *arg;
+    const struct symbols *symbols;
 };
 
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt);
@@ -53,6 +61,8 @@ extern const struct http_route api_admin_routes[];
 extern const size_t api_admin_route_count;
 extern const struct http_route api_public_routes[];
 extern const size_t api_public_route_count;
+/* Members of an object for those who may not see more: what /v1/status says (`accepting_orders`...). */
+void control_summary(const struct control *now, struct buf *out);
 /* Markdown: one line a route. */
 void api_describe(struct buf *out);
 #endif

@@ -2,8 +2,10 @@
 #ifndef ADMIN_API_API_PRIV_H
 #define ADMIN_API_API_PRIV_H
 #include <jansson.h>
+#include <regex.h>
 #include "admin_api/api.h"
-#include "auth/scopes.h"
+#include "auth/people/roles.h"
+#include "gateway/gate/gate.h"
 #include "auth/signature.h"
 #include "ratelimit/preauth.h"
 
@@ -18,11 +20,20 @@ typedef void api_handler_fn(struct api_call *c);
 struct api_route {
     enum http_method method;
     const char *path;
-    enum auth_scope scope;
+    enum permission permission;
     enum limits_class class;
     enum api_direction direction;
     api_handler_fn *handler;
+    const struct mutation *mutation; /* what it changes of the control state; NULL: nothing */
     const char *help;
+};
+
+/* A row of the routes that changes control state: everything else about it follows. */
+struct mutation {
+    const char *action; /* word in the audit log */
+    enum control_body body;
+    const char *param;  /* of the path, that is the target; NULL: the body says it */
+    enum control_kind kind;
 };
 
 /* Answers of admission: api_admissions_total{verdict}. */
@@ -47,6 +58,8 @@ struct api {
     struct preauth *preauth;
     struct metric_set *metrics;
     uint32_t in_flight;
+    regex_t ticket;
+    bool ticket_set;
 };
 
 /* One request. Lives until it was answered and nobody owes it an answer. */
@@ -58,7 +71,15 @@ struct api_call {
     bool owed; /* a store or the tokens will call back */
     char keyid[KEY_ID_MAX + 1];
     char account[KEY_ACCOUNT_MAX + 1];
-    uint64_t scopes;
+    uint64_t scopes; /* of a key */
+    uint64_t may;    /* bits of enum permission */
+    char person[GATE_ACTOR_MAX]; /* "user:ana", "account:desk" */
+    char actor[GATE_ACTOR_MAX];  /* "user:ana", "key:pk_..." */
+    char session[64];
+    char trace[33];
+    bool fresh; /* the second factor is, or none is asked of it */
+    struct gate_wait *gate_wait;
+    char target[CONTROL_TARGET_MAX]; /* that the body named; "": several, or none */
     enum limits_class class; /* of the limits taken */
     bool nonce_unsure;       /* Redis could not vouch for the nonce: the database must */
     int64_t created_ns;
@@ -103,6 +124,19 @@ uint32_t admit_class_cost(const char *rate_class);
 /* The one handler of signed routes: finds the row, admits, calls it. */
 void api_on_signed(struct http_req *req, void *arg);
 const struct api_route *api_find_route(const struct http_req *req);
+
+/* --- control (control.c, control_read.c, changes.c) --------------------------------------------- */
+api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_get, symbol_mode_get,
+    symbol_throttle_get, kill_get, withdrawals_get, fanout_get, upstream_get, account_get,
+    changes_list, change_get, change_approve, change_reject, change_cancel;
+/* Answers with what the gate says. */
+void control_on_result(void *arg, const struct gate_result *r);
+/* Who would feel DIFF: {"clients":..,"symbols":..}. */
+void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff);
+struct gate_actor call_actor(const struct api_call *c);
+void call_gate_problem(struct api_call *c, const struct gate_problem *p);
+/* May the caller do PERMISSION now? False: it has been answered. */
+bool call_allowed(struct api_call *c, enum permission permission);
 
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,

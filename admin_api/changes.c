@@ -1,0 +1,99 @@
+/* admin_api/changes.c - requests to loosen: what waits, and what the second person says. */
+#include <stdlib.h>
+#include <string.h>
+#include "admin_api/api_priv.h"
+
+#define LIST_MAX 200u
+
+static void on_list(void *arg, const char *json, size_t len)
+{
+    struct api_call *c = arg;
+    struct buf body = {0};
+
+    if (!call_back(c)) {
+        return;
+    }
+    if (json == NULL) {
+        struct gate_problem p;
+
+        (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
+        call_gate_problem(c, &p);
+        return;
+    }
+    buf_append(&body, json, len);
+    call_reply(c, 200, &body);
+    buf_fini(&body);
+}
+
+static void list(struct api_call *c, bool open, const char *id)
+{
+    struct gate_problem p;
+
+    c->owed = gate_changes(c->api->opt.gate, open, id, LIST_MAX, on_list, c);
+    if (!c->owed) {
+        (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
+        call_gate_problem(c, &p);
+    }
+}
+
+void changes_list(struct api_call *c)
+{
+    const char *open = http_query(c->req, "open");
+
+    list(c, open != NULL && strcmp(open, "true") == 0, NULL);
+}
+
+void change_get(struct api_call *c)
+{
+    list(c, false, http_param(c->req, "id"));
+}
+
+/* A text member, at most MAX bytes; NULL when absent. False: answered. */
+static bool member(struct api_call *c, const json_t *root, const char *name, size_t max,
+                   const char **out)
+{
+    const json_t *v = json_object_get(root, name);
+
+    *out = json_string_value(v);
+    if (v != NULL && !json_is_null(v) && (*out == NULL || json_string_length(v) > max)) {
+        call_invalid(c, name, "a text of at most 500 characters");
+        return false;
+    }
+    return true;
+}
+
+static void decide(struct api_call *c, enum gate_decision decision)
+{
+    static const char *const names[] = {"hash", "reason", NULL};
+    struct gate_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
+    struct gate_decide d = {
+        .actor = call_actor(c),
+        .change_id = http_param(c->req, "id"),
+        .decision = decision,
+        .nonce = c->nonce[0] != '\0' ? &nonce : NULL,
+    };
+    json_t *root = body_read(c, names);
+
+    if (root == NULL) {
+        return;
+    }
+    if (member(c, root, "hash", 64, &d.hash) && member(c, root, "reason", 500, &d.reason)) {
+        c->gate_wait = gate_decide(c->api->opt.gate, &d, control_on_result, c);
+    }
+    json_decref(root);
+}
+
+void change_approve(struct api_call *c)
+{
+    decide(c, GATE_APPROVE);
+}
+
+void change_reject(struct api_call *c)
+{
+    decide(c, GATE_REJECT);
+}
+
+void change_cancel(struct api_call *c)
+{
+    decide(c, GATE_CANCEL);
+}

@@ -1,0 +1,268 @@
+/* gateway/gate/answers.c - repetitions: the same Idempotency-Key of the same actor gets the answer that
+ * was given, from memory or from PostgreSQL, and has no second effect
+ * (draft-ietf-httpapi-idempotency-key-header). A halt does not wait for the database to find out: a
+ * second halt changes nothing. */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include "gateway/gate/gate_priv.h"
+#include "gateway/runtime/clock.h"
+
+#define KEPT    4096u
+#define SEND_MS 2000u
+
+struct answer {
+    char *name; /* actor, a line end, key */
+    uint8_t sha256[32];
+    unsigned status; /* 0: not answered yet */
+    struct buf body;
+    UT_hash_handle hh; /* in the order of their arrival */
+};
+
+static char *name_of(const char *actor, const char *once)
+{
+    struct buf b = {0};
+
+    buf_puts(&b, actor);
+    buf_putc(&b, '\n');
+    buf_puts(&b, once);
+    return (char *)buf_cstr(&b); /* the buffer's memory, handed over */
+}
+
+static void forget(struct gate *g, struct answer *a)
+{
+    HASH_DEL(g->answers, a);
+    free(a->name);
+    buf_fini(&a->body);
+    free(a);
+}
+
+void answers_forget_all(struct gate *g)
+{
+    while (g->answers != NULL) {
+        forget(g, g->answers);
+    }
+}
+
+static struct answer *find(struct gate *g, const char *actor, const char *once)
+{
+    char *name = name_of(actor, once);
+    struct answer *a;
+
+    HASH_FIND_STR(g->answers, name, a);
+    free(name);
+    return a;
+}
+
+void answers_begin(struct gate *g, const struct record *r)
+{
+    struct answer *a;
+
+    if (r->once == NULL || find(g, r->actor, r->once) != NULL) {
+        return;
+    }
+    a = gw_calloc(1, sizeof *a);
+    a->name = name_of(r->actor, r->once);
+    memcpy(a->sha256, r->sha256, sizeof a->sha256);
+    HASH_ADD_KEYPTR(hh, g->answers, a->name, strlen(a->name), a);
+    if (HASH_COUNT(g->answers) > KEPT) {
+        forget(g, g->answers); /* the oldest; PostgreSQL has it */
+    }
+}
+
+/* Tells W what was found. */
+static void replay(struct gate_wait *w, unsigned status, const char *body, size_t len)
+{
+    buf_append(&w->stored, body, len);
+    (void)buf_cstr(&w->stored);
+    w->result.stored_status = status;
+    wait_ready(w, GATE_REPLAYED, 0);
+}
+
+bool answers_known(struct gate *g, const struct record *r, struct gate_wait *w)
+{
+    struct answer *a = r->once != NULL ? find(g, r->actor, r->once) : NULL;
+    struct gate_problem problem;
+
+    if (a == NULL) {
+        return false;
+    }
+    if (memcmp(a->sha256, r->sha256, sizeof a->sha256) != 0) {
+        (void)gate_fail(&problem, PROBLEM_ONCE_MISMATCH,
+                        "take a fresh Idempotency-Key for a different request");
+        wait_fail(w, &problem);
+    } else if (a->status == 0) {
+        (void)gate_fail(&problem, PROBLEM_IN_PROGRESS, "wait for its answer, then look");
+        wait_fail(w, &problem);
+    } else {
+        replay(w, a->status, a->body.data, a->body.len);
+    }
+    return true;
+}
+
+void gate_answered(struct gate *g, const char *actor, const char *once, unsigned status,
+                   const char *body, size_t len)
+{
+    struct answer *a = find(g, actor, once);
+    struct buf text = {0};
+    struct pg_param params[4];
+    struct pg_statement keep = {
+        "UPDATE request_answers SET status = $3, body = $4 WHERE actor = $1 AND once = $2"
+        " AND status IS NULL",
+        params, GW_LEN(params)};
+
+    if (a != NULL && status >= 500) {
+        forget(g, a); /* it may be tried again */
+        return;
+    }
+    if (a != NULL) {
+        a->status = status;
+        buf_reset(&a->body);
+        buf_append(&a->body, body, len);
+    }
+    buf_append(&text, body, len);
+    params[0] = pg_text(actor);
+    params[1] = pg_text(once);
+    params[2] = pg_int8(status);
+    params[3] = pg_text(buf_cstr(&text));
+    (void)pg_query(g->opt.pg, &keep, SEND_MS, NULL, NULL); /* else the effect alone is remembered */
+    buf_fini(&text);
+}
+
+/* --- from PostgreSQL ----------------------------------------------------------------------------
+ */
+
+struct lookup {
+    struct gate *gate;
+    struct record *record;
+    struct gate_order order; /* match, version, nonce and alone alone */
+    struct gate_nonce nonce;
+    struct gate_wait *wait;
+};
+
+static void lookup_destroy(struct lookup *l)
+{
+    record_destroy(&l->record);
+    free((char *)l->nonce.key_id);
+    free((char *)l->nonce.text);
+    free(l);
+}
+
+/* Columns: the same request, status, body. */
+static void on_looked_up(void *arg, const struct pg_reply *r)
+{
+    struct lookup *l = arg;
+    struct gate_problem problem;
+    bool same = false;
+    int64_t status;
+
+    l->gate->lookups--;
+    if (pg_outcome(r) != PG_OK) {
+        (void)gate_fail(&problem, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
+        wait_fail(l->wait, &problem);
+    } else if (pg_rows(r, 0) == 0) {
+        answers_begin(l->gate, l->record);
+        transact_loosen(l->gate, &l->record, &l->order, l->wait);
+    } else if (!pg_value_bool(r, 0, 0, 0, &same) || !same) {
+        (void)gate_fail(&problem, PROBLEM_ONCE_MISMATCH,
+                        "take a fresh Idempotency-Key for a different request");
+        wait_fail(l->wait, &problem);
+    } else if (!pg_value_i64(r, 0, 0, 1, &status)) {
+        (void)gate_fail(&problem, PROBLEM_IN_PROGRESS,
+                        "it was carried out, its answer was not kept: look at the state");
+        wait_fail(l->wait, &problem);
+    } else {
+        size_t len;
+        const char *body = pg_value(r, 0, 0, 2, &len);
+
+        replay(l->wait, (unsigned)status, body != NULL ? body : "", body != NULL ? len : 0);
+    }
+    lookup_destroy(l);
+}
+
+void answers_look_up(struct gate *g, struct record **record, const struct gate_order *order,
+                     struct gate_wait *w)
+{
+    struct lookup *l = gw_calloc(1, sizeof *l);
+    struct gate_problem problem;
+    const struct pg_param params[] = {
+        pg_text((*record)->actor), pg_text((*record)->once),
+        pg_bytea((*record)->sha256, sizeof (*record)->sha256)};
+    const struct pg_statement ask = {
+        "SELECT sha256 = $3, status, body FROM request_answers WHERE actor = $1 AND once = $2",
+        params, GW_LEN(params)};
+
+    l->gate = g;
+    l->record = *record;
+    *record = NULL;
+    l->order = (struct gate_order){.match = order->match, .version = order->version};
+    l->order.actor.alone = order->actor.alone;
+    if (order->nonce != NULL) {
+        l->nonce = (struct gate_nonce){gw_strdup(order->nonce->key_id),
+                                       gw_strdup(order->nonce->text), order->nonce->expires_ns};
+        l->order.nonce = &l->nonce;
+    }
+    l->wait = w;
+    g->lookups++;
+    if (!pg_query(g->opt.pg, &ask, 0, on_looked_up, l)) {
+        g->lookups--;
+        (void)gate_fail(&problem, PROBLEM_UNAVAILABLE,
+                        "try again when PostgreSQL answers (see /readyz)");
+        wait_fail(w, &problem);
+        lookup_destroy(l);
+    }
+}
+
+/* --- the list of requests -----------------------------------------------------------------------
+ */
+
+struct listing {
+    gate_list_fn *cb;
+    void *arg;
+};
+
+static void on_list(void *arg, const struct pg_reply *r)
+{
+    struct listing l = *(struct listing *)arg;
+    struct buf out = {0};
+
+    free(arg);
+    if (pg_outcome(r) != PG_OK) {
+        l.cb(l.arg, NULL, 0);
+        return;
+    }
+    buf_lit(&out, "{\"changes\":[");
+    for (size_t i = 0; i < pg_rows(r, 0); i++) {
+        buf_puts(&out, i != 0 ? "," : "");
+        buf_puts(&out, pg_value(r, 0, i, 0, NULL));
+    }
+    buf_lit(&out, "]}");
+    l.cb(l.arg, out.data, out.len);
+    buf_fini(&out);
+}
+
+bool gate_changes(struct gate *g, bool open, const char *id, uint32_t limit, gate_list_fn *cb,
+                  void *arg)
+{
+    struct listing *l = gw_malloc(sizeof *l);
+    const struct pg_param params[] = {pg_bool(open), pg_text(id), pg_int8(limit)};
+    const struct pg_statement ask = {
+        "SELECT json_build_object('id', id, 'state', CASE WHEN state = 'pending' AND expires_at <="
+        " now() THEN 'expired' ELSE state END, 'created_at', created_at AT TIME ZONE 'UTC',"
+        " 'expires_at', expires_at AT TIME ZONE 'UTC', 'requested_by', person, 'action', action,"
+        " 'target', target, 'reason', (record::json->>'text')::json->>'reason',"
+        " 'ticket', (record::json->>'text')::json->>'ticket', 'hash', encode(sha256, 'hex'),"
+        " 'base_version', base_version, 'diff', diff::json, 'audit', audit,"
+        " 'decided_at', decided_at AT TIME ZONE 'UTC', 'decided_by', decided_by,"
+        " 'decided_why', decided_why, 'result_audit', result_audit)"
+        " FROM change_requests WHERE (NOT $1 OR (state = 'pending' AND expires_at > now()))"
+        " AND ($2::text IS NULL OR id = $2) ORDER BY id DESC LIMIT $3",
+        params, GW_LEN(params)};
+
+    *l = (struct listing){cb, arg};
+    if (!pg_query(g->opt.pg, &ask, 0, on_list, l)) {
+        free(l);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,397 @@
+/* gateway/gate/transact.c - the transaction that everything durable goes through: lock the head of the
+ * chain, look at the state it holds, write what follows from it, move the head. One row is locked, so
+ * that entries and states have one order over all gateways.
+ *
+ *   BEGIN -> head (and the request that is decided) FOR UPDATE -> judge -> writes -> COMMIT -> adopt */
+#include "gateway/gate/transact.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "gateway/runtime/clock.h"
+#include "gateway/runtime/log.h"
+
+#define TX_MS    2000u
+#define RETRY_NS ((int64_t)200000000)
+/* of a batch with one entry */
+#define BATCH_STATEMENTS 4u
+
+static char *copy_text(const char *s)
+{
+    return s != NULL ? gw_strdup(s) : NULL;
+}
+
+struct job *job_create(struct gate *g, const struct job_row *row, struct gate_wait *w)
+{
+    struct job *j = gw_calloc(1, sizeof *j);
+
+    j->gate = g;
+    j->row = row;
+    j->wait = w;
+    j->now_ns = clock_real_ns();
+    g->jobs++;
+    return j;
+}
+
+void job_take_nonce(struct job *j, const struct gate_nonce *n)
+{
+    if (n != NULL && n->key_id != NULL) {
+        j->nonce = (struct gate_nonce){copy_text(n->key_id), copy_text(n->text), n->expires_ns};
+    }
+}
+
+void job_destroy(struct job **jp)
+{
+    struct job *j = *jp;
+
+    *jp = NULL;
+    j->gate->jobs--;
+    if (j->tx != NULL) {
+        pg_tx_rollback(&j->tx);
+    }
+    if (j->base != NULL) {
+        control_unref(&j->base);
+    }
+    if (j->next != NULL) {
+        control_unref(&j->next);
+    }
+    record_destroy(&j->record);
+    free((char *)j->nonce.key_id);
+    free((char *)j->nonce.text);
+    free(j->person);
+    free(j->actor);
+    free(j->session);
+    free(j->ip);
+    free(j->trace);
+    free(j->why);
+    free(j->change_id);
+    free(j->hash);
+    if (j->batch != NULL) {
+        audit_batch_destroy(&j->batch);
+    }
+    buf_fini(&j->target);
+    buf_fini(&j->before);
+    buf_fini(&j->after);
+    buf_fini(&j->approvals);
+    buf_fini(&j->text);
+    buf_fini(&j->extra);
+    free(j);
+}
+
+void job_fail(struct job *j, enum gate_problem_kind kind, const char *detail)
+{
+    struct gate_problem problem;
+
+    (void)gate_fail(&problem, kind, "%s", detail);
+    job_refuse(j, &problem);
+}
+
+void job_refuse(struct job *j, const struct gate_problem *problem)
+{
+    if (j->wait != NULL) {
+        wait_fail(j->wait, problem);
+    }
+    if (j->row->ended != NULL) {
+        j->row->ended(j, false);
+    }
+    job_destroy(&j);
+}
+
+/* What a failure of PostgreSQL means for who asked. */
+static void refuse_reply(struct job *j, const struct pg_reply *r)
+{
+    if (strcmp(pg_sqlstate(r), "23505") == 0) { /* unique_violation: a nonce, or a repetition */
+        j->repeated = true;
+        if (strstr(pg_message(r), "admin_nonces") != NULL) {
+            job_fail(j, PROBLEM_REPLAY, "sign the request anew");
+            return;
+        }
+        job_fail(j, PROBLEM_IN_PROGRESS, "the request was taken before: look at the state");
+        return;
+    }
+    log_warn("gate", "transaction", "\"job\":\"%s\",\"sqlstate\":\"%s\",\"error\":%s", j->row->name,
+             pg_sqlstate(r), log_json(pg_message(r)));
+    j->unknown = pg_outcome(r) == PG_UNKNOWN;
+    job_fail(j, PROBLEM_UNAVAILABLE,
+             pg_outcome(r) == PG_UNKNOWN
+                 ? "PostgreSQL did not say whether it was done: look before asking again"
+                 : "try again when PostgreSQL answers (see /readyz)");
+}
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+static void tell_moved(const struct job *j)
+{
+    const struct audit_entry *e = audit_batch_entry(j->batch, 0);
+
+    if (j->gate->opt.sink.on_head != NULL) {
+        j->gate->opt.sink.on_head(j->gate->opt.arg, e->seq, e->hash);
+    }
+}
+
+static void on_committed(void *arg, const struct pg_reply *r)
+{
+    struct job *j = arg;
+    struct gate *g = j->gate;
+
+    if (pg_outcome(r) != PG_OK) {
+        refuse_reply(j, r);
+        return;
+    }
+    if (j->next != NULL && control_version(j->next) >= control_version(g->base)) {
+        gate_set_base(g, control_ref(j->next), j->seq);
+    } else if (j->seq > g->base_seq) {
+        g->base_seq = j->seq;
+    }
+    tell_moved(j);
+    j->row->ended(j, true);
+    job_destroy(&j);
+}
+
+static void on_written(void *arg, const struct pg_reply *r)
+{
+    struct job *j = arg;
+
+    if (pg_outcome(r) != PG_OK || !audit_batch_done(j->batch, r, 0)) {
+        refuse_reply(j, r);
+    } else if (!pg_tx_commit(&j->tx, on_committed, j)) {
+        job_fail(j, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers (see /readyz)");
+    }
+}
+
+void job_add(struct job *j, const char *sql, const struct pg_param *params, size_t count)
+{
+    struct pg_statement *s = &j->statements[j->statement_count++];
+
+    GW_ASSERT(j->statement_count <= GW_LEN(j->statements) &&
+              j->param_count + count <= GW_LEN(j->params));
+    memcpy(&j->params[j->param_count], params, count * sizeof *params);
+    *s = (struct pg_statement){sql, &j->params[j->param_count], count};
+    j->param_count += count;
+}
+
+static void add_nonce(struct job *j)
+{
+    if (j->nonce.key_id != NULL) {
+        const struct pg_param params[] = {pg_text(j->nonce.key_id), pg_text(j->nonce.text),
+                                          pg_int8(j->nonce.expires_ns / 1000)};
+
+        /* what is in force already is entered whatever its nonce */
+        job_add(j,
+                j->pending != NULL
+                    ? "INSERT INTO admin_nonces (key_id, nonce, expires_at)"
+                      " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0)) ON CONFLICT DO NOTHING"
+                    : "INSERT INTO admin_nonces (key_id, nonce, expires_at)"
+                      " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))",
+                params, 3);
+    }
+}
+
+/* The effect is in the chain: a repetition is told so even if the answer is not kept. */
+static void add_once(struct job *j)
+{
+    const struct record *r = j->pending != NULL ? j->pending->record : j->record;
+
+    if (r != NULL && r->once != NULL) {
+        const struct pg_param params[] = {pg_text(r->actor), pg_text(r->once),
+                                          pg_bytea(r->sha256, sizeof r->sha256)};
+
+        job_add(j,
+                "INSERT INTO request_answers (actor, once, sha256) VALUES ($1, $2, $3)"
+                " ON CONFLICT (actor, once) DO NOTHING",
+                params, 3);
+    }
+}
+
+/* Values of one side of D, for the audit log: what a replay of the chain needs. */
+static void print_side(struct buf *out, const struct control_diff *d, bool after)
+{
+    buf_reset(out);
+    buf_putc(out, '[');
+    for (uint32_t i = 0; i < d->count; i++) {
+        const struct control_diff_item *it = &d->items[i];
+        const struct control_cell *cell = after ? it->after : it->before;
+
+        buf_printf(out, "%s{\"kind\":\"%s\",\"target\":\"%s\",", i != 0 ? "," : "",
+                   control_kind_rows[it->kind].word, it->target);
+        control_value_print(out, it->kind, cell != NULL ? &cell->value : &control_default, 9);
+        buf_printf(out, ",\"version\":%" PRIu64 "}", cell != NULL ? cell->version : 0);
+    }
+    buf_putc(out, ']');
+}
+
+void job_describe(struct job *j, const struct control *before, const struct control *after)
+{
+    struct control_diff d;
+
+    control_diff_init(&d, before, after);
+    print_side(&j->before, &d, false);
+    print_side(&j->after, &d, true);
+    control_diff_fini(&d);
+}
+
+void job_write(struct job *j, struct audit_entry *entry)
+{
+    struct pg_statement all[JOB_STATEMENTS + BATCH_STATEMENTS];
+    const struct pg_statement *chain;
+    const char *field;
+    size_t bad;
+    size_t count;
+
+    if (j->next != NULL) {
+        buf_reset(&j->text);
+        control_print(&j->text, j->next);
+    }
+    j->batch = audit_batch_create(&j->head, entry, 1, j->next != NULL ? buf_cstr(&j->text) : NULL,
+                                  j->next != NULL ? control_version(j->next) : j->head.version, &bad,
+                                  &field);
+    if (j->batch == NULL) {
+        log_error("gate", "bad_entry", "\"job\":\"%s\",\"field\":\"%s\"", j->row->name, field);
+        job_fail(j, PROBLEM_UNAVAILABLE, "the audit log does not take the entry: see the log");
+        return;
+    }
+    j->seq = j->head.seq + 1;
+    add_nonce(j);
+    add_once(j);
+    chain = audit_batch_statements(j->batch, &count);
+    GW_ASSERT(count <= BATCH_STATEMENTS);
+    memcpy(all, chain, count * sizeof *all);
+    memcpy(all + count, j->statements, j->statement_count * sizeof *all);
+    count += j->statement_count;
+    if (!pg_tx_next(j->tx, all, count, on_written, j)) {
+        job_fail(j, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers (see /readyz)");
+    }
+}
+
+/* --- the beginning ------------------------------------------------------------------------------
+ */
+
+/* The state the head holds: ours when it is the same version. */
+static bool take_state(struct job *j, const struct pg_reply *r)
+{
+    struct gate *g = j->gate;
+    struct control_error e = {0};
+    const char *text;
+
+    if (!audit_head_read(r, 0, &j->head)) {
+        return false;
+    }
+    text = j->head.state;
+    j->head.state = NULL; /* the reply's */
+    if (g->base_known && control_version(g->base) == j->head.version) {
+        j->base = control_ref(g->base);
+        return true;
+    }
+    if (text[0] == '\0') {
+        j->base = control_create();
+        return true;
+    }
+    if (control_parse(text, strlen(text), &j->base, &e) != CONTROL_FINE) {
+        log_error("gate", "bad_state", "\"error\":%s", log_json(e.text));
+        return false;
+    }
+    return true;
+}
+
+static void on_head(void *arg, const struct pg_reply *r)
+{
+    struct job *j = arg;
+
+    if (pg_outcome(r) != PG_OK) {
+        refuse_reply(j, r);
+    } else if (!take_state(j, r)) {
+        job_fail(j, PROBLEM_UNAVAILABLE, "the state in the database cannot be read: see the log");
+    } else {
+        j->row->judge(j, r);
+    }
+}
+
+static void on_begun(void *arg, const struct pg_reply *r)
+{
+    struct job *j = arg;
+    const struct pg_param change = pg_text(j->change_id);
+    const struct pg_statement ask[2] = {audit_head_lock, {job_change_sql, &change, 1}};
+
+    if (pg_outcome(r) != PG_OK) {
+        refuse_reply(j, r);
+    } else if (!pg_tx_next(j->tx, ask, j->change_id != NULL ? 2 : 1, on_head, j)) {
+        job_fail(j, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers (see /readyz)");
+    }
+}
+
+void job_start(struct job *j)
+{
+    j->tx = pg_tx_begin(j->gate->opt.pg, TX_MS, on_begun, j);
+    if (j->tx == NULL) {
+        job_fail(j, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers (see /readyz)");
+    }
+}
+
+/* --- entering what is in force already ----------------------------------------------------------
+ */
+
+static void judge_enter(struct job *j, const struct pg_reply *r)
+{
+    const struct pending *p = j->pending;
+    const struct record *record = p->record;
+    struct control_change change;
+    struct control_stamp stamp = {
+        .by = record->person, .now_ns = record->time_ns, .audit = j->head.seq + 1};
+    struct control_error e;
+
+    (void)r;
+    record_tightening(record, j->base, &change);
+    if (change.count == 0 || control_apply(j->base, &change, &stamp, j->gate->opt.names, &j->next,
+                                           &e) != CONTROL_FINE) {
+        j->next = NULL; /* others have done as much meanwhile */
+    }
+    job_describe(j, j->base, j->next != NULL ? j->next : j->base);
+    record_target(record, &j->target);
+    job_write(j, &(struct audit_entry){
+                     .id = record->id,
+                     .time_ns = record->time_ns,
+                     .actor = record->actor,
+                     .session = record->session,
+                     .ip = record->ip,
+                     .action = record->action,
+                     .target = buf_cstr(&j->target),
+                     .outcome = "done",
+                     .reason = change.reason,
+                     .ticket = change.ticket,
+                     .incident = change.incident,
+                     .request_sha256 = record->sha256,
+                     .before = buf_cstr(&j->before),
+                     .after = buf_cstr(&j->after),
+                     .trace = record->trace,
+                     .journal_id = p->own && p->disk == DISK_HOLDS ? record->id : NULL,
+                 });
+    control_change_fini(&change);
+}
+
+static void ended_enter(struct job *j, bool done)
+{
+    struct gate *g = j->gate;
+    struct pending *p = j->pending;
+
+    g->entering = NULL;
+    if (done || j->repeated) {
+        tighten_entered(p, done ? j->seq : 0);
+        gate_adopt(g, j->seq);
+        g->enter_after_ns = 0;
+    } else {
+        g->enter_after_ns = clock_mono_ns() + RETRY_NS;
+    }
+}
+
+static const struct job_row enter_row = {"enter", judge_enter, ended_enter};
+
+void transact_enter(struct gate *g, struct pending *p)
+{
+    struct job *j = job_create(g, &enter_row, NULL);
+
+    j->pending = p;
+    job_take_nonce(j, &p->nonce);
+    g->entering = j;
+    job_start(j);
+}

@@ -1,0 +1,74 @@
+/* gateway/gate/transact.h - one transaction on the head of the chain, as steps; for gateway/gate only.
+ * Why: entering a halt, asking for a loosening and deciding one differ in what they judge and write;
+ * how the head is locked, moved and adopted is the same.
+ * Owner: the gate's loop. A job ends itself.
+ * Invariant: row->ended() runs exactly once. */
+#ifndef GATEWAY_GATE_TRANSACT_H
+#define GATEWAY_GATE_TRANSACT_H
+#include "gateway/gate/gate_priv.h"
+
+#define JOB_STATEMENTS 6u
+#define JOB_PARAMS     32u
+
+struct job;
+struct job_row {
+    const char *name;
+    /* The head is locked and j->base is the state it holds: ends in job_write() or job_refuse(). R
+     * has the row of j->change_id as statement 1, when there is one. */
+    void (*judge)(struct job *j, const struct pg_reply *r);
+    void (*ended)(struct job *j, bool done);
+};
+
+struct job {
+    struct gate *gate;
+    const struct job_row *row;
+    struct gate_wait *wait;  /* NULL: nobody */
+    struct pending *pending; /* being entered */
+    struct pg_tx *tx;
+    int64_t now_ns; /* wall, at its beginning */
+    struct audit_head head;
+    const struct control *base; /* what the head holds */
+    const struct control *next; /* what it is to hold; NULL: the same */
+    uint64_t seq;               /* of the entry that was written */
+    bool repeated; /* it was in the database already */
+    bool unknown;  /* nobody said whether it was done */
+    struct record *record;
+    struct gate_nonce nonce;
+    /* of a decision */
+    enum gate_match match;
+    uint64_t version;
+    bool alone; /* break glass */
+    enum gate_decision decision;
+    char *person;
+    char *actor;
+    char *session;
+    char *ip;
+    char *trace;
+    char *why;
+    char *change_id; /* NULL: none is decided */
+    char *hash;
+    char made_id[GATE_ID_SIZE]; /* of a request that was written */
+    struct audit_batch *batch;
+    struct pg_statement statements[JOB_STATEMENTS];
+    size_t statement_count;
+    struct pg_param params[JOB_PARAMS];
+    size_t param_count;
+    struct buf target, before, after, approvals, text, extra;
+};
+
+struct job *job_create(struct gate *g, const struct job_row *row, struct gate_wait *w);
+void job_take_nonce(struct job *j, const struct gate_nonce *n);
+void job_start(struct job *j);
+/* Refuses and ends J. */
+void job_refuse(struct job *j, const struct gate_problem *problem);
+void job_fail(struct job *j, enum gate_problem_kind kind, const char *detail);
+/* One more statement; its params are copied, what they point to is borrowed until J ends. */
+void job_add(struct job *j, const char *sql, const struct pg_param *params, size_t count);
+/* Fills j->before and j->after. */
+void job_describe(struct job *j, const struct control *before, const struct control *after);
+/* Writes ENTRY, j->next and what was added, and commits. */
+void job_write(struct job *j, struct audit_entry *entry);
+
+/* The request $1, locked: columns of enum job_change_column. */
+extern const char job_change_sql[];
+#endif
