@@ -142,6 +142,53 @@ static void rehash(struct line *l, size_t at, unsigned first, unsigned changed)
 
 enum act { EDIT, DELETE, INSERT, SWAP, TRUNCATE, REPEAT, REHASH, REHASH_ONE, FORGE_DELETE, ACTS };
 
+/* One byte becomes another; in half of the cases so that the line can still be read. */
+static void edit(struct line *l)
+{
+    size_t at = rnd() % l->len;
+
+    if (rnd() % 2 == 0) {
+        l->text[at] = (char)(l->text[at] ^ (int)(1 + rnd() % 255));
+        return;
+    }
+    while (l->text[at] < '0' || l->text[at] > '9') {
+        at = rnd() % l->len;
+    }
+    l->text[at] = (char)('0' + (l->text[at] - '0' + 1 + (int)(rnd() % 9)) % 10);
+}
+
+/* A record of its own making that follows from the one before place I. */
+static struct line forged(const struct sample *like, size_t i)
+{
+    struct sample s = *like;
+    struct buf scratch = {0};
+    struct line l;
+    uint8_t zero[32] = {0};
+
+    s.e.id = s.id;
+    s.e.actor = "user:eve";
+    audit_entry_seal(&s.e, i, i > 0 ? samples[i - 1].e.hash : zero, &scratch);
+    l = line_of(&s.e);
+    buf_fini(&scratch);
+    return l;
+}
+
+static struct line copy_of(const struct line *l)
+{
+    struct line copy = {gw_malloc(l->len), l->len};
+
+    memcpy(copy.text, l->text, l->len);
+    return copy;
+}
+
+static size_t cut_behind(struct line *l, size_t count, size_t i)
+{
+    for (size_t n = i; n < count; n++) {
+        free(l[n].text);
+    }
+    return i;
+}
+
 /* Does ACT to L[0..COUNT); returns the new count, and in *AT the first place it touched. */
 static size_t tamper(enum act act, struct line *l, size_t count, size_t *at)
 {
@@ -151,19 +198,9 @@ static size_t tamper(enum act act, struct line *l, size_t count, size_t *at)
 
     *at = i;
     switch (act) {
-    case EDIT: {
-        size_t byte = rnd() % l[i].len;
-
-        if (rnd() % 2 == 0) { /* so that the line can still be read */
-            while (l[i].text[byte] < '0' || l[i].text[byte] > '9') {
-                byte = rnd() % l[i].len;
-            }
-            l[i].text[byte] = (char)('0' + (l[i].text[byte] - '0' + 1 + (int)(rnd() % 9)) % 10);
-            return count;
-        }
-        l[i].text[byte] = (char)(l[i].text[byte] ^ (int)(1 + rnd() % 255));
+    case EDIT:
+        edit(&l[i]);
         return count;
-    }
     case DELETE:
     case FORGE_DELETE:
         free(held.text);
@@ -175,21 +212,7 @@ static size_t tamper(enum act act, struct line *l, size_t count, size_t *at)
     case REPEAT:
     case INSERT:
         memmove(&l[i + 1], &l[i], (count - i) * sizeof *l);
-        if (act == INSERT) { /* one of its own making that follows from the one before */
-            struct sample s;
-            struct buf scratch = {0};
-            uint8_t zero[32] = {0};
-
-            sample_make(&s, 5000 + (unsigned)(rnd() % 1000));
-            audit_entry_seal(&s.e, i, i > 0 ? samples[i - 1].e.hash : zero, &scratch);
-            l[i] = line_of(&s.e);
-            buf_fini(&scratch);
-        } else {
-            l[i].text = gw_malloc(l[k = i + 1].len);
-            l[i].len = l[k].len;
-            memcpy(l[i].text, l[k].text, l[k].len);
-        }
-        *at = i;
+        l[i] = act == INSERT ? forged(&samples[k], i) : copy_of(&held);
         return count + 1;
     case SWAP:
         k = k == i ? (i + 1) % count : k;
@@ -198,25 +221,14 @@ static size_t tamper(enum act act, struct line *l, size_t count, size_t *at)
         *at = i < k ? i : k;
         return count;
     case TRUNCATE:
-        for (size_t n = i; n < count; n++) {
-            free(l[n].text);
-        }
-        return i;
+        return cut_behind(l, count, i);
     case REHASH:
         rehash(l, i, (unsigned)i, 0);
         return count;
-    case REHASH_ONE: { /* the record and its own hash, nothing behind it */
-        struct sample s = samples[i];
-        struct buf scratch = {0};
-        uint8_t zero[32] = {0};
-
-        s.e.actor = "user:eve";
-        audit_entry_seal(&s.e, i, i > 0 ? samples[i - 1].e.hash : zero, &scratch);
-        free(l[i].text);
-        l[i] = line_of(&s.e);
-        buf_fini(&scratch);
+    case REHASH_ONE: /* the record and its own hash, nothing behind it */
+        free(held.text);
+        l[i] = forged(&samples[i], i);
         return count;
-    }
     case ACTS:
         break;
     }
@@ -237,9 +249,7 @@ static void ten_thousand_tamperings(void **state)
         size_t at = 0;
 
         for (unsigned i = 0; i < RECORDS; i++) {
-            copy[i].len = lines[i].len;
-            copy[i].text = gw_malloc(lines[i].len);
-            memcpy(copy[i].text, lines[i].text, lines[i].len);
+            copy[i] = copy_of(&lines[i]);
         }
         count = tamper(act, copy, count, &at);
         r = verify(copy, count, GW_LEN(marks));
@@ -275,9 +285,7 @@ static void what_anchors_are_for(void **state)
 
     (void)state;
     for (unsigned i = 0; i < RECORDS; i++) {
-        copy[i].len = lines[i].len;
-        copy[i].text = gw_malloc(lines[i].len);
-        memcpy(copy[i].text, lines[i].text, lines[i].len);
+        copy[i] = copy_of(&lines[i]);
     }
     rehash(copy, 70, 70, 0);
     r = verify(copy, RECORDS, 0);
