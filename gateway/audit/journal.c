@@ -270,11 +270,11 @@ static void on_written(uv_work_t *work, int status)
     enum gw_err err = g->err;
 
     GW_ASSERT(status == 0); /* nobody cancels */
-    j->running = NULL;
     if (items != NULL || g->anew) {
         take_result(j, g);
     }
-    free(g);
+    /* callbacks may append; the next group must not start before all of this one is among the living:
+     * writing anew would leave out the rest */
     while (items != NULL) {
         struct item *i = items;
         journal_fn *cb = i->cb;
@@ -300,6 +300,8 @@ static void on_written(uv_work_t *work, int status)
         }
     }
     show(j);
+    j->running = NULL;
+    free(g);
     kick(j);
 }
 

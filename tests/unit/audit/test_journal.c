@@ -600,18 +600,47 @@ static void killed_two_hundred_times(void **state)
 
 /* --- a failing disk, by libfiu ---------------------------------------------------------------- */
 
+#define RANDOM(point, p, error)                                                                    \
+    "enable_random name=posix/io/" point ",probability=" p ",failinfo=" error
+static const char *const faults[][2] = {
+    {RANDOM("sync/fdatasync", "0.3", "5"), NULL},
+    {RANDOM("sync/fsync", "0.3", "5"), RANDOM("sync/fdatasync", "0.5", "5")},
+    {RANDOM("rw/pwrite", "0.2", "28"), NULL},
+    {RANDOM("rw/pwrite/reduce", "0.5", "0"), RANDOM("rw/pwrite", "0.1", "5")},
+    {RANDOM("dir/rename", "0.5", "5"), RANDOM("sync/fdatasync", "0.3", "5")},
+};
+
+static void run_with_faults(const char *const both[2], unsigned *failed)
+{
+    char self[256];
+    char seed[24];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    const char *argv[16] = {"fiu-run", "-x", "-f", "", "-c", both[0]};
+    unsigned at = 6;
+    struct world w;
+
+    assert_true(n > 0);
+    self[n] = '\0';
+    (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)(rnd() % 1000000000));
+    if (both[1] != NULL) {
+        argv[at++] = "-c";
+        argv[at++] = both[1];
+    }
+    argv[at++] = self;
+    argv[at++] = "child";
+    argv[at++] = dir;
+    argv[at++] = seed;
+    argv[at++] = "400";
+    wipe();
+    known_count = 0;
+    must_open(&w); /* so that the child's opening has nothing to write */
+    shut(&w);
+    run_child(argv, 0, failed);
+    (void)check_journal();
+}
+
 static void a_failing_disk(void **state)
 {
-    static const char *const faults[] = {
-        "enable_random name=posix/io/sync/fdatasync,probability=0.3,failinfo=5",
-        "enable_random name=posix/io/sync/fsync,probability=0.3,failinfo=5;"
-        "enable_random name=posix/io/sync/fdatasync,probability=0.5,failinfo=5",
-        "enable_random name=posix/io/rw/pwrite,probability=0.2,failinfo=28",
-        "enable_random name=posix/io/rw/pwrite/reduce,probability=0.5;"
-        "enable_random name=posix/io/rw/pwrite,probability=0.1,failinfo=5",
-        "enable_random name=posix/io/dir/rename,probability=0.5,failinfo=5;"
-        "enable_random name=posix/io/sync/fdatasync,probability=0.3,failinfo=5",
-    };
     unsigned failed = 0;
 
     (void)state;
@@ -619,46 +648,13 @@ static void a_failing_disk(void **state)
         print_message("skipped: fiu-run is not installed; next: apt-get install fiu-utils\n");
         skip();
     }
-    known_count = 0;
     for (size_t f = 0; f < GW_LEN(faults); f++) {
         unsigned before = failed;
 
-        for (unsigned round = 0; round < 4; round++) {
-            char self[256];
-            char both[512];
-            char seed[24];
-            char *second;
-            ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-            const char *argv[16] = {"fiu-run", "-x", "-f", "", "-c", both};
-            unsigned at = 6;
-
-            assert_true(n > 0);
-            self[n] = '\0';
-            (void)snprintf(both, sizeof both, "%s", faults[f]);
-            second = strchr(both, ';');
-            if (second != NULL) {
-                *second = '\0';
-                argv[at++] = "-c";
-                argv[at++] = second + 1;
-            }
-            (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)(rnd() % 1000000000));
-            argv[at++] = self;
-            argv[at++] = "child";
-            argv[at++] = dir;
-            argv[at++] = seed;
-            argv[at++] = "400";
-            wipe();
-            known_count = 0;
-            { /* so that opening has nothing to write */
-                struct world w;
-
-                must_open(&w);
-                shut(&w);
-            }
-            run_child(argv, 0, &failed);
-            (void)check_journal();
+        for (unsigned round = 0; round < 6; round++) {
+            run_with_faults(faults[f], &failed);
         }
-        print_message("%-70.70s %u records refused\n", faults[f], failed - before);
+        print_message("%s: %u records refused\n", faults[f][0], failed - before);
         if (f != 0) { /* alone, a failed fdatasync is mended by writing anew */
             assert_true(failed > before);
         }
