@@ -68,6 +68,14 @@ static const struct opt limits_options[] = {
     {"ticket",     "ID",    TICKET,                   NULL, 0,            '\0'},
     {0},
 };
+static const struct opt audit_options[] = {
+    {"file",    "FILE", "the export, one record a line; - for stdin", NULL, OPT_REQUIRED | OPT_FILE, '\0'},
+    {"anchors", "FILE", "signed heads to compare with",  NULL, OPT_FILE, '\0'},
+    {"key",     "FILE", "public key they are signed with (audit.key.pub)", NULL, OPT_FILE, '\0'},
+    {"from",    "SEQ",  "the export begins there (1)",   NULL, 0,        '\0'},
+    {"part",    NULL,   "the export does not reach the end: anchors behind it are no fault", NULL, 0, '\0'},
+    {0},
+};
 
 const struct command commands[] = {
     {"key new", "", "issue a key",
@@ -114,6 +122,15 @@ const struct command commands[] = {
      NULL,
      "portctl --url https://localhost:8445 --ca var/tls/ca.pem time",
      NULL, 0, 0, server_time, false},
+    {"audit verify", "", "is an export of the audit log whole, in order and as it was signed?",
+     "Needs no server. Finds records that were edited, deleted, inserted, reordered or cut off, and names\n"
+     "the first bad one. Without anchors a rewritten end is not found, and a cut one neither. Exit code 0:\n"
+     "whole; 1: not; 2: a file cannot be read.",
+     "portctl audit verify --file export.ndjson --anchors anchors.txt --key audit.key.pub\n"
+     "portctl --json audit verify --file - --anchors anchors.txt --key audit.key.pub < export.ndjson\n"
+     "portctl audit verify --file october.ndjson --from 120001 --part --anchors anchors.txt \\\n"
+     "    --key audit.key.pub",
+     audit_options, 0, 0, audit_verify_file, true},
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
      "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"

@@ -10,6 +10,7 @@
 command_fn key_new, key_rotate;                                   /* issue.c */
 command_fn key_list, key_show, key_revoke, key_limits, key_usage; /* keys.c */
 command_fn ws_token, server_time;                                 /* session.c */
+command_fn audit_verify_file;                                     /* audit.c */
 command_fn help_command;                                          /* help.c */
 command_fn completion_command;                                    /* completion.c */
 

@@ -50,42 +50,62 @@ static size_t note_length(const char *text, size_t len)
     return 0;
 }
 
-bool anchors_read(const char *text, size_t len, const struct note_key *key, struct anchors *out,
-                  size_t *bad_line, const char **why)
+static size_t line_of(const char *text, size_t at)
 {
-    size_t at = 0;
     size_t line = 1;
 
+    for (size_t i = 0; i < at; i++) {
+        line += text[i] == '\n';
+    }
+    return line;
+}
+
+/* Counts the notes, and where what is behind the last one begins. */
+static size_t count_notes(const char *text, size_t len, size_t *good)
+{
+    size_t count = 0;
+    size_t n;
+
+    *good = 0;
+    while ((n = note_length(text + *good, len - *good)) != 0) {
+        *good += n + 1;
+        count++;
+    }
+    return count;
+}
+
+bool anchors_read(const char *text, size_t len, const struct note_key *key, size_t newest,
+                  struct anchors *out, size_t *bad_line, const char **why)
+{
+    size_t count;
+    size_t at = 0;
+
     *out = (struct anchors){0};
-    while (at < len) {
+    count = count_notes(text, len, &out->good_bytes);
+    out->torn = out->good_bytes < len;
+    /* a cut note is short; more than that is no note at all */
+    if (len - out->good_bytes > NOTE_BYTES_MAX) {
+        *bad_line = line_of(text, out->good_bytes);
+        *why = "not a signed note";
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
         size_t n = note_length(text + at, len - at);
         struct checkpoint_note c;
 
-        if (n == 0) {
-            out->torn = true;
-            /* a cut note is short; more than that is no note at all */
-            if (len - at > NOTE_BYTES_MAX) {
-                *bad_line = line;
-                *why = "not a signed note";
+        if (newest == 0 || i + newest >= count) {
+            if (!checkpoint_verify(text + at, n, key, &c, why)) {
+                *bad_line = line_of(text, at);
                 return false;
             }
-            break;
-        }
-        if (!checkpoint_verify(text + at, n, key, &c, why)) {
-            *bad_line = line;
-            return false;
-        }
-        add(out, &c);
-        for (size_t i = 0; i <= n; i++) {
-            line += text[at + i] == '\n';
+            add(out, &c);
         }
         at += n + 1;
-        out->good_bytes = at;
     }
     return true;
 }
 
-bool anchors_load(const char *path, const struct note_key *key, struct anchors *out,
+bool anchors_load(const char *path, const struct note_key *key, size_t newest, struct anchors *out,
                   struct buf *why)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -101,7 +121,7 @@ bool anchors_load(const char *path, const struct note_key *key, struct anchors *
     if (fd < 0 || file_read_all(fd, FILE_MAX, &text) != GW_OK) {
         buf_printf(why, "cannot read the anchors in %s: %s\n  next: check the path and its owner",
                    path, strerror(errno));
-    } else if (!anchors_read(text.data, text.len, key, out, &line, &what)) {
+    } else if (!anchors_read(text.data, text.len, key, newest, out, &line, &what)) {
         buf_printf(why,
                    "%s:%zu: %s\n  next: compare the file with its copies (Redis stream "
                    "audit:anchors, mirrors); if the key was changed, give each key its own file",

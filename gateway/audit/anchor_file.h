@@ -16,13 +16,14 @@ struct anchors {
     bool torn;         /* there was more behind it */
 };
 void anchors_fini(struct anchors *a);
-/* Reads notes of KEY. False: BAD_LINE (from 1) and WHY say where and what. */
+/* Reads notes of KEY; the signatures of all (NEWEST 0) or of the NEWEST ones are verified, and only
+ * those are in OUT. False: BAD_LINE (from 1) and WHY say where and what. */
 GW_MUSTCHECK
-bool anchors_read(const char *text, size_t len, const struct note_key *key, struct anchors *out,
-                  size_t *bad_line, const char **why);
+bool anchors_read(const char *text, size_t len, const struct note_key *key, size_t newest,
+                  struct anchors *out, size_t *bad_line, const char **why);
 /* The file at PATH; one that is not there is empty. WHY says what to do next. */
 GW_MUSTCHECK
-bool anchors_load(const char *path, const struct note_key *key, struct anchors *out,
+bool anchors_load(const char *path, const struct note_key *key, size_t newest, struct anchors *out,
                   struct buf *why);
 /* Appends one note, synced; SIZE is the length of the good part and grows. What failed is cut off
  * again. Blocks. */

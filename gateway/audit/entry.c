@@ -144,3 +144,47 @@ void audit_entry_seal(struct audit_entry *e, uint64_t seq, const uint8_t hash[AU
     memcpy(e->prev_hash, hash, AUDIT_HASH_BYTES);
     audit_entry_hash(e, scratch, e->hash);
 }
+
+/* --- copy ------------------------------------------------------------------------------------- */
+
+static size_t bytes_of(const struct audit_entry *e, const struct audit_field *f)
+{
+    switch (f->kind) {
+    case AUDIT_NUMBER:
+    case AUDIT_TIME:
+        return 0;
+    case AUDIT_SHA256:
+        return AUDIT_HASH_BYTES;
+    default:
+        return strlen(audit_member_text(e, f)) + 1;
+    }
+}
+
+struct audit_entry *audit_entry_copy(const struct audit_entry *e)
+{
+    size_t bytes = sizeof *e;
+    struct audit_entry *copy;
+    char *at;
+
+    for (unsigned i = 0; i < AUDIT_FIELD_COUNT; i++) {
+        bytes += bytes_of(e, &audit_fields[i]);
+    }
+    copy = gw_malloc(bytes);
+    *copy = *e;
+    at = (char *)(copy + 1);
+    for (unsigned i = 0; i < AUDIT_FIELD_COUNT; i++) {
+        const struct audit_field *f = &audit_fields[i];
+        size_t n = bytes_of(e, f);
+        void *member = (char *)copy + f->offset;
+
+        if (f->kind == AUDIT_SHA256 && *(const uint8_t **)member != NULL) {
+            memcpy(at, *(const uint8_t **)member, n);
+            *(const uint8_t **)member = (const uint8_t *)at;
+        } else if (f->kind != AUDIT_SHA256 && n > 0) {
+            memcpy(at, audit_member_text(e, f), n);
+            *(const char **)member = at;
+        }
+        at += n;
+    }
+    return copy;
+}

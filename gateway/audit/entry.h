@@ -104,6 +104,9 @@ void audit_entry_hash(const struct audit_entry *e, struct buf *scratch,
 void audit_entry_seal(struct audit_entry *e, uint64_t seq, const uint8_t hash[AUDIT_HASH_BYTES],
                       struct buf *scratch);
 
+/* A copy with all its texts in one block: free() it. */
+struct audit_entry *audit_entry_copy(const struct audit_entry *e);
+
 /* One line of an export, without its line end: an object with all fields in the order of the table,
  * then prev_hash and hash. before, after and approvals are strings that hold JSON: their bytes are
  * hashed as they are. */

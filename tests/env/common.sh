@@ -9,7 +9,7 @@ packages=(
     build-essential cmake ninja-build pkg-config clang clang-format libclang-rt-14-dev
     libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libh2o-dev libssl-dev libhiredis-dev libpq-dev
     libjansson-dev libyaml-dev libcurl4-openssl-dev libargon2-dev zlib1g-dev uthash-dev libcmocka-dev
-    redis-server postgresql openssl ca-certificates curl python3
+    redis-server postgresql openssl ca-certificates curl python3 fiu-utils
 )
 
 say() {

@@ -20,7 +20,11 @@ DECLARE
         'SELECT, INSERT, UPDATE ON user_roles',
         'SELECT, INSERT, UPDATE ON user_sessions',
         'SELECT, INSERT ON access_reviews',
-        'SELECT, UPDATE ON people_epoch'
+        'SELECT, UPDATE ON people_epoch',
+        'SELECT, INSERT, UPDATE ON change_requests',
+        'SELECT, INSERT, UPDATE, DELETE ON request_answers',
+        'SELECT, INSERT ON audit_entries',
+        'SELECT, UPDATE ON gate_head'
     ];
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), writer);

@@ -204,25 +204,29 @@ static void a_file_of_anchors(void **state)
         checkpoint_sign(s, &c, &note);
         assert_int_equal(anchors_append(path, note.data, note.len, &size), GW_OK);
     }
-    assert_true(anchors_load(path, note_signer_key(s), &a, &why));
+    assert_true(anchors_load(path, note_signer_key(s), 0, &a, &why));
     assert_int_equal(a.count, 20);
     assert_int_equal(a.marks[19].seq, 200);
     assert_int_equal(a.good_bytes, size);
     assert_false(a.torn);
     anchors_fini(&a);
+    assert_true(anchors_load(path, note_signer_key(s), 1, &a, &why));
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.marks[0].seq, 200);
+    anchors_fini(&a);
     /* cut anywhere in the last note: the rest stands, and what is appended next closes the gap */
     assert_int_equal(ftruncate(fd, (off_t)size - 30), 0);
-    assert_true(anchors_load(path, note_signer_key(s), &a, &why));
+    assert_true(anchors_load(path, note_signer_key(s), 0, &a, &why));
     assert_int_equal(a.count, 19);
     assert_true(a.torn);
     size = a.good_bytes;
     anchors_fini(&a);
     assert_int_equal(anchors_append(path, note.data, note.len, &size), GW_OK);
-    assert_true(anchors_load(path, note_signer_key(s), &a, &why));
+    assert_true(anchors_load(path, note_signer_key(s), 0, &a, &why));
     assert_int_equal(a.count, 20);
     anchors_fini(&a);
     assert_int_equal(pwrite(fd, "9", 1, 4), 1); /* the first one's size */
-    assert_false(anchors_load(path, note_signer_key(s), &a, &why));
+    assert_false(anchors_load(path, note_signer_key(s), 0, &a, &why));
     assert_non_null(strstr(buf_cstr(&why), ":1: the signature does not verify\n  next: "));
     anchors_fini(&a);
     close(fd);
