@@ -16,6 +16,7 @@ struct authority {
     struct key_store *store;
     struct limits *limits;
     struct tokens *tokens;
+    struct gatehouse *gatehouse;
     struct api *api;
 };
 
@@ -52,6 +53,20 @@ static void create_keys(struct authority *a, struct metric_set *store, struct me
     a->store = key_store_create(a->pg, a->keys, masters, count);
 }
 
+static bool create_gate(struct authority *a, struct metric_set *store, struct metric_set *redis,
+                        struct buf *why)
+{
+    struct gatehouse_options opt = a->opt.gate;
+
+    opt.pg = a->pg;
+    opt.dsn = a->opt.auth->database;
+    opt.redis = a->opt.redis;
+    opt.store_metrics = store;
+    opt.redis_metrics = redis;
+    a->gatehouse = gatehouse_create(a->loop, &opt, why);
+    return a->gatehouse != NULL;
+}
+
 static void create_api(struct authority *a, struct metric_set *redis)
 {
     struct limits_options limits = {
@@ -66,6 +81,9 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .limits_config = a->opt.limits,
         .keys = a->keys,
         .store = a->store,
+        .gate = gatehouse_gate(a->gatehouse),
+        .gate_config = a->opt.gate.config,
+        .symbols = a->opt.gate.symbols,
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
@@ -100,6 +118,9 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         pg.metrics = metrics_create(&store_metrics);
         a->pg = pg_create(loop, &pg, on_pg_state, a);
         create_keys(a, pg.metrics, redis);
+        if (!create_gate(a, pg.metrics, redis, why)) {
+            return false; /* the process ends */
+        }
         create_api(a, redis);
         *out = a;
         return true;
@@ -139,18 +160,23 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[4] = {false};
+    bool done[6] = {false};
 
     *ap = NULL;
+    gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
+    run_until(a, &done[4]);
     keys_close(a->keys, on_closed, &done[0]);
     run_until(a, &done[0]);
     pg_close(a->pg, on_closed, &done[1]);
     run_until(a, &done[1]);
+    gatehouse_close_audit(a->gatehouse, on_closed, &done[5]);
+    run_until(a, &done[5]);
     limits_close(a->limits, on_closed, &done[2]);
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5]) {
+        gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);
         keys_destroy(&a->keys);
         pg_destroy(&a->pg);

@@ -1,13 +1,14 @@
 /* gateway/app/authority.h - who is calling: PostgreSQL, the keys, the limits, the tokens and the
  * signed API, put together. Wiring only.
  *
- *   close: API (with its listeners) -> keys -> pool -> store -> limits, tokens
+ *   close: API (with its listeners) -> gate -> keys -> pool -> audit, store -> limits, tokens
  *
  * Owner: the main thread. */
 #ifndef GATEWAY_APP_AUTHORITY_H
 #define GATEWAY_APP_AUTHORITY_H
 #include <uv.h>
 #include "admin_api/api.h"
+#include "gateway/app/gatehouse.h"
 
 struct authority;
 
@@ -15,6 +16,7 @@ struct authority_options {
     const struct auth_config *auth; /* auth->database is not "" */
     const struct limits_config *limits;
     const char *redis;
+    struct gatehouse_options gate; /* but for pool and DSN */
     struct keys_sink sink; /* a key is good, or is not any more */
     void *arg;
 };

@@ -38,6 +38,7 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[6] = (struct cfg_binding){&fanout_config_table, &c->fanout};
     bindings[7] = (struct cfg_binding){&auth_config_table, &c->auth};
     bindings[8] = (struct cfg_binding){&limits_config_table, &c->limits};
+    bindings[9] = (struct cfg_binding){&gate_config_table, &c->gate};
 }
 
 struct gateway {
@@ -50,6 +51,7 @@ struct gateway {
     struct mailbox *shard_inboxes[LINK_SHARDS_MAX];
     struct mailbox *market_inbox;
     struct mailbox *rest_inbox;
+    struct mailbox *gate_inbox; /* NULL: no control state */
     struct shard *shards[LINK_SHARDS_MAX];
     uint32_t shard_count;
     struct ip_limit *ips;
@@ -110,6 +112,7 @@ static enum gw_err start_shards(struct gateway *g)
             .symbols = g->symbols,
             .inbox = g->shard_inboxes[i],
             .market = g->market_inbox,
+            .gate_inbox = g->gate_inbox,
             .ips = g->ips,
             .keys = g->key_sessions,
             .gate = g->gate,
@@ -155,6 +158,14 @@ static enum gw_err start_authority(struct gateway *g)
         .auth = &g->config->auth,
         .limits = &g->config->limits,
         .redis = g->config->feed.redis,
+        .gate = {.config = &g->config->gate,
+                 .fanout_config = &g->config->fanout,
+                 .symbols = g->symbols,
+                 .market = g->market_inbox,
+                 .inbox = g->gate_inbox,
+                 .rest = g->rest,
+                 .fanout = g->fanout,
+                 .shards = g->shard_count},
         .sink = {on_key_active, on_key_ended},
         .arg = g,
     };
@@ -287,6 +298,7 @@ static void create_mailboxes(struct gateway *g)
     }
     g->market_inbox = mailbox_create(65536);
     g->rest_inbox = mailbox_create(1024);
+    g->gate_inbox = g->config->auth.database[0] != '\0' ? mailbox_create(1024) : NULL;
 }
 
 static void destroy_mailboxes(struct gateway *g)
@@ -297,6 +309,9 @@ static void destroy_mailboxes(struct gateway *g)
     }
     mailbox_destroy(&g->market_inbox);
     mailbox_destroy(&g->rest_inbox);
+    if (g->gate_inbox != NULL) {
+        mailbox_destroy(&g->gate_inbox);
+    }
 }
 
 static enum gw_err start(struct gateway *g)
@@ -315,6 +330,7 @@ static enum gw_err start(struct gateway *g)
     }
     market.inbox = g->market_inbox;
     market.rest = g->rest_inbox;
+    market.gate = g->gate_inbox;
     market.shard_count = g->shard_count;
     market.fanout = g->fanout;
     g->market = market_thread_start(&market);

@@ -52,10 +52,11 @@ struct daemon_config {
     struct fanout_config fanout;
     struct auth_config auth;
     struct limits_config limits;
+    struct gate_config gate;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 9
+#define DAEMON_BINDINGS 10
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

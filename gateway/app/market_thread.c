@@ -103,6 +103,7 @@ static void thread_main(void *arg)
         .shards = t->opt.shards,
         .shard_count = t->opt.shard_count,
         .rest = t->opt.rest,
+        .gate = t->opt.gate,
         .maintenance_after_ms = t->opt.feed->maintenance_after,
         .fanout = t->opt.fanout,
         .on_stop = on_stop,

@@ -14,6 +14,7 @@ struct market_thread_options {
     struct mailbox *const *shards;
     uint32_t shard_count;
     struct mailbox *rest;
+    struct mailbox *gate; /* confirmations of what is halted */
     struct fanout *fanout;
 };
 

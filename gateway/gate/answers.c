@@ -6,7 +6,7 @@
 #include <string.h>
 #include <uthash.h>
 #include "gateway/gate/gate_priv.h"
-#include "gateway/runtime/clock.h"
+#include "gateway/runtime/log.h"
 
 #define KEPT    4096u
 #define SEND_MS 2000u
@@ -125,7 +125,9 @@ void gate_answered(struct gate *g, const char *actor, const char *once, unsigned
     params[1] = pg_text(once);
     params[2] = pg_int8(status);
     params[3] = pg_text(buf_cstr(&text));
-    (void)pg_query(g->opt.pg, &keep, SEND_MS, NULL, NULL); /* else the effect alone is remembered */
+    if (!pg_query(g->opt.pg, &keep, SEND_MS, NULL, NULL)) {
+        log_info("gate", "answer_not_kept", "\"next\":\"a repetition is told that it was done\"%s", "");
+    }
     buf_fini(&text);
 }
 

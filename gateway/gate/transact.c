@@ -40,7 +40,7 @@ void job_take_nonce(struct job *j, const struct gate_nonce *n)
     }
 }
 
-void job_destroy(struct job **jp)
+static void job_destroy(struct job **jp)
 {
     struct job *j = *jp;
 

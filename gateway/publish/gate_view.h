@@ -11,6 +11,9 @@
 #include "gateway/market/view.h"
 #include "gateway/publish/link.h"
 
+/* Number of the market thread where loops confirm a version (shards have theirs). */
+#define GATE_MARKET UINT32_MAX
+
 /* What clients see of a book (docs/CONTROL.md). */
 #define BOOK_SHOWS(X)                X(LIVE, "live") X(FROZEN, "frozen") X(WITHDRAWN, "withdrawn")
 #define BOOK_SHOW_AS_ENUM(sym, text) BOOK_##sym,

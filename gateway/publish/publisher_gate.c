@@ -182,6 +182,10 @@ void publisher_gate(struct publisher *p, struct gate_view **next)
         publisher_post(p, i, &(struct mail){.kind = LINK_GATED, .key = now->version});
     }
     publisher_turn(p);
+    if (p->opt.gate != NULL &&
+        mailbox_post(p->opt.gate, &(struct mail){.kind = LINK_GATED, .number = GATE_MARKET, .key = now->version})) {
+        mailbox_wake(p->opt.gate);
+    }
 }
 
 void publisher_feed_status(struct publisher *p, uint32_t number)
