@@ -32,7 +32,7 @@ struct api_route {
 struct mutation {
     const char *action; /* word in the audit log */
     enum control_body body;
-    const char *param;  /* of the path, that is the target; NULL: the body says it */
+    const char *param; /* of the path, that is the target; NULL: the body says it */
     enum control_kind kind;
 };
 
@@ -71,8 +71,8 @@ struct api_call {
     bool owed; /* a store or the tokens will call back */
     char keyid[KEY_ID_MAX + 1];
     char account[KEY_ACCOUNT_MAX + 1];
-    uint64_t scopes; /* of a key */
-    uint64_t may;    /* bits of enum permission */
+    uint64_t scopes;             /* of a key */
+    uint64_t may;                /* bits of enum permission */
     char person[GATE_ACTOR_MAX]; /* "user:ana", "account:desk" */
     char actor[GATE_ACTOR_MAX];  /* "user:ana", "key:pk_..." */
     char session[64];
@@ -80,8 +80,8 @@ struct api_call {
     bool fresh; /* the second factor is, or none is asked of it */
     struct gate_wait *gate_wait;
     char target[CONTROL_TARGET_MAX]; /* that the body named; "": several, or none */
-    enum limits_class class; /* of the limits taken */
-    bool nonce_unsure;       /* Redis could not vouch for the nonce: the database must */
+    enum limits_class class;         /* of the limits taken */
+    bool nonce_unsure;               /* Redis could not vouch for the nonce: the database must */
     int64_t created_ns;
     int64_t expires_ns;
     char nonce[SIGNATURE_NONCE_MAX + 1];

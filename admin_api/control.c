@@ -170,8 +170,7 @@ static void set_etag(struct api_call *c, const struct control *state)
 {
     const struct mutation *m = c->route->mutation;
     const char *target = m->param != NULL ? http_param(c->req, m->param) : c->target;
-    const struct control_cell *cell =
-        target != NULL ? control_find(state, m->kind, target) : NULL;
+    const struct control_cell *cell = target != NULL ? control_find(state, m->kind, target) : NULL;
     char etag[24];
 
     if (cell != NULL) {

@@ -34,8 +34,7 @@ static bool known_target(struct api_call *c, enum control_kind kind, const char 
     char allowed[128];
 
     if (control_target_parse(kind, target, &form, &name) &&
-        (form != CONTROL_FORM_SYMBOL ||
-         symbols_find(c->api->opt.symbols, name) != SYMBOL_NONE)) {
+        (form != CONTROL_FORM_SYMBOL || symbols_find(c->api->opt.symbols, name) != SYMBOL_NONE)) {
         return true;
     }
     (void)gate_fail(&p, PROBLEM_UNKNOWN, "it may be %s",
@@ -212,7 +211,8 @@ void control_summary(const struct control *now, struct buf *out)
         modes[control_at(now, i)->value.mode]++;
     }
     buf_printf(out, "\"accepting_orders\":%s",
-               control_accepting_orders(now) && control_mode_rows[m.mode].orders ? "true" : "false");
+               control_accepting_orders(now) && control_mode_rows[m.mode].orders ? "true"
+                                                                                 : "false");
     buf_printf(out, ",\"system_mode\":\"%s\"", control_mode_words[m.mode]);
     buf_printf(out, ",\"kill_switch\":%s", killed ? "true" : "false");
     buf_printf(out, ",\"withdrawals_halted\":%s",
@@ -268,6 +268,7 @@ void control_blast_radius(struct api *a, struct buf *out, const struct control_d
         symbols = symbols_count(a->opt.symbols);
         followers = a->opt.followers != NULL ? a->opt.followers(a->opt.arg, SYMBOL_NONE) : 0;
     }
-    buf_printf(out, "{\"symbols\":%" PRIu64 ",\"subscriptions\":%" PRIu64 ",\"version\":%" PRIu64 "}",
+    buf_printf(out,
+               "{\"symbols\":%" PRIu64 ",\"subscriptions\":%" PRIu64 ",\"version\":%" PRIu64 "}",
                symbols, followers, control_version(diff->before));
 }

@@ -209,7 +209,8 @@ static void on_mail(void *arg, struct mail *m)
         shard_on_notice(s, m->number, m->payload);
         break;
     case LINK_SYSTEM:
-        shard_on_system(s, (enum link_system)m->number, m->key);
+        shard_on_system(s, (enum link_system)m->number, m->payload);
+        free(m->payload);
         break;
     case LINK_GATED:
         tell_gated(s, m->key);

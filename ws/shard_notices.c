@@ -35,21 +35,21 @@ void shard_say_status(struct shard *s, struct session *session)
         buf_printf(&s->text,
                    ",\"gw\":{\"profile\":\"%s\",\"min_interval_ms\":%u,\"default_depth\":%u",
                    fanout_names[f->profile.name], f->floor_ms, f->profile.default_depth);
-        if (s->system_audit != 0) {
-            buf_printf(&s->text, ",\"audit\":%llu", (unsigned long long)s->system_audit);
+        if (s->system_audit.v[0] != '\0') {
+            buf_printf(&s->text, ",\"audit\":\"%s\"", s->system_audit.v);
         }
         buf_putc(&s->text, '}');
-    } else if (s->system_audit != 0) {
-        buf_printf(&s->text, ",\"gw\":{\"audit\":%llu}", (unsigned long long)s->system_audit);
+    } else if (s->system_audit.v[0] != '\0') {
+        buf_printf(&s->text, ",\"gw\":{\"audit\":\"%s\"}", s->system_audit.v);
     }
     buf_putc(&s->text, '}');
     session_say(session, s->text.data, s->text.len);
 }
 
-void shard_on_system(struct shard *s, enum link_system system, uint64_t audit)
+void shard_on_system(struct shard *s, enum link_system system, const struct audit_id *audit)
 {
     s->system = system;
-    s->system_audit = audit;
+    s->system_audit = *audit;
     for (uint32_t i = 0; i < s->all_count; i++) {
         shard_say_status(s, s->all[i]);
     }

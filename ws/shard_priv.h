@@ -79,11 +79,11 @@ struct shard {
     struct gcra_rate inbound_rate; /* bytes */
     struct stream_limits ring;
     enum link_system system;
-    uint64_t system_audit;      /* entry of the action behind it, 0: none */
-    struct link_symbol *epochs; /* by symbol number */
-    struct stream *streams;     /* by id */
-    struct stream **by_symbol;  /* lists by symbol number; the last is `instrument` */
-    struct session **all;       /* in no order */
+    struct audit_id system_audit; /* behind it */
+    struct link_symbol *epochs;   /* by symbol number */
+    struct stream *streams;       /* by id */
+    struct stream **by_symbol;    /* lists by symbol number; the last is `instrument` */
+    struct session **all;         /* in no order */
     uint32_t all_count;
     uint32_t all_capacity;
     uint32_t sweep_at; /* in `all`: floods and idle sessions */
@@ -128,7 +128,7 @@ void shard_on_symbol(struct shard *s, uint32_t number, const struct link_symbol 
 void shard_close_idle_streams(struct shard *s);
 /* shard_notices.c */
 void shard_on_notice(struct shard *s, uint32_t symbol, struct frame *f);
-void shard_on_system(struct shard *s, enum link_system system, uint64_t audit);
+void shard_on_system(struct shard *s, enum link_system system, const struct audit_id *audit);
 /* Applies the newest fan-out state, and tells clients of a change. */
 void shard_take_fanout(struct shard *s);
 /* shard_timers.c */

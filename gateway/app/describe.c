@@ -6,6 +6,8 @@
 #include "auth/people/roles.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
+#include "gateway/audit/journal.h"
+#include "gateway/audit/words.h"
 #include "gateway/http/head.h"
 #include "gateway/http/metrics.h"
 #include "gateway/publish/publisher.h"
@@ -35,8 +37,9 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics, &publisher_metrics, &ws_metrics,    &http_metrics,   &redis_metrics,
-        &api_metrics,  &keys_metrics,      &store_metrics, &limits_metrics,
+        &feed_metrics,   &publisher_metrics, &ws_metrics,    &http_metrics,
+        &redis_metrics,  &api_metrics,       &keys_metrics,  &store_metrics,
+        &limits_metrics, &gate_metrics,      &audit_metrics, &journal_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

@@ -30,6 +30,7 @@ struct gatehouse {
     struct note_signer *signer;
     struct audit_anchor *anchor; /* NULL: no state_dir */
     uint64_t generation;
+    struct gate_view *view;      /* as last told */
     struct control_value fanout; /* as last set */
     uv_timer_t timer;            /* what ends by itself */
 };
@@ -95,46 +96,49 @@ static void view_symbol(const struct control *now, const char *name, struct gate
         .show = shows[control_mode_rows[m.mode].data],
         .status = status_of(m.mode),
         .mode = control_mode_words[m.mode],
-        .audit = cause != NULL ? cause->audit : 0,
         .since_ns = cause != NULL ? cause->since_ns : 0,
     };
 }
 
-static uint64_t newest_audit(const struct control *now, enum control_kind kind)
+/* What has changed since the view before carries the name of the act; the rest keeps its own. */
+static void name_causes(struct gate_view *v, const struct gate_view *before,
+                        const struct audit_id *cause)
 {
-    uint32_t count;
-    uint32_t first = control_range(now, kind, &count);
-    uint64_t audit = 0;
-
-    for (uint32_t i = first; i < first + count; i++) {
-        uint64_t of = control_at(now, i)->audit;
-
-        audit = of > audit ? of : audit;
+    v->system_audit = before->system_audit;
+    if (v->system != before->system) {
+        v->system_audit = *cause;
     }
-    return audit;
+    v->assets_audit = memcmp(v->no_withdrawals, before->no_withdrawals, v->asset_count) != 0
+                          ? *cause
+                          : before->assets_audit;
+    for (uint32_t i = 0; i < v->symbol_count; i++) {
+        bool same = v->symbols[i].show == before->symbols[i].show &&
+                    v->symbols[i].status == before->symbols[i].status &&
+                    strcmp(v->symbols[i].mode, before->symbols[i].mode) == 0;
+
+        v->symbols[i].audit = same ? before->symbols[i].audit : *cause;
+    }
 }
 
-static struct gate_view *make_view(const struct gatehouse *h, const struct control *now,
-                                   uint64_t generation, uint64_t audit)
+static struct gate_view *make_view(struct gatehouse *h, const struct control *now,
+                                   uint64_t generation, const char *cause)
 {
     struct gate_view *v = gate_view_create(h->opt.symbols);
-    struct control_mode_now system = control_system_mode(now);
-    uint64_t switches = newest_audit(now, CONTROL_KIND_KILL);
+    struct audit_id audit = {""};
 
+    (void)snprintf(audit.v, sizeof audit.v, "%s", cause);
     v->version = generation;
-    v->system = system_of(system.mode);
-    v->system_audit = system.cell != NULL ? system.cell->audit : switches != 0 ? switches : audit;
-    v->assets_audit = newest_audit(now, CONTROL_KIND_WITHDRAWALS);
+    v->system = system_of(control_system_mode(now).mode);
     for (uint32_t i = 0; i < v->symbol_count; i++) {
         view_symbol(now, symbols_at(h->opt.symbols, i)->name, &v->symbols[i]);
-        if (v->symbols[i].audit == 0) {
-            v->symbols[i].audit = v->symbols[i].show != BOOK_LIVE ? audit : switches;
-        }
     }
     for (uint32_t i = 0; i < v->asset_count; i++) {
         v->no_withdrawals[i] =
             control_withdrawals_halted(now, symbols_asset_at(h->opt.symbols, i)->id) != NULL;
     }
+    name_causes(v, h->view, &audit);
+    gate_view_destroy(&h->view);
+    h->view = gate_view_copy(v);
     return v;
 }
 
@@ -186,17 +190,18 @@ static void arm(struct gatehouse *h, const struct control *now)
     uv_timer_start(&h->timer, on_timer, (uint64_t)((next - clock_real_ns()) / MS_NS + 1), 1000);
 }
 
-static void on_state(void *arg, const struct control *now, uint64_t generation, uint64_t audit)
+static void on_state(void *arg, const struct control *now, uint64_t generation, const char *cause)
 {
     struct gatehouse *h = arg;
-    struct gate_view *view = make_view(h, now, generation, audit);
+    struct gate_view *view = make_view(h, now, generation, cause);
 
     h->generation = generation;
     tell_rest(h, now, view);
     if (mailbox_post(h->opt.market, &(struct mail){.kind = LINK_GATE, .payload = view})) {
         mailbox_wake(h->opt.market);
     } else {
-        log_error("gate", "market_busy", "%s", "\"next\":\"its thread hangs: restart the gateway\"");
+        log_error("gate", "market_busy", "%s",
+                  "\"next\":\"its thread hangs: restart the gateway\"");
         gate_view_destroy(&view);
     }
     tell_fanout(h, now);
@@ -328,6 +333,7 @@ struct gatehouse *gatehouse_create(uv_loop_t *loop, const struct gatehouse_optio
     h->opt = *opt;
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
+    h->view = gate_view_create(opt->symbols);
     h->audit = audit_store_create(&audit);
     if (!open_anchor(h, why) || !open_gate(h, why)) {
         return NULL; /* the process ends; what was opened is the kernel's */
@@ -400,5 +406,6 @@ void gatehouse_destroy(struct gatehouse **hp)
     }
     audit_store_destroy(&h->audit);
     control_value_fini(&h->fanout);
+    gate_view_destroy(&h->view);
     free(h);
 }

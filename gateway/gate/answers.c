@@ -126,7 +126,8 @@ void gate_answered(struct gate *g, const char *actor, const char *once, unsigned
     params[2] = pg_int8(status);
     params[3] = pg_text(buf_cstr(&text));
     if (!pg_query(g->opt.pg, &keep, SEND_MS, NULL, NULL)) {
-        log_info("gate", "answer_not_kept", "\"next\":\"a repetition is told that it was done\"%s", "");
+        log_info("gate", "answer_not_kept", "\"next\":\"a repetition is told that it was done\"%s",
+                 "");
     }
     buf_fini(&text);
 }
@@ -187,9 +188,8 @@ void answers_look_up(struct gate *g, struct record **record, const struct gate_o
 {
     struct lookup *l = gw_calloc(1, sizeof *l);
     struct gate_problem problem;
-    const struct pg_param params[] = {
-        pg_text((*record)->actor), pg_text((*record)->once),
-        pg_bytea((*record)->sha256, sizeof (*record)->sha256)};
+    const struct pg_param params[] = {pg_text((*record)->actor), pg_text((*record)->once),
+                                      pg_bytea((*record)->sha256, sizeof(*record)->sha256)};
     const struct pg_statement ask = {
         "SELECT sha256 = $3, status, body FROM request_answers WHERE actor = $1 AND once = $2",
         params, GW_LEN(params)};

@@ -62,7 +62,7 @@ static void count_pending(struct gate *g)
     metrics_set(g->metrics, GATE_M_UNAUDITED, 0, unaudited);
 }
 
-void gate_adopt(struct gate *g, uint64_t audit)
+void gate_adopt(struct gate *g, const char *cause)
 {
     const struct control *next = control_ref(g->base);
     const struct control *before = g->now;
@@ -88,7 +88,7 @@ void gate_adopt(struct gate *g, uint64_t audit)
     g->now = next;
     g->generation++;
     metrics_set(g->metrics, GATE_M_VERSION, 0, (int64_t)control_version(next));
-    g->opt.sink.on_state(g->opt.arg, next, g->generation, audit);
+    g->opt.sink.on_state(g->opt.arg, next, g->generation, cause);
     if (before != NULL) {
         control_unref(&before);
     }
@@ -325,8 +325,7 @@ static bool apply(struct gate *g, const struct record *r, const struct control *
 {
     struct control_stamp stamp = {.by = r->person, .now_ns = r->time_ns};
     struct control_error e;
-    enum control_fault fault =
-        control_apply(g->now, &r->change, &stamp, g->opt.names, out, &e);
+    enum control_fault fault = control_apply(g->now, &r->change, &stamp, g->opt.names, out, &e);
 
     if (fault == CONTROL_FINE) {
         return true;
@@ -420,8 +419,10 @@ static bool take_journal(struct gate *g, struct buf *why)
         struct pending *p;
 
         if (r == NULL) {
-            buf_printf(why, "gate.state_dir: record %s of the journal is not an order of this "
-                            "version: start the version that wrote it once more\n", j->id);
+            buf_printf(why,
+                       "gate.state_dir: record %s of the journal is not an order of this "
+                       "version: start the version that wrote it once more\n",
+                       j->id);
             return false;
         }
         answers_begin(g, r);
@@ -478,7 +479,7 @@ struct gate *gate_create(uv_loop_t *loop, const struct gate_options *opt, struct
     g->file = state_file_create(loop, folder);
     replicas_open(g);
     start_timers(g);
-    gate_adopt(g, 0);
+    gate_adopt(g, "");
     return g;
 }
 

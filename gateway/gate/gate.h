@@ -75,7 +75,7 @@ struct gate_order {
     const char *text;   /* the body, as it came */
     size_t len;
     enum gate_match match;
-    uint64_t version; /* GATE_MATCH_VERSION */
+    uint64_t version;               /* GATE_MATCH_VERSION */
     const struct gate_nonce *nonce; /* NULL: none */
     const char *once;               /* Idempotency-Key; NULL: none */
 };
@@ -96,18 +96,18 @@ enum gate_outcome { GATE_OUTCOMES(GATE_OUTCOME_AS_ENUM) GATE_OUTCOME_COUNT };
 extern const char *const gate_outcome_words[GATE_OUTCOME_COUNT];
 
 #define GATE_ACTOR_MAX 160u /* with NUL: of person and actor */
-#define GATE_ID_SIZE 27u /* a ULID and its NUL */
+#define GATE_ID_SIZE   27u  /* a ULID and its NUL */
 
 /* Borrowed for the callback. */
 struct gate_result {
     enum gate_outcome outcome;
     struct gate_problem problem;
-    uint64_t audit;   /* number in the chain, 0: not yet */
-    uint64_t version; /* of the state in force */
+    uint64_t audit;                /* number in the chain, 0: not yet */
+    uint64_t version;              /* of the state in force */
     char journal_id[GATE_ID_SIZE]; /* "" when not through the journal */
     char change_id[GATE_ID_SIZE];  /* REQUESTED, DECIDED, and DONE by approval; else "" */
-    int64_t effect_ns; /* from the order to its effect in every loop, 0: not confirmed */
-    uint32_t missing;  /* bit mask of loops that have not confirmed */
+    int64_t effect_ns;  /* from the order to its effect in every loop, 0: not confirmed */
+    uint32_t missing;   /* bit mask of loops that have not confirmed */
     const char *stored; /* REPLAYED: body */
     unsigned stored_status;
     const struct control *state; /* in force */
@@ -119,7 +119,7 @@ typedef void gate_result_fn(void *arg, const struct gate_result *r);
 /* The state in force is NOW; GENERATION grows with each call. Who enforces it answers with
  * gate_confirm(). */
 struct gate_sink {
-    void (*on_state)(void *arg, const struct control *now, uint64_t generation, uint64_t audit);
+    void (*on_state)(void *arg, const struct control *now, uint64_t generation, const char *cause);
     /* A committed or journaled change, in order, for the core and the dashboards. */
     void (*on_change)(void *arg, const struct control_diff *diff, uint64_t audit, const char *id);
     /* The chain has grown: SEQ is its end now, HASH that of its last entry. */
@@ -198,11 +198,11 @@ bool gate_changes(struct gate *g, bool open, const char *id, uint32_t limit, gat
 const struct control *gate_now(const struct gate *g);
 /* What PostgreSQL has been told and what not yet, for /readyz and people. */
 struct gate_health {
-    bool database;         /* the head is known and fresh */
-    uint32_t journaled;    /* records that wait for the chain */
-    uint32_t unaudited;    /* of those, records no disk took */
-    uint64_t audit;        /* head of the chain as last seen */
-    uint64_t version;      /* of the state in the database */
+    bool database;      /* the head is known and fresh */
+    uint32_t journaled; /* records that wait for the chain */
+    uint32_t unaudited; /* of those, records no disk took */
+    uint64_t audit;     /* head of the chain as last seen */
+    uint64_t version;   /* of the state in the database */
 };
 struct gate_health gate_health(const struct gate *g);
 #endif

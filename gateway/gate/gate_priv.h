@@ -67,20 +67,22 @@ struct gate {
     struct metric_set *metrics;
     const struct control *base; /* what the chain holds, as far as known */
     const struct control *now;  /* in force */
-    const struct control *older; /* what this disk remembers and PostgreSQL does not; NULL: nothing */
+    const struct control
+        *older; /* what this disk remembers and PostgreSQL does not; NULL: nothing */
     uint64_t base_seq;
-    bool base_known; /* read from PostgreSQL at least once */
+    char base_id[GATE_ID_SIZE]; /* of the entry at base_seq, when another gateway wrote it */
+    bool base_known;            /* read from PostgreSQL at least once */
     uint64_t generation;
     uint64_t confirmed[GATE_LOOPS_MAX];
     struct pending *pending; /* in the order in which they were given */
     struct gate_wait *waits;
-    uv_timer_t tick;  /* while somebody waits */
-    uv_timer_t watch; /* always */
+    uv_timer_t tick;         /* while somebody waits */
+    uv_timer_t watch;        /* always */
     struct journal *journal; /* NULL: no state_dir */
     struct state_file *file; /* NULL: no state_dir */
     struct job *entering;
-    uint32_t jobs;    /* transactions under way */
-    uint32_t lookups; /* of answers */
+    uint32_t jobs;          /* transactions under way */
+    uint32_t lookups;       /* of answers */
     struct answer *answers; /* by actor and Idempotency-Key */
     int64_t enter_after_ns; /* mono: not before, after a failure */
     struct redis *redis;
@@ -96,8 +98,8 @@ struct gate {
 
 /* --- gate.c ----------------------------------------------------------------------------------- */
 
-/* Works out what is in force and tells the sink when it is another; AUDIT is of the cause. */
-void gate_adopt(struct gate *g, uint64_t audit);
+/* Works out what is in force and tells the sink when it is another; CAUSE: id of the entry behind it. */
+void gate_adopt(struct gate *g, const char *cause);
 /* The chain holds NEXT now (a reference, taken), up to SEQ. */
 void gate_set_base(struct gate *g, const struct control *next, uint64_t seq);
 struct gate_wait *wait_create(struct gate *g, gate_result_fn *cb, void *arg);

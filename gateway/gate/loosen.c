@@ -59,11 +59,12 @@ static bool stage_held(const struct job *j, const struct control_diff *d,
     for (uint32_t i = 0; i < d->count; i++) {
         const struct control_diff_item *it = &d->items[i];
 
-        if (it->kind == CONTROL_KIND_KILL && it->direction == CONTROL_LOOSEN && it->before != NULL &&
-            it->before->value.engaged && it->before->approved_by[0] != '\0' &&
+        if (it->kind == CONTROL_KIND_KILL && it->direction == CONTROL_LOOSEN &&
+            it->before != NULL && it->before->value.engaged && it->before->approved_by[0] != '\0' &&
             j->now_ns - it->before->since_ns < hold_ns) {
             return gate_fail(problem, PROBLEM_STAGE_HOLD,
-                             "the present stage began %" PRId64 " s ago and holds for %" PRId64 " s",
+                             "the present stage began %" PRId64 " s ago and holds for %" PRId64
+                             " s",
                              (j->now_ns - it->before->since_ns) / 1000000000, hold_ns / 1000000000);
         }
     }
@@ -151,15 +152,13 @@ static void write_entry(struct job *j, const char *outcome, const char *approval
 static void judge_request(struct job *j, const struct pg_reply *reply)
 {
     const struct record *r = j->record;
-    struct control_stamp stamp = {
-        .by = r->person, .now_ns = r->time_ns, .audit = j->head.seq + 1};
+    struct control_stamp stamp = {.by = r->person, .now_ns = r->time_ns, .audit = j->head.seq + 1};
     struct gate_problem problem = {0};
     const struct control *next = NULL;
 
     (void)reply;
     if (!gate_match_ok(j->base, r, j->match, j->version, &problem) ||
-        (next = apply(j, r, &stamp, &problem)) == NULL ||
-        !may_loosen(j, next, &problem)) {
+        (next = apply(j, r, &stamp, &problem)) == NULL || !may_loosen(j, next, &problem)) {
         if (next != NULL) {
             control_unref(&next);
         }
@@ -188,7 +187,7 @@ static void ended_request(struct job *j, bool done)
     }
     w->result.audit = j->seq;
     if (j->alone) {
-        gate_adopt(g, j->seq);
+        gate_adopt(g, j->record->id);
         wait_ready(w, GATE_DONE, g->generation);
         return;
     }
@@ -383,7 +382,7 @@ static void ended_decision(struct job *j, bool done)
         wait_ready(w, GATE_DECIDED, 0);
         return;
     }
-    gate_adopt(g, j->seq);
+    gate_adopt(g, j->made_id);
     control_diff_init(&diff, j->base, j->next);
     g->opt.sink.on_change(g->opt.arg, &diff, j->seq, j->made_id);
     control_diff_fini(&diff);

@@ -34,10 +34,8 @@ static void hash(struct record *r)
 static bool read_change(struct record *r, struct gate_problem *problem)
 {
     static const enum gate_problem_kind kinds[CONTROL_FAULT_COUNT] = {
-        [CONTROL_MALFORMED] = PROBLEM_MALFORMED,
-        [CONTROL_INVALID] = PROBLEM_VALIDATION,
-        [CONTROL_UNKNOWN] = PROBLEM_UNKNOWN,
-        [CONTROL_ILLEGAL] = PROBLEM_ILLEGAL,
+        [CONTROL_MALFORMED] = PROBLEM_MALFORMED, [CONTROL_INVALID] = PROBLEM_VALIDATION,
+        [CONTROL_UNKNOWN] = PROBLEM_UNKNOWN,     [CONTROL_ILLEGAL] = PROBLEM_ILLEGAL,
         [CONTROL_NOTHING] = PROBLEM_ILLEGAL,
     };
     struct control_error e = {0};

@@ -22,7 +22,7 @@ struct record {
     char *target; /* NULL: in the text */
     char *text;
     size_t len;
-    char *once; /* Idempotency-Key, NULL: none */
+    char *once;         /* Idempotency-Key, NULL: none */
     uint8_t sha256[32]; /* of body, target and text */
     struct control_change change;
 };

@@ -31,7 +31,7 @@ static void on_entered(void *arg, const struct pg_reply *r)
             pending_remove(p);
         }
     }
-    gate_adopt(g, g->base_seq);
+    gate_adopt(g, g->base_id);
 }
 
 static void forget_entered(struct gate *g)
@@ -50,8 +50,8 @@ static void forget_entered(struct gate *g)
     pg_array_end(&ids);
     if (any) {
         const struct pg_param param = pg_text(buf_cstr(&ids));
-        const struct pg_statement ask = {
-            "SELECT id FROM audit_entries WHERE id = ANY ($1::text[])", &param, 1};
+        const struct pg_statement ask = {"SELECT id FROM audit_entries WHERE id = ANY ($1::text[])",
+                                         &param, 1};
 
         if (!pg_query(g->opt.pg, &ask, 0, on_entered, g)) {
             any = false; /* asked again with the next head */
@@ -59,7 +59,7 @@ static void forget_entered(struct gate *g)
     }
     buf_fini(&ids);
     if (!any) {
-        gate_adopt(g, g->base_seq);
+        gate_adopt(g, g->base_id);
     }
 }
 
@@ -71,10 +71,12 @@ static void take_head(struct gate *g, const struct pg_reply *r)
     int64_t seq;
     size_t len;
     const char *text = pg_value(r, 0, 0, 2, &len);
+    const char *id = pg_value(r, 0, 0, 3, NULL);
 
     if (!pg_value_i64(r, 0, 0, 0, &version) || !pg_value_i64(r, 0, 0, 1, &seq)) {
         return;
     }
+    (void)snprintf(g->base_id, sizeof g->base_id, "%s", id != NULL ? id : "");
     if (text == NULL) { /* no newer state */
         g->base_seq = (uint64_t)seq > g->base_seq ? (uint64_t)seq : g->base_seq;
         g->base_known = true;
@@ -85,7 +87,8 @@ static void take_head(struct gate *g, const struct pg_reply *r)
         next = control_create();
     } else if (control_parse(text, len, &next, &e) != CONTROL_FINE) {
         log_error("gate", "bad_state",
-                  "\"version\":%" PRId64 ",\"error\":%s,\"next\":\"what was in force stays; is this "
+                  "\"version\":%" PRId64
+                  ",\"error\":%s,\"next\":\"what was in force stays; is this "
                   "gateway older than the one that wrote it?\"",
                   version, log_json(e.text));
         return;
@@ -109,7 +112,9 @@ void replicas_read_head(struct gate *g)
     const struct pg_param param =
         pg_int8(g->base_known ? (int64_t)control_version(g->base) : (int64_t)-1);
     const struct pg_statement ask = {
-        "SELECT version, seq, CASE WHEN version > $1 THEN state END FROM gate_head", &param, 1};
+        "SELECT version, seq, CASE WHEN version > $1 THEN state END,"
+        " (SELECT id FROM audit_entries e WHERE e.seq = h.seq) FROM gate_head h",
+        &param, 1};
 
     if (!g->asking_head && !g->closing) {
         g->asking_head = pg_query(g->opt.pg, &ask, 0, on_head, g);
@@ -174,7 +179,7 @@ static void take_announced(struct gate *g, const char *text, size_t len)
     p = pending_add(g, &r, false);
     p->disk = DISK_HOLDS; /* of another gateway */
     p->effective = true;
-    gate_adopt(g, 0);
+    gate_adopt(g, p->record->id);
     g->head_due_ns = 0; /* it may be in the chain already */
 }
 

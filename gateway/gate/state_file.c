@@ -18,8 +18,8 @@ struct state_file {
     uv_work_t work;
     char *path;
     bool busy;
-    bool again;       /* NEXT came while writing */
-    struct buf text;  /* being written */
+    bool again;      /* NEXT came while writing */
+    struct buf text; /* being written */
     struct buf next;
     enum gw_err err;
 };

@@ -63,7 +63,7 @@ static void put_in_force(struct pending *p)
     const struct control *before = control_ref(g->now);
 
     p->effective = true;
-    gate_adopt(g, 0);
+    gate_adopt(g, p->record->id);
     if (w != NULL) {
         w->generation = g->generation;
         w->chain_by_ns = clock_mono_ns() + (int64_t)g->opt.config->chain_wait * MS_NS;
@@ -108,8 +108,8 @@ void tighten(struct gate *g, struct record **record, const struct gate_nonce *no
     p->wait = w;
     w->pending = p;
     record_print(p->record, &text);
-    if (g->journal == NULL || journal_append(g->journal, text.data, text.len, on_journaled, p,
-                                             p->journal_id) != GW_OK) {
+    if (g->journal == NULL ||
+        journal_append(g->journal, text.data, text.len, on_journaled, p, p->journal_id) != GW_OK) {
         on_journaled(p, GW_ESYS, "");
     }
     buf_fini(&text);
@@ -122,7 +122,8 @@ static struct pending *next_to_enter(struct gate *g, int64_t now)
 
     DL_FOREACH(g->pending, p)
     {
-        if (p->effective && p->disk != DISK_WRITING && (p->own || now - p->since_ns >= FOREIGN_NS)) {
+        if (p->effective && p->disk != DISK_WRITING &&
+            (p->own || now - p->since_ns >= FOREIGN_NS)) {
             return p;
         }
     }
@@ -137,8 +138,8 @@ void tighten_tick(struct gate *g)
     DL_FOREACH(g->pending, p)
     {
         if (!p->effective && now - p->since_ns >= DISK_WAIT_NS) {
-            log_warn("gate", "slow_disk", "\"id\":\"%s\",\"next\":\"the halt does not wait for it\"",
-                     p->record->id);
+            log_warn("gate", "slow_disk",
+                     "\"id\":\"%s\",\"next\":\"the halt does not wait for it\"", p->record->id);
             put_in_force(p);
         }
     }

@@ -178,13 +178,14 @@ static void add_nonce(struct job *j)
                                           pg_int8(j->nonce.expires_ns / 1000)};
 
         /* what is in force already is entered whatever its nonce */
-        job_add(j,
-                j->pending != NULL
-                    ? "INSERT INTO admin_nonces (key_id, nonce, expires_at)"
-                      " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0)) ON CONFLICT DO NOTHING"
-                    : "INSERT INTO admin_nonces (key_id, nonce, expires_at)"
-                      " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))",
-                params, 3);
+        job_add(
+            j,
+            j->pending != NULL
+                ? "INSERT INTO admin_nonces (key_id, nonce, expires_at)"
+                  " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0)) ON CONFLICT DO NOTHING"
+                : "INSERT INTO admin_nonces (key_id, nonce, expires_at)"
+                  " VALUES ($1, $2, to_timestamp($3::bigint / 1000000.0))",
+            params, 3);
     }
 }
 
@@ -244,8 +245,8 @@ void job_write(struct job *j, struct audit_entry *entry)
         control_print(&j->text, j->next);
     }
     j->batch = audit_batch_create(&j->head, entry, 1, j->next != NULL ? buf_cstr(&j->text) : NULL,
-                                  j->next != NULL ? control_version(j->next) : j->head.version, &bad,
-                                  &field);
+                                  j->next != NULL ? control_version(j->next) : j->head.version,
+                                  &bad, &field);
     if (j->batch == NULL) {
         log_error("gate", "bad_entry", "\"job\":\"%s\",\"field\":\"%s\"", j->row->name, field);
         job_fail(j, PROBLEM_UNAVAILABLE, "the audit log does not take the entry: see the log");
@@ -342,8 +343,8 @@ static void judge_enter(struct job *j, const struct pg_reply *r)
 
     (void)r;
     record_tightening(record, j->base, &change);
-    if (change.count == 0 || control_apply(j->base, &change, &stamp, j->gate->opt.names, &j->next,
-                                           &e) != CONTROL_FINE) {
+    if (change.count == 0 ||
+        control_apply(j->base, &change, &stamp, j->gate->opt.names, &j->next, &e) != CONTROL_FINE) {
         j->next = NULL; /* others have done as much meanwhile */
     }
     job_describe(j, j->base, j->next != NULL ? j->next : j->base);
@@ -377,7 +378,7 @@ static void ended_enter(struct job *j, bool done)
     g->entering = NULL;
     if (done || j->repeated) {
         tighten_entered(p, done ? j->seq : 0);
-        gate_adopt(g, j->seq);
+        gate_adopt(g, g->base_id);
         g->enter_after_ns = 0;
     } else {
         g->enter_after_ns = clock_mono_ns() + RETRY_NS;

@@ -30,8 +30,8 @@ struct job {
     const struct control *base; /* what the head holds */
     const struct control *next; /* what it is to hold; NULL: the same */
     uint64_t seq;               /* of the entry that was written */
-    bool repeated; /* it was in the database already */
-    bool unknown;  /* nobody said whether it was done */
+    bool repeated;              /* it was in the database already */
+    bool unknown;               /* nobody said whether it was done */
     struct record *record;
     struct gate_nonce nonce;
     /* of a decision */

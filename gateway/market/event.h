@@ -13,6 +13,11 @@
 enum event_type { EVENT_BOOK_SNAPSHOT, EVENT_BOOK_DELTA, EVENT_TRADE, EVENT_STATUS };
 #define EVENT_TYPE_COUNT 4
 
+/* Name of the entry of the audit log behind an act of an operator; "": none. */
+struct audit_id {
+    char v[27];
+};
+
 struct trade {
     uint64_t id; /* per symbol, grows by one */
     struct px px;

@@ -60,9 +60,10 @@ void encode_gw(struct buf *out, const struct gw_mark *gw)
         buf_lit(out, ",\"d\":");
         buf_u64(out, gw->digest);
     }
-    if (gw->audit != 0) {
-        buf_lit(out, ",\"audit\":");
-        buf_u64(out, gw->audit);
+    if (gw->audit.v[0] != '\0') {
+        buf_lit(out, ",\"audit\":\"");
+        buf_puts(out, gw->audit.v);
+        buf_putc(out, '"');
     }
     buf_lit(out, "}}");
 }
@@ -353,7 +354,7 @@ void encode_instruments(struct buf *out, const struct symbols *symbols,
 }
 
 void encode_symbol_mode(struct buf *out, const struct symbol *sym, const char *mode,
-                        const char *book, int64_t since_ns, uint64_t audit)
+                        const char *book, int64_t since_ns, struct audit_id audit)
 {
     put_head(out, "gateway", false);
     buf_printf(
@@ -361,7 +362,9 @@ void encode_symbol_mode(struct buf *out, const struct symbol *sym, const char *m
         ",\"data\":[{\"event\":\"symbol\",\"symbols\":[\"%s\"],\"mode\":\"%s\",\"book\":\"%s\"",
         sym->name, mode, book);
     put_time(out, ",\"since\":\"", since_ns, 6);
-    buf_printf(out, ",\"audit\":%llu}]}", (unsigned long long)audit);
+    buf_lit(out, "}],\"gw\":{\"audit\":\"");
+    buf_puts(out, audit.v);
+    buf_lit(out, "\"}}");
 }
 
 static void put_feed_symbols(struct buf *out, const struct symbol *sym)

@@ -19,8 +19,8 @@ struct gw_mark {
     uint64_t folded; /* engine events in the frame, 0: not printed */
     bool update;     /* EPOCH is given, but what follows is no snapshot (resumed candles) */
     bool has_digest;
-    uint32_t digest; /* gw.d: checksum over the whole subscribed depth */
-    uint64_t audit;  /* gw.audit: number of the audit entry behind it, 0: none */
+    uint32_t digest;       /* gw.d: checksum over the whole subscribed depth */
+    struct audit_id audit; /* gw.audit */
 };
 
 void encode_book_snapshot(struct buf *out, const struct symbol *sym, const struct view *view,
@@ -44,7 +44,7 @@ void encode_assets(struct buf *out, const struct symbols *symbols, const bool *n
 
 /* `gateway` channel: the mode of one symbol and what it does to the book (docs/PROTOCOL.md). */
 void encode_symbol_mode(struct buf *out, const struct symbol *sym, const char *mode,
-                        const char *book, int64_t since_ns, uint64_t audit);
+                        const char *book, int64_t since_ns, struct audit_id audit);
 /* `gateway` channel: feed state of one symbol, or of all when SYM is NULL (docs/PROTOCOL.md). */
 void encode_feed_degraded(struct buf *out, const struct symbol *sym, const char *cause,
                           int64_t since_ns, uint64_t last_seq, int64_t stale_ms);

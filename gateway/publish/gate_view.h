@@ -7,6 +7,7 @@
 #define GATEWAY_PUBLISH_GATE_VIEW_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "gateway/market/event.h"
 #include "gateway/market/symbols.h"
 #include "gateway/market/view.h"
 #include "gateway/publish/link.h"
@@ -24,15 +25,15 @@ struct gate_symbol {
     enum book_show show;
     enum pair_status status; /* PAIR_ONLINE: what the feed says */
     const char *mode;        /* the word of the mode in force; static */
-    uint64_t audit;          /* of the action that made it so */
+    struct audit_id audit;   /* of the action that made it so */
     int64_t since_ns;        /* wall clock */
 };
 
 struct gate_view {
     uint64_t version;
     enum link_system system; /* SYSTEM_ONLINE: what the feed's state says */
-    uint64_t system_audit;
-    uint64_t assets_audit; /* of the last change to withdrawals */
+    struct audit_id system_audit;
+    struct audit_id assets_audit; /* of the last change to withdrawals */
     uint32_t symbol_count;
     uint32_t asset_count;
     struct gate_symbol *symbols; /* by symbol number */

@@ -49,6 +49,7 @@ void link_drain(struct mailbox *m)
             gate_view_destroy(&gate);
             break;
         case LINK_SYMBOL:
+        case LINK_SYSTEM:
         case LINK_CONFIG:
         case LINK_REVOKE:
             free(mail.payload);

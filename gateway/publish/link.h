@@ -14,7 +14,7 @@
  *     <---------- LINK_SYMBOL number, payload = struct link_symbol
  *     <---------- LINK_NOTICE number, payload: a `gateway` channel message about the symbol
  *                             (SYMBOL_NONE: about all)
- *     <---------- LINK_SYSTEM number = enum link_system, key = audit entry behind it
+ *     <---------- LINK_SYSTEM number = enum link_system, payload = struct audit_id behind it
  *     <---------- LINK_GATED key = version: behind all that version of the gate changed
  *   main thread
  *     LINK_GATE payload = struct gate_view         ---------->   (market) what is halted

@@ -101,7 +101,7 @@ static struct gw_mark mark_update(struct pub_stream *s, uint64_t seq, bool count
         gw.folded = s->in->events - s->last_events;
     }
     gw.audit = s->audit;
-    s->audit = 0;
+    s->audit.v[0] = '\0';
     s->last_seq = seq;
     s->last_events = s->in->events;
     return gw;

@@ -37,7 +37,7 @@ struct pub_stream {
     uint32_t waiting;            /* bit mask of shards that want a snapshot when primed */
     void *refs[LINK_SHARDS_MAX]; /* each shard's own name of the stream */
     int64_t digest_ns;           /* when gw.d was last sent */
-    uint64_t audit;              /* gw.audit of the next message, 0: none */
+    struct audit_id audit;       /* gw.audit of the next message */
     bool fresh;                  /* book: the next message is a snapshot for all */
     struct pub_stream *next;     /* streams of the symbol */
     UT_hash_handle hh;

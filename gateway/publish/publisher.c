@@ -179,13 +179,6 @@ void publisher_show_all(struct publisher *p, uint32_t number)
     mark_dirty(p, number);
 }
 
-static void broadcast(struct publisher *p, const struct mail *mail)
-{
-    for (uint32_t i = 0; i < p->opt.shard_count; i++) {
-        publisher_post(p, i, mail);
-    }
-}
-
 static void announce_epoch(struct publisher *p, uint32_t number)
 {
     for (uint32_t i = 0; i < p->opt.shard_count; i++) {
@@ -254,7 +247,7 @@ static void check_degraded(struct publisher *p, uint32_t number)
     }
 }
 
-void publisher_status(struct publisher *p, uint32_t number, uint64_t audit)
+void publisher_status(struct publisher *p, uint32_t number, struct audit_id audit)
 {
     struct pub_stream *s = p->instruments;
     struct fold *none = NULL;
@@ -298,6 +291,18 @@ void publisher_turn(struct publisher *p)
     wake_shards(p);
 }
 
+static void tell_system(struct publisher *p, struct audit_id audit)
+{
+    for (uint32_t i = 0; i < p->opt.shard_count; i++) {
+        struct audit_id *copy = gw_malloc(sizeof *copy);
+
+        *copy = audit;
+        publisher_post(
+            p, i,
+            &(struct mail){.kind = LINK_SYSTEM, .number = (uint32_t)p->system, .payload = copy});
+    }
+}
+
 void publisher_system(struct publisher *p)
 {
     enum link_system system = p->lost ? SYSTEM_MAINTENANCE : p->gate->system;
@@ -306,9 +311,7 @@ void publisher_system(struct publisher *p)
         log_warn("publish", "system", "\"from\":\"%s\",\"to\":\"%s\"", link_system_names[p->system],
                  link_system_names[system]);
         p->system = system;
-        broadcast(p, &(struct mail){.kind = LINK_SYSTEM,
-                                    .number = (uint32_t)system,
-                                    .key = p->lost ? 0 : p->gate->system_audit});
+        tell_system(p, p->lost ? (struct audit_id){""} : p->gate->system_audit);
         wake_shards(p);
     }
 }

@@ -182,8 +182,9 @@ void publisher_gate(struct publisher *p, struct gate_view **next)
         publisher_post(p, i, &(struct mail){.kind = LINK_GATED, .key = now->version});
     }
     publisher_turn(p);
-    if (p->opt.gate != NULL &&
-        mailbox_post(p->opt.gate, &(struct mail){.kind = LINK_GATED, .number = GATE_MARKET, .key = now->version})) {
+    if (p->opt.gate != NULL && mailbox_post(p->opt.gate, &(struct mail){.kind = LINK_GATED,
+                                                                        .number = GATE_MARKET,
+                                                                        .key = now->version})) {
         mailbox_wake(p->opt.gate);
     }
 }
@@ -195,6 +196,6 @@ void publisher_feed_status(struct publisher *p, uint32_t number)
 
     if (status != p->status[number]) {
         p->status[number] = status;
-        publisher_status(p, number, 0);
+        publisher_status(p, number, (struct audit_id){""});
     }
 }

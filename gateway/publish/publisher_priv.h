@@ -83,7 +83,7 @@ void publisher_notice(struct publisher *p, uint32_t number, uint32_t shard_mask)
 /* Publishes what has changed of NUMBER, at the next ticks. */
 void publisher_show_all(struct publisher *p, uint32_t number);
 /* Tells the state of NUMBER on `instrument`. */
-void publisher_status(struct publisher *p, uint32_t number, uint64_t audit);
+void publisher_status(struct publisher *p, uint32_t number, struct audit_id audit);
 /* Works out the system's word and tells it when it is another. */
 void publisher_system(struct publisher *p);
 

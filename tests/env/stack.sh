@@ -85,6 +85,8 @@ feed:
 auth:
   database: "$(pg_dsn "$var/pg")"
   master_key_file: "$var/master.key"
+gate:
+  state_dir: "$var/state"
 log:
   level: info
 YAML

@@ -1,7 +1,7 @@
 // The harness: a private Redis, a certificate, the real gateway and the real feeder, all in one temporary folder and
 // gone at the end. Nothing here knows how the gateway works inside.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
@@ -177,11 +177,18 @@ export class Stage {
       public: { listen: `127.0.0.1:${this.publicPort}` },
       admin: { listen: `127.0.0.1:${this.adminPort}` },
       feed: { redis: `unix:${this.redisSocket}`, symbols_file: this.symbolsFile },
-      ...(this.dsn ? { auth: { database: this.dsn, master_key_file: this.masterKey } } : {}),
+      ...(this.dsn ? { auth: { database: this.dsn, master_key_file: this.masterKey }, gate: { state_dir: this.stateDir() } } : {}),
     };
     for (const [section, keys] of Object.entries(overrides)) Object.assign((sections[section] ??= {}), keys);
     return Object.entries(sections).map(([section, keys]) => `${section}:\n${Object.entries(keys)
       .map(([key, value]) => `  ${key}: ${JSON.stringify(value)}\n`).join('')}`).join('');
+  }
+
+  // Each gateway has its own folder for journal and signed heads.
+  stateDir() {
+    const dir = path.join(this.dir, `state-${this.adminPort}`);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return dir;
   }
 
   // Another gateway on the same feed, at other ports: a stage of its own but for Redis and the end.
