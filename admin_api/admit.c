@@ -342,6 +342,7 @@ bool call_allowed(struct api_call *c, enum permission permission)
         return true;
     }
     count(c->api, API_FORBIDDEN);
+    call_audit_denied(c, p.detail);
     call_gate_problem(c, &p);
     return false;
 }

@@ -26,12 +26,12 @@ const struct metric_table api_metrics = {"api", metric_rows, API_M_COUNT};
     X(mutate_mode,           "symbol.mode",             MODE,        "symbol",  MODE)                 \
     X(mutate_modes,          "symbol.mode",             SET_MODE,    NULL,      MODE)                 \
     X(mutate_throttle,       "symbol.throttle",         THROTTLE,    "symbol",  THROTTLE)             \
-    X(mutate_kill,           "kill.switch",             KILL,        NULL,      KILL)                 \
+    X(mutate_kill,           "kill.engage",           KILL,        NULL,      KILL)                 \
     X(mutate_release,        "kill.release",            RELEASE,     NULL,      KILL)                 \
-    X(mutate_withdrawals,    "withdrawals",             WITHDRAWALS, NULL,      WITHDRAWALS)          \
+    X(mutate_withdrawals,    "withdrawals.set",       WITHDRAWALS, NULL,      WITHDRAWALS)          \
     X(mutate_account,        "account.trading",         ACCOUNT,     "id",      ACCOUNT)              \
     X(mutate_fanout,         "fanout.profile",          FANOUT,      NULL,      FANOUT)               \
-    X(mutate_upstream,       "upstream.active",         UPSTREAM,    NULL,      UPSTREAM)
+    X(mutate_upstream,       "upstream.set",          UPSTREAM,    NULL,      UPSTREAM)
 #define API_AS_MUTATION(sym, action, body, param, kind) \
     static const struct mutation sym = {action, CONTROL_BODY_##body, param, CONTROL_KIND_##kind};
 API_MUTATIONS(API_AS_MUTATION)
@@ -69,7 +69,10 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/changes/{id}",               PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  change_get,     NULL, "one request")                           \
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \
     X(HTTP_POST, "/v1/changes/{id}/reject",        PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_reject,  NULL, "refuse it")                             \
-    X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back")
+    X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back") \
+    X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
+    X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
+    X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head")
 /* clang-format on */
 #define API_AS_ROUTE(method, path, permission, class, direction, handler, mutation, help)          \
     {method, path, permission, class, direction, handler, mutation, help},
@@ -189,6 +192,23 @@ static void on_gone(void *arg)
     }
 }
 
+/* W3C traceparent: 00-32 hex-16 hex-2 hex, the first not all zero; else a trace begins here. */
+static void take_trace(struct api_call *c)
+{
+    const char *text = http_header(c->req, "traceparent");
+    uint8_t random[16];
+
+    if (text != NULL && strlen(text) == 55 && memcmp(text, "00-", 3) == 0 && text[35] == '-' &&
+        strspn(text + 3, "0123456789abcdef") == 32 && strspn(text + 3, "0") < 32) {
+        memcpy(c->trace, text + 3, 32);
+        return;
+    }
+    GW_ASSERT(getrandom(random, sizeof random, 0) == (ssize_t)sizeof random);
+    for (unsigned i = 0; i < sizeof random; i++) {
+        (void)snprintf(c->trace + (size_t)2 * i, 3, "%02x", random[i]);
+    }
+}
+
 struct api_call *call_create(struct api *a, struct http_req *req, const struct api_route *route)
 {
     struct api_call *c = gw_calloc(1, sizeof *c);
@@ -196,6 +216,7 @@ struct api_call *call_create(struct api *a, struct http_req *req, const struct a
     c->api = a;
     c->req = req;
     c->route = route;
+    take_trace(c);
     a->in_flight++;
     metrics_set(a->metrics, API_M_IN_FLIGHT, 0, a->in_flight);
     http_req_on_gone(req, on_gone, c);
@@ -221,11 +242,16 @@ bool call_back(struct api_call *c)
 
 void call_reply(struct api_call *c, unsigned status, const struct buf *body)
 {
+    call_reply_as(c, status, "application/json", body);
+}
+
+void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body)
+{
     struct http_req *req = c->req;
 
     http_req_on_gone(req, NULL, NULL);
     http_set_header(req, "cache-control", "no-store");
-    http_reply(req, status, "application/json", body->data, body->len);
+    http_reply(req, status, type, body->data, body->len);
     call_end(c);
 }
 
@@ -265,6 +291,7 @@ void call_problem(struct api_call *c, const struct api_problem *p)
         buf_json_str(&body, p->detail, strlen(p->detail));
         buf_lit(&body, "}]");
     }
+    buf_printf(&body, ",\"instance\":\"/traces/%s\"", c->trace);
     buf_lit(&body, ",\"time\":\"");
     buf_rfc3339(&body, clock_real_ns(), 6);
     buf_lit(&body, "\"}");

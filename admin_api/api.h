@@ -35,6 +35,8 @@ extern const struct cfg_table auth_config_table;
 extern const struct metric_table api_metrics;
 
 struct api;
+struct audit_store;
+struct audit_anchor;
 
 struct api_options {
     const struct auth_config *config;
@@ -45,6 +47,8 @@ struct api_options {
     struct tokens *tokens;
     struct gate *gate; /* NULL: none */
     const struct gate_config *gate_config;
+    struct audit_store *audit;   /* NULL: none */
+    struct audit_anchor *anchor; /* NULL: none */
     /* Sessions and subscriptions there are now, for the blast radius: of SYMBOL, or (SYMBOL_NONE) of all. */
     uint64_t (*followers)(void *arg, uint32_t symbol);
     void *arg;
@@ -61,8 +65,9 @@ extern const struct http_route api_admin_routes[];
 extern const size_t api_admin_route_count;
 extern const struct http_route api_public_routes[];
 extern const size_t api_public_route_count;
-/* Members of an object for those who may not see more: what /v1/status says (`accepting_orders`...). */
-void control_summary(const struct control *now, struct buf *out);
+/* Members of an object: `accepting_orders` and what else is halted. INSIDE: for operators, with the
+ * reason; else for everybody (/v1/status). */
+void control_summary(const struct control *now, bool inside, struct buf *out);
 /* Markdown: one line a route. */
 void api_describe(struct buf *out);
 #endif

@@ -5,6 +5,7 @@
 #include <regex.h>
 #include "admin_api/api.h"
 #include "auth/people/roles.h"
+#include "gateway/audit/store.h"
 #include "gateway/gate/gate.h"
 #include "auth/signature.h"
 #include "ratelimit/preauth.h"
@@ -77,6 +78,9 @@ struct api_call {
     char actor[GATE_ACTOR_MAX];  /* "user:ana", "key:pk_..." */
     char session[64];
     char trace[33];
+    char why[4 * KEY_REASON_MAX +
+             1]; /* reason and ticket of a change of keys, for its audit entry */
+    char ticket[401];
     bool fresh; /* the second factor is, or none is asked of it */
     struct gate_wait *gate_wait;
     char target[CONTROL_TARGET_MAX]; /* that the body named; "": several, or none */
@@ -137,6 +141,22 @@ struct gate_actor call_actor(const struct api_call *c);
 void call_gate_problem(struct api_call *c, const struct gate_problem *p);
 /* May the caller do PERMISSION now? False: it has been answered. */
 bool call_allowed(struct api_call *c, enum permission permission);
+
+/* --- audit (audit.c) -------------------------------------------------------------------------- */
+struct call_act {
+    const char *action; /* a word of gateway/audit/words.h */
+    const char *target;
+    const char *outcome;
+    const char *reason;
+    const char *ticket;
+    const char *after; /* JSON without secrets */
+};
+/* Enters ACT of C's caller into the chain; CB (may be NULL) hears its number. False: refused, no
+ * callback. */
+bool call_audit(struct api_call *c, const struct call_act *act, audit_append_fn *cb, void *arg);
+void call_audit_denied(struct api_call *c, const char *why);
+api_handler_fn audit_list, audit_export, audit_check;
+void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body);
 
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,

@@ -231,6 +231,9 @@ void control_on_result(void *arg, const struct gate_result *r)
 
     c->gate_wait = NULL;
     if (r->outcome == GATE_FAILED) {
+        if (gate_problem_rows[r->problem.kind].http_status == 403) {
+            call_audit_denied(c, r->problem.detail);
+        }
         const char *once = http_header(c->req, "idempotency-key");
 
         if (once != NULL && r->problem.kind != PROBLEM_IN_PROGRESS &&

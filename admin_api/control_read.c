@@ -197,7 +197,7 @@ void symbols_list(struct api_call *c)
 /* --- the first thing to look at (OPERATIONS: kill-switch state) ----------------------------------
  */
 
-void control_summary(const struct control *now, struct buf *out)
+void control_summary(const struct control *now, bool inside, struct buf *out)
 {
     struct control_mode_now m = control_system_mode(now);
     const struct control_cell *kill = control_find(now, CONTROL_KIND_KILL, "global");
@@ -217,7 +217,9 @@ void control_summary(const struct control *now, struct buf *out)
     buf_printf(out, ",\"kill_switch\":%s", killed ? "true" : "false");
     buf_printf(out, ",\"withdrawals_halted\":%s",
                withdrawals != NULL && withdrawals->value.halted ? "true" : "false");
-    put_text(out, "halt_reason", m.cell != NULL ? m.cell->reason : NULL);
+    if (inside) { /* words of operators are not for the public */
+        put_text(out, "halt_reason", m.cell != NULL ? m.cell->reason : NULL);
+    }
     put_time(out, "trading_halted_since", m.cell != NULL ? m.cell->since_ns : 0);
     put_time(out, "trading_halted_until", m.cell != NULL ? m.cell->until_ns : 0);
     buf_lit(out, ",\"modes_set\":{");
@@ -233,7 +235,7 @@ void stats_get(struct api_call *c)
     struct buf body = {0};
 
     buf_putc(&body, '{');
-    control_summary(now_of(c), &body);
+    control_summary(now_of(c), true, &body);
     buf_printf(&body,
                ",\"audit\":{\"database\":%s,\"head\":%" PRIu64 ",\"journaled\":%" PRIu32
                ",\"unaudited\":%" PRIu32 "}",

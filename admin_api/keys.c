@@ -16,7 +16,7 @@ struct key_body {
     struct key_nonce nonce;
     uint8_t public_key[KEY_PUBLIC_BYTES + 3];
     const char *nets[KEY_NETS_MAX];
-    char actor[KEY_ID_MAX + KEY_ACCOUNT_MAX + 8];
+    char actor[GATE_ACTOR_MAX];
 };
 
 /* What a field may hold, for whoever sent something else. */
@@ -89,6 +89,31 @@ static void finish(struct api_call *c, unsigned status, struct buf *body)
     buf_fini(body);
 }
 
+/* The change is in key_events already, with it; the chain hears of it too. */
+static void enter(struct api_call *c, const struct key_answer *a)
+{
+    const char *action = c->route->handler == keys_issue    ? "key.issue"
+                         : c->route->handler == keys_rotate ? "key.rotate"
+                         : c->route->handler == keys_revoke ? "key.revoke"
+                         : c->route->handler == keys_limits ? "key.limits"
+                                                            : NULL;
+    struct buf after = {0};
+
+    if (action == NULL) {
+        return;
+    }
+    key_row_json(&after, &a->rows[0]);
+    (void)call_audit(c,
+                     &(struct call_act){.action = action,
+                                        .target = a->rows[0].id,
+                                        .outcome = "done",
+                                        .reason = c->why,
+                                        .ticket = c->ticket,
+                                        .after = buf_cstr(&after)},
+                     NULL, NULL);
+    buf_fini(&after);
+}
+
 static void on_key(void *arg, const struct key_answer *a)
 {
     struct api_call *c = arg;
@@ -101,6 +126,7 @@ static void on_key(void *arg, const struct key_answer *a)
         answer_error(c, a->err, a->field);
         return;
     }
+    enter(c, a);
     buf_lit(&body, "{\"key\":");
     key_row_json(&body, &a->rows[0]);
     if (a->count > 1) {
@@ -295,11 +321,23 @@ static bool public_key_of(struct key_body *b, const uint8_t **out)
 /* Who asks, and why. */
 static bool change_of(struct api_call *c, struct key_body *b)
 {
-    (void)snprintf(b->actor, sizeof b->actor, "key:%s@%s", c->keyid, c->account);
+    bool signed_call = c->nonce[0] != '\0';
+
+    if (signed_call) {
+        (void)snprintf(b->actor, sizeof b->actor, "key:%s@%s", c->keyid, c->account);
+    } else {
+        (void)snprintf(b->actor, sizeof b->actor, "%s", c->actor);
+    }
     b->nonce = (struct key_nonce){c->keyid, c->nonce, c->expires_ns};
-    b->change = (struct key_change){.actor = b->actor, .nonce = &b->nonce};
-    return text_of(b->root, "reason", &b->change.reason) &&
-           text_of(b->root, "ticket", &b->change.ticket);
+    b->change = (struct key_change){.actor = b->actor, .nonce = signed_call ? &b->nonce : NULL};
+    if (!text_of(b->root, "reason", &b->change.reason) ||
+        !text_of(b->root, "ticket", &b->change.ticket)) {
+        return false;
+    }
+    (void)snprintf(c->why, sizeof c->why, "%s", b->change.reason != NULL ? b->change.reason : "");
+    (void)snprintf(c->ticket, sizeof c->ticket, "%s",
+                   b->change.ticket != NULL ? b->change.ticket : "");
+    return true;
 }
 
 /* The first field that is not acceptable, NULL when all are. */
@@ -328,6 +366,13 @@ static const char *spec_of(struct api_call *c, struct key_body *b)
                                                                 : NULL;
 }
 
+/* Nobody gives more than he has. */
+static bool may_give(const struct api_call *c, uint64_t scopes)
+{
+    return c->keyid[0] != '\0' ? (scopes & ~c->scopes) == 0
+                               : (scopes_permissions(scopes) & ~c->may) == 0;
+}
+
 void keys_issue(struct api_call *c)
 {
     static const char *const names[] = {
@@ -341,7 +386,7 @@ void keys_issue(struct api_call *c)
         return;
     }
     field = spec_of(c, &b);
-    if (field == NULL && (b.spec.scopes & ~c->scopes) != 0) {
+    if (field == NULL && !may_give(c, b.spec.scopes)) {
         json_decref(b.root);
         answer_error(c, KEY_STORE_SCOPES, NULL);
         return;

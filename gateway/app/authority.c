@@ -84,6 +84,8 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .gate = gatehouse_gate(a->gatehouse),
         .gate_config = a->opt.gate.config,
         .symbols = a->opt.gate.symbols,
+        .audit = gatehouse_audit(a->gatehouse),
+        .anchor = gatehouse_anchor(a->gatehouse),
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);

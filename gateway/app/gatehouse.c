@@ -147,7 +147,7 @@ static void tell_rest(struct gatehouse *h, const struct control *now, const stru
     struct gate_view *copy = gate_view_copy(view);
     struct buf text = {0};
 
-    control_summary(now, &text);
+    control_summary(now, false, &text);
     rest_gate(h->opt.rest, &copy, buf_cstr(&text));
     buf_fini(&text);
 }

@@ -133,7 +133,7 @@ export class Stage {
     const url = `${this.adminUrl}${target}`;
     const body = object === undefined ? undefined : JSON.stringify(object);
     const answer = await this.send(method, url, signer.headers(method, url, body, overrides), overrides.body ?? body);
-    return { ...answer, json: answer.body.startsWith('{') ? JSON.parse(answer.body) : undefined };
+    return { ...answer, json: /json$/.test(answer.headers['content-type'] ?? '') && !/ndjson/.test(answer.headers['content-type']) ? JSON.parse(answer.body) : undefined };
   }
 
   send(method, url, headers, body) {
