@@ -23,14 +23,15 @@ enum column {
     C_ROLES
 };
 
+#define OR_0(time) " CASE WHEN " time " IS NULL THEN 0 ELSE " KEY_MICROS(time) " END"
 /* One statement, so that sessions, roles and epoch are of one moment. */
 /* clang-format off */
 const char people_table_sql[] =
     "SELECT e.epoch, s.id, s.token_hash, u.name, u.label, " KEY_MICROS("s.created_at") ", "
-    KEY_MICROS("s.last_seen_at") ", coalesce(" KEY_MICROS("s.factor_at") ", 0), "
+    KEY_MICROS("s.last_seen_at") ", " OR_0("s.factor_at") ", "
     KEY_MICROS("s.ends_at") ", host(s.ip), u.totp_at IS NOT NULL, u.password_until IS NOT NULL,"
     " (SELECT coalesce(string_agg(r.role || ':' || left(r.kind, 1) || ':' ||"
-    " coalesce(" KEY_MICROS("r.until") ", 0), ' '), '') FROM user_roles r"
+    OR_0("r.until") ", ' '), '') FROM user_roles r"
     " WHERE r.user_name = u.name AND r.ended_at IS NULL AND r.kind <> 'eligible')"
     " FROM people_epoch e LEFT JOIN (user_sessions s JOIN users u"
     " ON u.name = s.user_name AND u.disabled_at IS NULL) ON s.ended_at IS NULL";
