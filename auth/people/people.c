@@ -203,7 +203,8 @@ static void on_epoch_read(void *arg, const struct pg_reply *reply)
 {
     struct people *p = arg;
     int64_t epoch = 0;
-    bool known = pg_outcome(reply) == PG_OK && pg_value_i64(reply, 0, 0, 0, &epoch);
+    bool known =
+        pg_outcome(reply) == PG_OK && pg_rows(reply, 0) > 0 && pg_value_i64(reply, 0, 0, 0, &epoch);
 
     p->asking = false;
     if (p->table != NULL) {

@@ -140,7 +140,7 @@ static void on_next(void *arg, const struct pg_reply *r)
         (void)people_op_fail(op, PEOPLE_UNAVAILABLE);
         return;
     }
-    if (pg_value_bytes(r, 0, 0, 0, &sealed)) {
+    if (pg_rows(r, 0) == 1 && pg_value_bytes(r, 0, 0, 0, &sealed)) {
         op->sealed_len = sealed.len;
         op->sealed = people_keep_bytes(op, sealed.data, sealed.len);
         right = totp_open(op->name, opt->masters, opt->master_count, op->sealed, sealed.len, secret,

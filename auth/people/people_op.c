@@ -158,8 +158,9 @@ bool people_change_rows(struct people_change *change, const struct pg_reply *rep
     bool changed = false;
     int64_t epoch = 0;
 
-    if (pg_rows(reply, 0) != 1 || !pg_value_bool(reply, 0, 0, 0, &found) ||
-        !pg_value_bool(reply, 0, 0, 1, &changed) || !pg_value_i64(reply, last, 0, 0, &epoch)) {
+    if (pg_rows(reply, 0) != 1 || pg_rows(reply, last) != 1 ||
+        !pg_value_bool(reply, 0, 0, 0, &found) || !pg_value_bool(reply, 0, 0, 1, &changed) ||
+        !pg_value_i64(reply, last, 0, 0, &epoch)) {
         op->state = PEOPLE_UNAVAILABLE;
         return false;
     }
