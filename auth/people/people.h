@@ -94,6 +94,8 @@ struct people_act_row {
     const char *text;
 };
 extern const struct people_act_row people_act_rows[PEOPLE_ACT_COUNT];
+/* Markdown: roles_describe(), then what is refused and what is entered in the audit log. */
+void people_describe(struct buf *out);
 
 /* --- the audit log's side ---------------------------------------------------------------------- */
 

@@ -22,6 +22,22 @@ const struct people_err_row *people_err_row(enum people_err err)
     return &err_rows[err];
 }
 
+void people_describe(struct buf *out)
+{
+    roles_describe(out);
+    buf_lit(out,
+            "\n## What is entered in the audit log\n\n| action | target | what |\n|---|---|---|\n");
+    for (unsigned i = 0; i < PEOPLE_ACT_COUNT; i++) {
+        buf_printf(out, "| `%s` | `%s` | %s |\n", people_act_rows[i].word,
+                   people_act_rows[i].target, people_act_rows[i].text);
+    }
+    buf_lit(out, "\n## What is refused\n\n| name | HTTP | text |\n|---|---|---|\n");
+    for (unsigned i = 1; i < PEOPLE_ERR_COUNT; i++) {
+        buf_printf(out, "| `%s` | %u | %s |\n", err_rows[i].name, err_rows[i].http_status,
+                   err_rows[i].text);
+    }
+}
+
 /* --- what it keeps ----------------------------------------------------------------------------- */
 
 struct people_op *people_op_create(struct people *p, enum people_act_kind kind,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "auth/fault.h"
-#include "auth/people/roles.h"
+#include "auth/people/people.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
 #include "gateway/audit/journal.h"
@@ -37,9 +37,9 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics,   &publisher_metrics, &ws_metrics,    &http_metrics,
-        &redis_metrics,  &api_metrics,       &keys_metrics,  &store_metrics,
-        &limits_metrics, &gate_metrics,      &audit_metrics, &journal_metrics,
+        &feed_metrics,  &publisher_metrics, &ws_metrics,     &http_metrics,   &redis_metrics,
+        &api_metrics,   &keys_metrics,      &store_metrics,  &limits_metrics, &gate_metrics,
+        &audit_metrics, &journal_metrics,   &people_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
@@ -120,7 +120,7 @@ static const struct {
 } pages[] = {
     {"config", describe_config}, {"metrics", describe_metrics}, {"errors", describe_errors},
     {"limits", describe_limits}, {"routes", describe_routes},   {"scopes", describe_scopes},
-    {"roles", roles_describe},
+    {"roles", people_describe},
 };
 
 int describe(const char *what)
