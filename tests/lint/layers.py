@@ -15,7 +15,7 @@ import tempfile
 # Third-party headers and the folders (or files) whose glue may include them.
 THIRD_PARTY = {
     r"uv\.h": ["gateway/runtime", "gateway/store", "gateway/feed", "gateway/publish", "gateway/http",
-               "gateway/rest", "gateway/app", "gateway/audit", "ws", "auth", "admin_api", "load"],
+               "gateway/rest", "gateway/app", "gateway/audit", "gateway/gate", "gateway/core", "ws", "auth", "admin_api", "load"],
     r"libwebsockets\.h": ["ws"],
     r"h2o(/.*)?\.h": ["gateway/http"],
     r"hiredis/.*\.h": ["gateway/store", "load"],
