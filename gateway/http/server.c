@@ -6,67 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <uthash.h>
 #include <utlist.h>
-/* libh2o's headers are not written for our warnings. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wundef"
-#include <h2o.h>
-#include <h2o/http1.h>
-#pragma GCC diagnostic pop
 #include "gateway/base/buf.h"
 #include "gateway/http/head.h"
 #include "gateway/http/metrics.h"
-#include "gateway/http/route.h"
+#include "gateway/http/server_priv.h"
 #include "gateway/http/tls.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
 #define SWEEP_MS 1000
-
-struct http_conn {
-    uv_tcp_t tcp; /* first: libuv hands it back in the close callback */
-    struct http_server *server;
-    h2o_socket_t *sock; /* key: how a request finds its connection */
-    char ip[46];
-    int64_t opened_ns;
-    int64_t second_ns; /* start of the second that `started` counts */
-    uint32_t started;
-    UT_hash_handle hh;
-};
-
-struct http_server {
-    struct http_options opt;
-    uv_loop_t *loop;
-    uv_tcp_t listener;
-    uv_timer_t timer;
-    bool listening;
-    h2o_globalconf_t config;
-    h2o_context_t context;
-    h2o_accept_ctx_t accept;
-    struct http_conn *conns;
-    uint32_t conn_count;
-    struct metric_set *metrics;
-    uint32_t handles; /* listener and timer still open */
-    bool draining;
-    int64_t drain_until_ns;
-    void (*on_drained)(void *arg);
-    void *on_drained_arg;
-    struct http_server *next_retired;
-};
-
-struct http_req {
-    h2o_req_t *req; /* NULL once answered */
-    struct http_server *server;
-    struct http_conn *conn;
-    struct route_match match;
-    int64_t start_ns;
-    bool head;
-    bool has_cache_control;
-    void (*gone)(void *arg);
-    void *gone_arg;
-};
 
 struct server_handler {
     h2o_handler_t super;
@@ -224,8 +173,8 @@ static void add_common_headers(struct http_req *r)
     }
 }
 
-void http_reply(struct http_req *r, unsigned status, const char *content_type, const void *body,
-                size_t len)
+h2o_req_t *http_req_answer(struct http_req *r, unsigned status, const char *content_type,
+                           size_t len)
 {
     h2o_req_t *req = r->req;
 
@@ -239,6 +188,14 @@ void http_reply(struct http_req *r, unsigned status, const char *content_type, c
     metrics_observe_ns(r->server->metrics, HTTP_M_SECONDS, 0, clock_mono_ns() - r->start_ns);
     r->req = NULL;
     r->gone = NULL;
+    return req;
+}
+
+void http_reply(struct http_req *r, unsigned status, const char *content_type, const void *body,
+                size_t len)
+{
+    h2o_req_t *req = http_req_answer(r, status, content_type, len);
+
     h2o_send_inline(req, body, r->head ? 0 : len);
 }
 
@@ -278,6 +235,9 @@ static void on_req_dispose(void *p)
     struct http_req *r = p;
 
     r->req = NULL;
+    if (r->conn != NULL && r->conn->stream != NULL) {
+        stream_disposed(r->conn);
+    }
     if (r->gone != NULL) {
         r->gone(r->gone_arg);
     }
@@ -296,7 +256,7 @@ static bool method_of(h2o_iovec_t name, enum http_method *out)
     return false;
 }
 
-static void cut(struct http_conn *c)
+void http_conn_cut(struct http_conn *c)
 {
     uv_os_fd_t fd;
 
@@ -405,7 +365,7 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     }
     if (c != NULL && !within_rate(s, c, r->start_ns)) {
         metrics_add(s->metrics, HTTP_M_REFUSED, HTTP_REFUSED_RATE, 1);
-        cut(c);
+        http_conn_cut(c);
     }
     if (verdict != HEAD_OK) {
         reply_bad_head(r, verdict);
@@ -502,6 +462,19 @@ static void on_connection(uv_stream_t *listener, int status)
     h2o_accept(&s->accept, c->sock);
 }
 
+/* libuv refuses writes on a socket that was reset, without calling back; libh2o 2.2.5 does not look
+ * and would wait for ever, so it hears of it here. */
+static void fail_refused_write(struct http_conn *c)
+{
+    h2o_socket_cb cb = c->sock->_cb.write;
+
+    if (cb != NULL && !uv_is_writable((uv_stream_t *)&c->tcp) &&
+        !uv_is_closing((uv_handle_t *)&c->tcp)) {
+        c->sock->_cb.write = NULL;
+        cb(c->sock, "reset by the peer");
+    }
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct http_server *s = timer->data;
@@ -511,10 +484,19 @@ static void on_sweep(uv_timer_t *timer)
 
     HASH_ITER(hh, s->conns, c, next)
     {
-        if (now - c->opened_ns > (int64_t)s->opt.max_age_ms * 1000000 ||
-            (s->draining && now > s->drain_until_ns)) {
-            cut(c);
+        int64_t too_old_ns = now - c->opened_ns - (int64_t)s->opt.max_age_ms * 1000000;
+
+        if (c->stream != NULL) {
+            stream_check_stalled(c, now);
         }
+        if (c->stream != NULL && too_old_ns > 0) {
+            stream_too_old(c);
+            too_old_ns -= (int64_t)s->opt.io_timeout_ms * 1000000; /* to take its last bytes */
+        }
+        if (too_old_ns > 0 || (s->draining && now > s->drain_until_ns)) {
+            http_conn_cut(c);
+        }
+        fail_refused_write(c);
     }
 }
 
@@ -621,6 +603,11 @@ void http_server_drain(struct http_server *s, uint32_t deadline_ms, void (*done)
     h2o_context_request_shutdown(&s->context);
     uv_close((uv_handle_t *)&s->listener, on_handle_closed);
     uv_timer_start(&s->timer, on_sweep, deadline_ms, 100);
+    for (struct http_conn *c = s->conns; c != NULL; c = c->hh.next) {
+        if (c->stream != NULL) {
+            stream_drain(c);
+        }
+    }
     /* Idle keep-alive connections have nothing to finish. */
     s->handles--; /* the timer stays until destroy */
     on_sweep(&s->timer);
