@@ -1,0 +1,63 @@
+/* load/standin_state.h - what the stand-in core knows: symbols, their groups and working orders, and
+ * the control cells it was told.
+ * Why: docs/CORE.md says how a core must read `control`; this is that rule, small.
+ * Invariant: of each cell the one of the highest version is kept, in whatever order they come. */
+#ifndef LOAD_STANDIN_STATE_H
+#define LOAD_STANDIN_STATE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#define STANDIN_SYMBOLS_MAX 64u
+#define STANDIN_GROUPS_MAX  16u
+#define STANDIN_CELLS_MAX   1024u
+#define STANDIN_NAME_MAX    64u
+
+enum standin_mode { STANDIN_NORMAL, STANDIN_CANCEL_ONLY, STANDIN_SOFT_HALT, STANDIN_HARD_HALT };
+extern const char *const standin_modes[4];
+
+struct standin_symbol {
+    char name[STANDIN_NAME_MAX];
+    double orders; /* working; a made-up number that grows back while orders are taken */
+    enum standin_mode mode;
+    enum standin_mode told; /* what was last reported, valid when `reported` */
+    bool reported;
+};
+struct standin_group {
+    char name[STANDIN_NAME_MAX];   /* "group:majors" */
+    bool has[STANDIN_SYMBOLS_MAX]; /* by symbol */
+};
+struct standin_cell {
+    char kind[16];
+    char target[STANDIN_NAME_MAX];
+    uint64_t version;
+    json_t *value;
+};
+
+struct standin {
+    struct standin_symbol symbols[STANDIN_SYMBOLS_MAX];
+    uint32_t symbol_count;
+    struct standin_group groups[STANDIN_GROUPS_MAX];
+    uint32_t group_count;
+    struct standin_cell cells[STANDIN_CELLS_MAX];
+    uint32_t cell_count;
+    uint64_t version; /* the highest seen */
+    uint32_t orders;  /* of a symbol at most */
+};
+
+void standin_fini(struct standin *s);
+/* "BTC/USD,ETH/USD"; false when one is too long or there are too many. */
+bool standin_add_symbols(struct standin *s, const char *list);
+/* "majors=BTC/USD,ETH/USD" of known symbols. */
+bool standin_add_group(struct standin *s, const char *text);
+/* Takes an entry of `control`. False, with the reason in *WHY, when it is not one. */
+bool standin_apply(struct standin *s, const json_t *entry, const char **why);
+bool standin_mode_parse(const char *word, enum standin_mode *out);
+/* -1: none of that name. */
+int standin_find(const struct standin *s, const char *symbol);
+/* Orders come back: SECONDS have passed. */
+void standin_grow(struct standin *s, double seconds);
+/* Removes the orders of TARGET (a symbol or `*`); how many. */
+uint64_t standin_cancel(struct standin *s, const char *target);
+#endif
