@@ -11,6 +11,7 @@
 #include "gateway/base/fixed.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/json.h"
+#include "gateway/store/migrate.h"
 
 #define QUEUE 4000u
 
@@ -248,6 +249,12 @@ static void on_walked(void *arg, enum gw_err err, const struct audit_result *r)
     b->result = *r;
 }
 
+static void on_state(void *arg, bool up)
+{
+    (void)arg;
+    (void)up;
+}
+
 static int verify_table(struct bench *b)
 {
     const struct audit_verify_options opt = {0};
@@ -285,8 +292,11 @@ static int run_table(const struct options *o)
                                       .metrics = metrics_create(&audit_metrics)};
     int64_t from_ns = clock_mono_ns();
 
+    if (migrate_run(o->dsn, stderr) != 0) {
+        return 1;
+    }
     (void)uv_loop_init(&b.loop);
-    b.pg = opt.pg = pg_create(&b.loop, &pg, NULL, NULL);
+    b.pg = opt.pg = pg_create(&b.loop, &pg, on_state, &b);
     while (!pg_up(b.pg) && clock_mono_ns() - from_ns < 5000000000) {
         (void)uv_run(&b.loop, UV_RUN_ONCE);
     }
