@@ -347,6 +347,14 @@ bool call_allowed(struct api_call *c, enum permission permission)
     return false;
 }
 
+static void say_address_limited(struct api_call *c)
+{
+    call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
+                                          "too many requests of this address failed or were "
+                                          "tried; wait as Retry-After says",
+                                          NULL});
+}
+
 void api_on_signed(struct http_req *req, void *arg)
 {
     struct api *a = arg;
@@ -359,10 +367,7 @@ void api_on_signed(struct http_req *req, void *arg)
 
     c = call_create(a, req, api_find_route(req));
     if (!admitted) {
-        call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
-                                              "too many requests of this address failed or were "
-                                              "tried; wait as Retry-After says",
-                                              NULL});
+        late_answer(c, say_address_limited);
         return;
     }
     c->limited = on_limited;

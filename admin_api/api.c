@@ -139,7 +139,7 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
     struct gcra_rate rate = limits_rate_per_minute(l->preauth_per_minute, l->preauth_burst);
     struct siphash_key seed;
 
-    (void)loop;
+    late_init(a, loop);
     GW_ASSERT(getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed);
     a->opt = *opt;
     if (opt->gate != NULL && opt->gate_config->ticket_pattern[0] != '\0') {
@@ -167,6 +167,7 @@ void api_destroy(struct api **ap)
     if (a->ticket_set) {
         regfree(&a->ticket);
     }
+    late_fini(a);
     preauth_destroy(&a->preauth);
     free(a);
 }
@@ -179,6 +180,7 @@ static void on_gone(void *arg)
     struct api_call *c = arg;
 
     c->req = NULL;
+    late_forget(c);
     if (c->wait != NULL) {
         limits_cancel(c->wait);
         c->wait = NULL;

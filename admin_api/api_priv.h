@@ -12,6 +12,7 @@
 
 #define API_FIELDS_MAX 64u
 #define API_JSON_DEPTH 8u
+#define API_LATE_SLOTS 256u
 
 enum api_direction { API_READ, API_WRITE };
 
@@ -61,6 +62,10 @@ struct api {
     uint32_t in_flight;
     regex_t ticket;
     bool ticket_set;
+    struct api_call *late[API_LATE_SLOTS]; /* refusals held back (late.c) */
+    unsigned late_at;
+    unsigned late_count;
+    uv_timer_t *late_timer;
 };
 
 /* One request. Lives until it was answered and nobody owes it an answer. */
@@ -91,6 +96,10 @@ struct api_call {
     char nonce[SIGNATURE_NONCE_MAX + 1];
     void (*limited)(struct api_call *c, const struct limits_answer *answer);
     void (*admitted)(struct api_call *c);
+    void (*late)(struct api_call *c); /* answers it */
+    unsigned late_slot;
+    struct api_call *late_prev; /* NULL: not held back */
+    struct api_call *late_next;
 };
 
 struct api_call *call_create(struct api *a, struct http_req *req, const struct api_route *route);
@@ -115,9 +124,18 @@ void call_problem(struct api_call *c, const struct api_problem *p);
 /* 422 of the field NAME. */
 void call_invalid(struct api_call *c, const char *name, const char *detail);
 
+/* --- refusals held back (late.c) -------------------------------------------------------------- */
+
+void late_init(struct api *a, uv_loop_t *loop);
+void late_fini(struct api *a);
+/* ANSWER is called about a second from now, unless the client goes away before. */
+void late_answer(struct api_call *c, void (*answer)(struct api_call *c));
+void late_forget(struct api_call *c);
+
 /* --- admission (admit.c) ---------------------------------------------------------------------- */
 
-/* May this address have something verified? False: Retry-After is set, the caller says the rest. */
+/* May this address have something verified? False: Retry-After is set, the caller says the rest,
+ * late. */
 bool admit_address(struct api *a, struct http_req *req);
 /* The last step for every scheme: one trip for rate and nonce; then C->limited (refused) or
  * C->admitted. */

@@ -183,6 +183,11 @@ static enum auth_fault kraken_check(struct api *a, struct http_req *req, const s
     return kraken_verify(secret, path_of(req), body, (struct auth_text){sign, strlen(sign)}, nonce);
 }
 
+static void say_address_limited(struct api_call *c)
+{
+    call_kraken_error(c, "EAPI:Rate limit exceeded");
+}
+
 void kraken_ws_token(struct http_req *req, void *arg)
 {
     struct api *a = arg;
@@ -194,7 +199,7 @@ void kraken_ws_token(struct http_req *req, void *arg)
     struct api_call *c;
 
     if (!admit_address(a, req)) {
-        kraken_error(req, "EAPI:Rate limit exceeded");
+        late_answer(call_create(a, req, NULL), say_address_limited);
         return;
     }
     if (!keys_ready(a->opt.keys)) {

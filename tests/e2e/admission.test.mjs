@@ -1,5 +1,7 @@
 // What honest clients are told when it is not their fault, and floods when it is.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import https from 'node:https';
 import { test } from 'node:test';
 import { onStage, sleep, until } from './harness/gateway.mjs';
 import { Signer } from './harness/signer.mjs';
@@ -44,10 +46,25 @@ test('a Redis that has begun anew is nobody\'s failure: who signs again is serve
 }));
 
 test('an address that only fails is refused in words that each kind of client knows', within, () => withKeys(async (stage) => {
+  let since;
   const refused = await until('a refusal', 10000, async () => {
+    since = Date.now();
     const answer = await stage.call(stage.admin, 'GET', '/v1/keys', undefined, { keyid: 'pk_nobody' });
     return answer.status === 429 && answer;
   });
+  assert.ok(Date.now() - since >= 450, `told after ${Date.now() - since} ms: a flood need not wait`);
+  // who does not wait for it leaves nothing behind
+  const agent = new https.Agent({ keepAlive: true });
+  await Promise.all(Array.from({ length: 20 }, () => new Promise((resolve) => {
+    const request = https.request(`${stage.adminUrl}/v1/keys`, { ca: readFileSync(stage.ca), agent });
+    request.on('error', () => {});
+    request.once('close', resolve);
+    request.end(() => setTimeout(() => request.destroy(new Error('gone')), 200));
+  })));
+  agent.destroy();
+  await sleep(2000);
+  assert.equal((await stage.metrics()).get('api_in_flight'), 0);
+  assert.equal((await stage.get(`${stage.adminUrl}/v1/time`)).status, 200, 'what is not signed is not held back');
   assert.equal(refused.json.code, 'rate-limited');
   assert.equal(refused.json.type, '/problems/rate-limited');
   assert.ok(Number(refused.headers['retry-after']) >= 1);
