@@ -31,7 +31,7 @@
     X(C, WRITE,   write,   "admin-write", KEY,     SHARED,   "30",     "30",  "signed calls of a key that change")      \
     X(C, TOKEN,   token,   "ws-token",    KEY,     SHARED,   "60",     "10",  "WebSocket tokens given to a key")        \
     X(C, SESSION, session, "session",     SESSION, SHARED,   "600",    "100", "calls of a browser session")             \
-    X(C, MESSAGE, message, "ws-message",  SESSION, SHARED,   "6000",   "200", "messages of a WebSocket session")        \
+    X(C, MESSAGE, message, "ws-message",  KEY,     SHARED,   "6000",   "1000", "messages of all WebSocket sessions of a key") \
     X(C, HALT,    halt,    "halt",        KEY,     RESERVED, "120",    "20",  "halts by a key or session")
 /* clang-format on */
 enum limits_scope { LIMITS_BY_IP, LIMITS_BY_KEY, LIMITS_BY_SESSION };
@@ -178,6 +178,10 @@ struct limits_lease;
 struct limits_lease *limits_lease_create(struct limits *l, enum limits_class class, const char *id,
                                          uint32_t size);
 void limits_lease_destroy(struct limits_lease **lp);
+/* CB whenever what was asked for has come, or will not. It may destroy LEASE. */
+void limits_lease_on_answer(struct limits_lease *lease, void (*cb)(void *arg), void *arg);
+/* Something was asked for: an answer comes, within the deadline. */
+bool limits_lease_asked(const struct limits_lease *lease);
 /* Never waits; see lease_spend(). Fetches more when it gets short. */
 bool limits_lease_spend(struct limits_lease *lease, uint32_t cost, int64_t *retry_after_ns);
 #endif

@@ -13,6 +13,8 @@ struct limits_lease {
     char id[LIMITS_ID_MAX + 1];
     uint32_t asked;
     struct limits_wait *wait; /* NULL: nothing is on its way */
+    void (*cb)(void *arg);    /* NULL: nobody listens */
+    void *arg;
 };
 
 struct limits_lease *limits_lease_create(struct limits *l, enum limits_class class, const char *id,
@@ -57,6 +59,27 @@ static void on_answer(void *arg, const struct limits_answer *answer)
     lease_granted(&lease->core, clock_mono_ns(), units);
 }
 
+static void on_late_answer(void *arg, const struct limits_answer *answer)
+{
+    struct limits_lease *lease = arg;
+
+    on_answer(lease, answer);
+    if (lease->cb != NULL) {
+        lease->cb(lease->arg);
+    }
+}
+
+void limits_lease_on_answer(struct limits_lease *lease, void (*cb)(void *arg), void *arg)
+{
+    lease->cb = cb;
+    lease->arg = arg;
+}
+
+bool limits_lease_asked(const struct limits_lease *lease)
+{
+    return lease->wait != NULL;
+}
+
 /* True when the answer is there already. */
 static bool fetch(struct limits_lease *lease, int64_t now_ns)
 {
@@ -71,7 +94,7 @@ static bool fetch(struct limits_lease *lease, int64_t now_ns)
         return false;
     }
     ask.units[0] = (struct limits_unit){lease->class, lease->id, lease->asked};
-    lease->wait = limits_take(lease->limits, &ask, &answer, on_answer, lease);
+    lease->wait = limits_take(lease->limits, &ask, &answer, on_late_answer, lease);
     if (lease->wait == NULL) {
         on_answer(lease, &answer);
     }

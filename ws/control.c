@@ -1,6 +1,7 @@
 /* ws/control.c - what a client's message does: subscribe, unsubscribe, ping, and the limits on
  * them. Order of the answers: ack per symbol, then its snapshot, then updates (docs/PROTOCOL.md).
  * */
+#include <stddef.h>
 #include <string.h>
 #include "auth/scopes.h"
 #include "gateway/runtime/clock.h"
@@ -74,9 +75,21 @@ static void note_violation(struct session *s)
     s->violations_ns[1] = now;
 }
 
-static bool within_rate(struct request_turn *q)
+static void say_too_many(struct request_turn *q)
 {
     static const char text[] = "EAuth:Too many requests";
+
+    if (q->request.symbol_count == 0) {
+        say_error(q, text, NULL);
+    }
+    for (uint32_t i = 0; i < q->request.symbol_count; i++) {
+        say_error(q, text, q->request.symbols[i]);
+    }
+}
+
+/* The session's own limits. */
+static bool within_rate(struct request_turn *q)
+{
     struct session *s = q->session;
     struct shard *shard = s->shard;
     int64_t retry_ns;
@@ -90,13 +103,39 @@ static bool within_rate(struct request_turn *q)
          gcra_take(&s->sub_tat_ns, &shard->sub_rate, shard->now_ns, 1, &retry_ns))) {
         return true;
     }
-    if (q->request.symbol_count == 0) {
-        say_error(q, text, NULL);
-    }
-    for (uint32_t i = 0; i < q->request.symbol_count; i++) {
-        say_error(q, text, q->request.symbols[i]);
-    }
+    say_too_many(q);
     note_violation(s);
+    return false;
+}
+
+static bool park(struct session *s, const char *text, size_t len);
+
+/* And those of its key, which other sessions may have used up: a refusal is no step to a close. A
+ * message that must wait for units is not counted again when its turn comes. */
+static bool admitted(struct request_turn *q, const char *text, size_t len)
+{
+    struct session *s = q->session;
+    struct session_auth *auth = s->auth;
+
+    if (auth == NULL || auth->member.rate == NULL) {
+        return within_rate(q);
+    }
+    if (!auth->counted && !within_rate(q)) {
+        return false;
+    }
+    auth->counted = false;
+    switch (key_rate_take(&auth->member)) {
+    case KEY_RATE_TAKEN:
+        return true;
+    case KEY_RATE_WAIT:
+        auth->counted = true;
+        (void)park(s, text, len);
+        return false;
+    case KEY_RATE_REFUSED:
+        metrics_inc(s->shard->metrics, WS_M_LIMITED);
+        say_too_many(q);
+        break;
+    }
     return false;
 }
 
@@ -292,8 +331,8 @@ static void handle(struct request_turn *q)
 
 /* --- what must be asked first ------------------------------------------------------------------
  * A client that names its last connection is answered when the cause of its end is known, one that
- * names a token when that has been taken; what it says meanwhile waits, so that the order of
- * answers stays. */
+ * names a token when that has been taken, one whose key has spent its lease of messages when there
+ * is another; what it says meanwhile waits, so that the order of answers stays. */
 
 static void process(struct session *s, const char *text, size_t len);
 
@@ -313,6 +352,15 @@ static void unpark(struct session *s)
     buf_fini(&parked);
 }
 
+void session_on_units(struct key_member *m)
+{
+    struct session_auth *auth =
+        (struct session_auth *)((char *)m - offsetof(struct session_auth, member));
+
+    auth->session->shard->now_ns = clock_mono_ns();
+    unpark(auth->session);
+}
+
 static void on_cause(void *arg, const char *json)
 {
     struct session *s = arg;
@@ -328,7 +376,8 @@ static bool park(struct session *s, const char *text, size_t len)
 {
     uint32_t size = (uint32_t)len;
 
-    if (s->asking == NULL && s->taking == NULL) {
+    if (s->asking == NULL && s->taking == NULL &&
+        (s->auth == NULL || s->auth->member.list == NULL)) {
         return false;
     }
     if (s->parked.len + len > s->shard->config->message_bytes) { /* does not wait for answers */
@@ -373,6 +422,9 @@ static void on_token(void *arg, enum gw_err err, const struct token_grant *grant
     count_token(s, ok ? TOKEN_OK : err != GW_ESTORE ? TOKEN_UNKNOWN : TOKEN_UNAVAILABLE);
     if (ok) {
         s->auth->grant = *grant;
+        if (s->shard->key_rates != NULL) {
+            key_rate_join(s->shard->key_rates, grant->keyid, &s->auth->member);
+        }
     } else {
         free(s->auth);
         s->auth = NULL;
@@ -402,6 +454,7 @@ static bool ask_token(struct session *s, const struct ws_request *r, const char 
         return false;
     }
     s->auth = gw_calloc(1, sizeof *s->auth);
+    s->auth->session = s;
     memcpy(s->auth->token_hash, hash, sizeof hash);
     return park(s, text, len);
 }
@@ -418,7 +471,7 @@ static void process(struct session *s, const char *text, size_t len)
     if (s->state != WS_CLOSING &&
         !(err == GW_OK &&
           (ask_token(s, &q.request, text, len) || ask_cause(s, &q.request, text, len))) &&
-        within_rate(&q)) {
+        admitted(&q, text, len)) {
         if (err != GW_OK) {
             say_error(&q, q.request.error, NULL);
         } else {

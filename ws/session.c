@@ -97,6 +97,9 @@ void session_destroy(struct session **sp)
         if (s->auth->grant.keyid[0] != '\0') {
             ip_limit_release(s->shard->opt.keys, s->auth->grant.keyid);
         }
+        if (s->auth->member.rate != NULL) {
+            key_rate_leave(&s->auth->member);
+        }
         free(s->auth);
     }
     free(s->last_close);

@@ -16,6 +16,7 @@
 #include "auth/token.h"
 #include "gateway/base/buf.h"
 #include "ratelimit/gcra.h"
+#include "ws/key_rate.h"
 #include "ws/request.h"
 #include "ws/stream.h"
 #include "ws/transport.h"
@@ -57,6 +58,9 @@ struct sub {
 struct session_auth {
     struct token_grant grant;
     uint8_t token_hash[TOKEN_HASH_BYTES];
+    struct session *session;
+    struct key_member member; /* of the key's messages */
+    bool counted;             /* the first parked message has passed the session's own limits */
 };
 
 struct session {
@@ -156,4 +160,6 @@ void session_unmark_due(struct sub *sub);
 
 /* ws/control.c: one whole text message from the client. */
 void session_on_message(struct session *s, const char *text, size_t len);
+/* ws/control.c: units may have come for the key's messages. */
+void session_on_units(struct key_member *m);
 #endif

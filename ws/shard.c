@@ -160,6 +160,9 @@ static void take_config(struct shard *s, struct shard_live *live)
     s->live = live->ws;
     s->live.listen = (char *)(uintptr_t)listen;
     s->fanout_config = live->fanout;
+    if (s->limits != NULL) {
+        limits_configure(s->limits, &live->limits);
+    }
     free(live);
     apply_config(s);
 }
@@ -364,6 +367,18 @@ static const struct transport_handlers handlers = {
 /* --- life --------------------------------------------------------------------------------------
  */
 
+static void open_limits(struct shard *s)
+{
+    struct limits_options opt = {.endpoint = s->opt.redis, .instances = s->opt.shards};
+
+    if (s->opt.limits != NULL) {
+        opt.metrics = metrics_create(&limits_metrics);
+        opt.redis_metrics = metrics_create(&redis_metrics);
+        s->limits = limits_create(&s->loop, &opt, s->opt.limits);
+        s->key_rates = key_rates_create(s->limits, session_on_units);
+    }
+}
+
 static enum gw_err set_up(struct shard *s)
 {
     struct transport_options opt = {
@@ -387,6 +402,7 @@ static enum gw_err set_up(struct shard *s)
     s->causes = causes_create(&s->loop, s->opt.redis, (uint32_t)(s->config->cause_kept / 1000),
                               metrics_create(&redis_metrics));
     s->tokens = tokens_create(&s->loop, s->opt.redis, 0, metrics_create(&redis_metrics));
+    open_limits(s);
     mailbox_open(s->opt.inbox, &s->loop, on_mail, on_batch, s);
     return transport_create(&s->loop, &opt, &handlers, s, &s->transport);
 }
@@ -399,10 +415,14 @@ static void on_closed_one(void *arg)
 /* What lives on the loop beside the transport. */
 static void close_stores(struct shard *s)
 {
-    unsigned open = 2;
+    unsigned open = s->limits != NULL ? 3 : 2;
 
     if (s->causes == NULL) {
         return;
+    }
+    if (s->limits != NULL) {
+        key_rates_destroy(&s->key_rates);
+        limits_close(s->limits, on_closed_one, &open);
     }
     causes_close(s->causes, on_closed_one, &open);
     tokens_close(s->tokens, on_closed_one, &open);
@@ -412,6 +432,9 @@ static void close_stores(struct shard *s)
     if (open == 0) {
         causes_destroy(&s->causes);
         tokens_destroy(&s->tokens);
+        if (s->limits != NULL) {
+            limits_destroy(&s->limits);
+        }
     }
 }
 
@@ -488,11 +511,11 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out)
 }
 
 void shard_take_live(struct shard *s, const struct ws_config *ws,
-                     const struct fanout_config *fanout)
+                     const struct fanout_config *fanout, const struct limits_config *limits)
 {
     struct shard_live *live = gw_malloc(sizeof *live);
 
-    *live = (struct shard_live){*ws, *fanout};
+    *live = (struct shard_live){*ws, *fanout, *limits};
     if (!mailbox_post(s->opt.inbox, &(struct mail){.kind = LINK_CONFIG, .payload = live})) {
         log_error("ws", "config_lost", "\"shard\":%u,\"next\":\"send SIGHUP again\"",
                   s->opt.number);

@@ -11,6 +11,7 @@
 #include "gateway/runtime/config.h"
 #include "gateway/runtime/mailbox.h"
 #include "gateway/runtime/metrics.h"
+#include "ratelimit/limits.h"
 #include "ws/ip_limit.h"
 
 /* clang-format off */
@@ -69,7 +70,9 @@ struct shard_options {
     struct key_gate *gate;
     struct fanout *fanout;
     const struct fanout_config *fanout_config;
-    const char *redis; /* where causes of closes are kept */
+    const char *redis;                  /* where causes of closes are kept */
+    const struct limits_config *limits; /* NULL: no keys, no messages to count by key */
+    uint32_t shards;                    /* of this process */
 };
 
 /* How many shards there will be: before the first starts. */
@@ -80,7 +83,7 @@ GW_MUSTCHECK
 enum gw_err shard_start(const struct shard_options *opt, struct shard **out);
 /* The live keys of a configuration that was read again. Any thread. */
 void shard_take_live(struct shard *s, const struct ws_config *ws,
-                     const struct fanout_config *fanout);
+                     const struct fanout_config *fanout, const struct limits_config *limits);
 /* The key is revoked or has ended: its sessions are closed (4003). Any thread. */
 void shard_revoke(struct shard *s, const char *keyid);
 /* Tells it to drain: no new sessions, existing ones closed with 1012 over ws.drain, then it ends. Any

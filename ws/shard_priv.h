@@ -3,6 +3,7 @@
 #define WS_SHARD_PRIV_H
 #include <uv.h>
 #include "ws/cause.h"
+#include "ws/key_rate.h"
 #include "ws/resume.h"
 #include "ws/reply.h"
 #include "ws/session.h"
@@ -51,6 +52,7 @@ enum ws_metric { WS_METRICS(METRIC_AS_ENUM) WS_M_COUNT };
 struct shard_live {
     struct ws_config ws;
     struct fanout_config fanout;
+    struct limits_config limits;
 };
 
 struct shard {
@@ -63,6 +65,8 @@ struct shard {
     bool load_cause;  /* the last change came from load */
     struct causes *causes;
     struct tokens *tokens;
+    struct limits *limits;       /* NULL: no keys */
+    struct key_rates *key_rates; /* the same */
     struct resume_wait *resumes; /* by token */
     uint64_t next_token;
     uv_thread_t thread;

@@ -119,6 +119,8 @@ static enum gw_err start_shards(struct gateway *g)
             .fanout = g->fanout,
             .fanout_config = &g->config->fanout,
             .redis = g->config->feed.redis,
+            .limits = g->config->auth.database[0] != '\0' ? &g->config->limits : NULL,
+            .shards = (uint32_t)ws->shards,
         };
         enum gw_err err = shard_start(&opt, &g->shards[i]);
 
@@ -262,7 +264,7 @@ static void take_config(struct gateway *g)
             authority_configure(g->authority);
         }
         for (uint32_t i = 0; i < g->shard_count; i++) {
-            shard_take_live(g->shards[i], &g->config->ws, &g->config->fanout);
+            shard_take_live(g->shards[i], &g->config->ws, &g->config->fanout, &g->config->limits);
         }
     }
     config_fini(then, DAEMON_BINDINGS);

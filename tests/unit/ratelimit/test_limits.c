@@ -10,6 +10,7 @@ static void open_two(struct gate g[2], struct redis_fixture *f)
     for (int i = 0; i < 2; i++) {
         gate_config(&g[i].config);
         gate_patient(&g[i].config);
+        g[i].config.message_burst = 200;
         gate_open(&g[i], &loop, f);
         (void)gate_until_shared(&g[i]);
     }
