@@ -8,6 +8,7 @@
 #include "gateway/runtime/log.h"
 
 #define NONCE_SLACK_MS 1000
+#define STORE_SKIP_NS  1000000000 /* after PostgreSQL has not answered */
 
 /* What a call of a key costs under its rate class. */
 static const struct {
@@ -206,16 +207,25 @@ static void refuse_replay(struct api_call *c)
     c->limited(c, &(struct limits_answer){.verdict = LIMITS_REPLAY, .refused = -1});
 }
 
-static void call_nonce_unknown(struct api_call *c)
+static void refuse_unknown(struct api_call *c)
 {
     if (c->route == NULL) { /* Kraken's clients take the next nonce then */
         refuse_replay(c);
         return;
     }
     count(c->api, API_UNAVAILABLE);
-    call_problem(c,
-                 &(struct api_problem){503, "unavailable", "nobody can say if this was sent before",
-                                       "Redis and PostgreSQL are away; sign it again", NULL});
+    call_problem(c, &(struct api_problem){503, "unavailable", "nobody can say if this is a replay",
+                                          "Redis and the database are away; sign it again", NULL});
+}
+
+/* Nobody waits for a database that has not answered of late; Redis has vouched for the nonce. */
+static void spend_later(struct api_call *c)
+{
+    const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
+
+    if (key_store_spend(c->api->opt.store, &nonce, NULL, NULL) != KEY_STORE_OK) {
+        metrics_inc(c->api->metrics, API_M_NONCE_LOST);
+    }
 }
 
 static void on_spent(void *arg, const struct key_answer *answer)
@@ -225,17 +235,29 @@ static void on_spent(void *arg, const struct key_answer *answer)
     if (!call_back(c)) {
         return;
     }
-    if (answer->err == KEY_STORE_REPLAY) {
+    switch (answer->err) {
+    case KEY_STORE_OK:
+        c->admitted(c);
+        break;
+    case KEY_STORE_REPLAY:
         refuse_replay(c);
-    } else if (answer->err != KEY_STORE_OK && c->nonce_unsure) {
-        call_nonce_unknown(c);
-    } else {
-        c->admitted(c); /* both stores are away: this gateway at least has not seen it */
+        break;
+    case KEY_STORE_INVALID: /* the key is gone */
+        c->limited(c, NULL);
+        break;
+    default:
+        c->api->store_skip_until_ns = clock_mono_ns() + STORE_SKIP_NS;
+        if (c->nonce_unsure) {
+            refuse_unknown(c);
+        } else {
+            spend_later(c);
+            c->admitted(c);
+        }
     }
 }
 
-/* A read that Redis has not vouched for: another gateway may have served it. Changes bring their
- * nonce to PostgreSQL in their own transaction. False: there is nobody to ask. */
+/* The nonce of a read goes to PostgreSQL as well: another gateway that cannot ask Redis in time must
+ * find it there. Changes bring theirs in their own transaction. False: C may go on at once. */
 static bool spend_at_store(struct api_call *c)
 {
     const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
@@ -243,12 +265,15 @@ static bool spend_at_store(struct api_call *c)
     if (c->route != NULL && c->route->direction != API_READ) {
         return false;
     }
+    if (!c->nonce_unsure && clock_mono_ns() < c->api->store_skip_until_ns) {
+        spend_later(c);
+        return false;
+    }
     c->owed = key_store_spend(c->api->opt.store, &nonce, on_spent, c) == KEY_STORE_OK;
     if (!c->owed && c->nonce_unsure) {
-        call_nonce_unknown(c);
-        return true;
+        refuse_unknown(c);
     }
-    return c->owed;
+    return c->owed || c->nonce_unsure;
 }
 
 static void on_trip(void *arg, const struct limits_answer *answer)
@@ -273,7 +298,8 @@ static void on_trip(void *arg, const struct limits_answer *answer)
         return;
     }
     keys_used(c->api->opt.keys, key, http_peer_ip(c->req), http_path(c->req), now);
-    if (!answer->local || !spend_at_store(c)) {
+    c->nonce_unsure = c->nonce_unsure || answer->local; /* then the database must vouch for it */
+    if (!spend_at_store(c)) {
         c->admitted(c);
     }
 }
@@ -304,8 +330,8 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
     }
     if (answer->verdict == LIMITS_FENCED) { /* our trouble, and the signature was good */
         say_refused(c, AUTH_REPLAY,
-                    "signed before the store of nonces began anew or went away, or the clock was "
-                    "set back: sign the request again");
+                    "signed before the store of nonces began anew or the clock was set back: sign "
+                    "the request again");
         return;
     }
     if (answer->verdict == LIMITS_REPLAY) {

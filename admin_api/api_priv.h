@@ -50,6 +50,7 @@ enum api_verdict { API_VERDICTS(API_VERDICT_AS_ENUM) API_VERDICT_COUNT };
 #define API_METRICS(X)                                                                                               \
     X(API_M_ADMISSIONS, "api_admissions_total", COUNTER, &api_verdict_label, "signed requests, by what became of them")  \
     X(API_M_FAULTS,     "auth_fail_total",      COUNTER, &api_fault_label,   "requests that were not authentic, by reason") \
+    X(API_M_NONCE_LOST, "auth_nonce_not_kept_total", COUNTER, NULL, "reads whose nonce only Redis remembers: PostgreSQL was away") \
     X(API_M_TOKENS,     "auth_ws_tokens_total", COUNTER, NULL, "WebSocket tokens given")                              \
     X(API_M_IN_FLIGHT,  "api_in_flight",        GAUGE,   NULL, "signed requests under way")
 /* clang-format on */
@@ -66,6 +67,7 @@ struct api {
     unsigned late_at;
     unsigned late_count;
     uv_timer_t *late_timer;
+    int64_t store_skip_until_ns; /* monotonic: no nonces of reads until then, unless it must be */
 };
 
 /* One request. Lives until it was answered and nobody owes it an answer. */

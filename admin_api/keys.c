@@ -63,6 +63,9 @@ static void answer_error(struct api_call *c, enum key_store_err err, const char 
                                                  : "unavailable";
 
     field = field != NULL && field[0] != '\0' ? field : NULL;
+    if (err == KEY_STORE_REPLAY) {
+        admit_count_fault(c->api, AUTH_REPLAY);
+    }
     call_problem(c, &(struct api_problem){row->http_status, code, row->text,
                                           field != NULL ? wanted_of(field)
                                           : err == KEY_STORE_SCOPES

@@ -92,8 +92,8 @@ GW_MUSTCHECK
 enum key_store_err key_store_usage(struct key_store *s, const char *id, const char *account,
                                    key_answer_fn *cb, void *arg);
 
-/* Of a signed request that changes nothing, while nobody else can say whether its nonce is new: the
- * answer is KEY_STORE_OK or KEY_STORE_REPLAY, or comes soon and says that PostgreSQL cannot tell. */
+/* Of a signed request that changes nothing: KEY_STORE_OK, KEY_STORE_REPLAY, KEY_STORE_INVALID (no
+ * such key) or, soon, that PostgreSQL cannot tell. CB may be NULL: nobody waits, it is kept later. */
 struct key_nonce;
 GW_MUSTCHECK
 enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,

@@ -6,9 +6,10 @@ bool clock_guard_look(struct clock_guard *g, int64_t real_ns, int64_t mono_ns, i
                       int64_t *was_ns)
 {
     int64_t now = real_ns - mono_ns;
+    int64_t behind = g->high_ns - g->low_ns;
+    bool caught_up = behind > 0 && mono_ns - g->since_ns > behind;
 
-    if (!g->seen || now >= g->high_ns || mono_ns - g->since_ns > g->high_ns - g->low_ns) {
-        /* the first look, no step back, or the clock has caught up with what it showed before */
+    if (!g->seen || now >= g->high_ns || (caught_up && now > g->low_ns - NOISE_NS)) {
         *g = (struct clock_guard){.high_ns = now, .low_ns = now, .since_ns = mono_ns, .seen = true};
         return false;
     }

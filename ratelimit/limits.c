@@ -21,9 +21,6 @@ const struct metric_table limits_metrics = {"ratelimit", metric_rows, LIMITS_M_C
     {name, LIMITS_BY_##scope, LIMITS_##lane},
 const struct limits_class_row limits_classes[] = {LIMITS_CLASSES(CLASS_AS_ROW, )};
 
-/* A client whose clock is right says `created` in whole seconds: not older than this on its way. */
-#define ALONE_GRACE_NS (1500 * (int64_t)1000000)
-
 /* --- rates ------------------------------------------------------------------------------------ */
 
 struct gcra_rate limits_rate_per_minute(uint64_t rate, uint64_t burst)
@@ -186,33 +183,35 @@ static void keep_nonce(struct limits *l, const struct limits_nonce *nonce)
     }
 }
 
-/* Another gateway may have taken it before Redis went away, and nobody is left to say so. What is
- * changed by it is kept from happening twice elsewhere. */
-static bool too_old_alone(struct limits *l, const struct limits_nonce *nonce)
-{
-    if (l->alone_ns == INT64_MAX) {
-        l->alone_ns = clock_real_ns();
-    }
-    return nonce->read && nonce->created_ns < l->alone_ns - ALONE_GRACE_NS;
-}
-
 void limits_look_at_clock(struct limits *l)
 {
     int64_t mono = clock_mono_ns();
     int64_t real = clock_real_ns();
     int64_t was;
 
-    if (!clock_guard_look(&l->clock, real, mono, (int64_t)LIMITS_CLOCK_SLACK_MS * 1000000, &was)) {
+    if (!clock_guard_look(&l->clock, real, mono, LIMITS_CLOCK_SLACK_MS * (int64_t)1000000, &was)) {
         return;
     }
-    if (was + l->opt.ahead_ns > l->fence_ns) {
+    l->unsure_until_ns = mono + (was - real);
+    if (was - real > LIMITS_CLOCK_MOST_NS && was + l->opt.ahead_ns > l->fence_ns) {
         l->fence_ns = was + l->opt.ahead_ns;
     }
     metrics_inc(l->opt.metrics, LIMITS_M_CLOCK);
-    log_error("ratelimit", "clock_set_back",
-              "\"by_s\":%lld,\"next\":\"signed requests are refused until the clock is where it "
-              "was; if that is long, set it right, then restart this gateway\"",
-              (long long)((was - real) / 1000000000));
+    log_error("ratelimit", "clock_set_back", "\"by_s\":%lld,\"next\":\"%s\"",
+              (long long)((was - real) / 1000000000),
+              l->fence_ns > real
+                  ? "signed requests are refused until the clock is where it was; set "
+                    "it right, then restart this gateway"
+                  : "set it right; the database alone judges nonces until then");
+}
+
+void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
+                        struct limits_answer *answer)
+{
+    if (answer->verdict == LIMITS_TAKEN && ask->nonce != NULL &&
+        clock_mono_ns() < l->unsure_until_ns) {
+        answer->verdict = LIMITS_NONCE_UNSURE;
+    }
 }
 
 /* --- verdicts --------------------------------------------------------------------------------- */
@@ -276,12 +275,11 @@ void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
     *answer = (struct limits_answer){.refused = -1, .local = true, .count = ask->count};
     if (known == NONCES_KNOWN) { /* again: it may have passed while this one waited */
         answer->verdict = LIMITS_REPLAY;
-    } else if (ask->nonce != NULL && too_old_alone(l, ask->nonce)) {
-        answer->verdict = LIMITS_FENCED;
     } else if ((reserved(ask) || take_locally(l, l->local, RATE_PART, ask, answer)) &&
                ask->nonce != NULL && (!ask->nonce->read || known == NONCES_UNSURE)) {
         answer->verdict = LIMITS_NONCE_UNSURE;
     }
+    limits_doubt_nonce(l, ask, answer);
     limits_show_reserved(l, ask, answer);
     limits_settle(l, ask, answer);
 }
@@ -363,7 +361,6 @@ struct limits *limits_create(uv_loop_t *loop, const struct limits_options *opt,
 
     l->opt = *opt;
     l->fence_ns = INT64_MIN;
-    l->alone_ns = clock_real_ns();
     limits_look_at_clock(l);
     GW_ASSERT(getrandom(&l->seed, sizeof l->seed, 0) == (ssize_t)sizeof l->seed);
     limits_configure(l, config);

@@ -99,7 +99,7 @@ struct limits_nonce {
     /* Wall clock, when the client says it made the request, for the fence. INT64_MAX: it does not
      * say, so nothing protects it from what a restarted Redis has forgotten. */
     int64_t created_ns;
-    bool read; /* nothing is changed by the request: the local table will do while Redis is away */
+    bool read; /* nothing is changed by the request: this gateway's table will do without Redis */
 };
 
 struct limits_ask {

@@ -13,6 +13,10 @@
 /* A nonce is remembered for so much longer than its request is good for: a clock set back by less
  * brings back no request whose nonce is forgotten. */
 #define LIMITS_CLOCK_SLACK_MS 60000u
+/* The database keeps them for an hour (auth/key_store.c): by more, the fence moves. */
+#define LIMITS_CLOCK_MOST_NS (55 * 60 * (int64_t)1000000000)
+/* The database keeps them for an hour (auth/key_store.c): by more, the fence moves. */
+#define LIMITS_CLOCK_MOST_NS (55 * 60 * (int64_t)1000000000)
 
 /* clang-format off */
 #define LIMITS_METRICS(X)                                                                                              \
@@ -30,7 +34,7 @@
     X(LIMITS_M_FENCED,   "replay_fenced_total",            COUNTER,   NULL, "requests refused because they were made before the fence") \
     X(LIMITS_M_FENCE,    "replay_fence_moved_total",       COUNTER,   NULL, "times another or a restarted Redis moved the fence")   \
     X(LIMITS_M_UNSURE,   "replay_unsure_total",            COUNTER,   NULL, "requests whose nonce nobody could vouch for")       \
-    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back so far that the fence moved")
+    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back by more than nonces are kept for")
 /* clang-format on */
 extern const struct metric_label limits_class_label;
 enum limits_metric { LIMITS_METRICS(METRIC_AS_ENUM) LIMITS_M_COUNT };
@@ -78,8 +82,7 @@ struct limits {
     bool shown_open;
     char identity[LIMITS_IDENTITY_MAX]; /* of the last Redis; "" at first */
     int64_t fence_ns;
-    int64_t
-        alone_ns; /* wall clock, since when Redis has vouched for no nonce; INT64_MAX: it does */
+    int64_t unsure_until_ns; /* monotonic: the clock was set back, Redis may have forgotten some */
     struct clock_guard clock;
     uv_timer_t clock_timer;
     struct limits_wait *waits; /* not yet answered, oldest first */
@@ -102,6 +105,12 @@ void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
 void limits_settle(struct limits *l, const struct limits_ask *ask,
                    const struct limits_answer *answer);
 
+/* A nonce that Redis does not know may be one that it has forgotten. */
+void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
+                        struct limits_answer *answer);
+/* A nonce that Redis does not know may be one that it has forgotten. */
+void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
+                        struct limits_answer *answer);
 /* Was the clock set back? To be asked before `created` is compared with the fence, and often. */
 void limits_look_at_clock(struct limits *l);
 

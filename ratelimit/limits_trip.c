@@ -301,9 +301,6 @@ static void on_reply(void *arg, const struct redis_reply *reply)
     if (ok) {
         metrics_observe_ns(l->opt.metrics, LIMITS_M_TRIP, 0, now - w->sent_ns);
         breaker_answered(&l->breaker, w->trial, now);
-        if (l->breaker.state == BREAKER_CLOSED) {
-            l->alone_ns = INT64_MAX;
-        }
     } else {
         if (reply != NULL) {
             on_fault(w, reply);
@@ -311,6 +308,7 @@ static void on_reply(void *arg, const struct redis_reply *reply)
         breaker_failed(&l->breaker, w->trial, now);
     }
     if (!w->answered && ok) {
+        limits_doubt_nonce(l, &w->ask, &answer);
         limits_show_reserved(l, &w->ask, &answer);
         limits_settle(l, &w->ask, &answer);
         answer_wait(w, &answer);

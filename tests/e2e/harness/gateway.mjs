@@ -40,6 +40,7 @@ export async function until(what, ms, probe) {
       last = await probe();
       if (last) return last;
     } catch (error) {
+      if (error.final) throw error;
       last = error;
     }
     await sleep(50);
@@ -214,7 +215,7 @@ export class Stage {
     writeFileSync(this.config, this.configText(overrides));
     this.gateway = this.run('gateway', path.join(buildDir, 'portcullis'), ['--config', this.config], this.gatewayEnv ? { env: this.gatewayEnv } : {});
     await until('the gateway', 15000, async () => {
-      if (ended(this.gateway)) throw new Error(`the gateway ended: ${this.gateway.errors}`);
+      if (ended(this.gateway)) throw Object.assign(new Error(`the gateway ended: ${this.gateway.errors}`), { final: true });
       return (await this.get(`${this.adminUrl}/livez`)).status === 200;
     });
     return this.gateway;
