@@ -8,7 +8,8 @@
 #include "gateway/runtime/log.h"
 
 #define NONCE_SLACK_MS 1000
-#define STORE_SKIP_NS  1000000000 /* after PostgreSQL has not answered */
+#define GAP_NS         (62 * (int64_t)1000000000) /* as long as a signature can be good, and more */
+#define STORE_SKIP_NS  1000000000                 /* after PostgreSQL has not answered */
 
 /* What a call of a key costs under its rate class. */
 static const struct {
@@ -225,6 +226,7 @@ static void spend_later(struct api_call *c)
 
     if (key_store_spend(c->api->opt.store, &nonce, NULL, NULL) != KEY_STORE_OK) {
         metrics_inc(c->api->metrics, API_M_NONCE_LOST);
+        c->api->store_gap_until_ns = clock_mono_ns() + GAP_NS;
     }
 }
 
@@ -418,6 +420,7 @@ void api_on_signed(struct http_req *req, void *arg)
         .text = c->nonce,
         .keep_ms = (uint32_t)((c->expires_ns - clock_real_ns()) / 1000000 + 2 * NONCE_SLACK_MS),
         .created_ns = c->created_ns,
+        .kept = clock_mono_ns() >= a->store_gap_until_ns,
         .read = c->route->direction == API_READ,
     };
     admit_trip(c, c->route->class, &nonce);

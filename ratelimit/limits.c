@@ -193,13 +193,13 @@ void limits_look_at_clock(struct limits *l)
         return;
     }
     l->unsure_until_ns = mono + (was - real);
-    if (was - real > LIMITS_CLOCK_MOST_NS && was + l->opt.ahead_ns > l->fence_ns) {
-        l->fence_ns = was + l->opt.ahead_ns;
+    if (was - real > LIMITS_CLOCK_MOST_NS && was + l->opt.ahead_ns > l->clock_fence_ns) {
+        l->clock_fence_ns = was + l->opt.ahead_ns;
     }
     metrics_inc(l->opt.metrics, LIMITS_M_CLOCK);
     log_error("ratelimit", "clock_set_back", "\"by_s\":%lld,\"next\":\"%s\"",
               (long long)((was - real) / 1000000000),
-              l->fence_ns > real
+              l->clock_fence_ns > real
                   ? "signed requests are refused until the clock is where it was; set "
                     "it right, then restart this gateway"
                   : "set it right; the database alone judges nonces until then");
@@ -209,7 +209,7 @@ void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
                         struct limits_answer *answer)
 {
     if (answer->verdict == LIMITS_TAKEN && ask->nonce != NULL &&
-        clock_mono_ns() < l->unsure_until_ns) {
+        (clock_mono_ns() < l->unsure_until_ns || ask->nonce->created_ns < l->fence_ns)) {
         answer->verdict = LIMITS_NONCE_UNSURE;
     }
 }
@@ -300,7 +300,8 @@ static bool decided(struct limits *l, const struct limits_ask *ask, struct limit
 {
     limits_look_at_clock(l);
     *answer = (struct limits_answer){.refused = -1, .local = true, .count = ask->count};
-    if (ask->nonce != NULL && ask->nonce->created_ns < l->fence_ns) {
+    if (ask->nonce != NULL &&
+        ask->nonce->created_ns < (ask->nonce->kept ? l->clock_fence_ns : limits_fence_ns(l))) {
         answer->verdict = LIMITS_FENCED;
         return true;
     }
@@ -343,7 +344,7 @@ void limits_cancel(struct limits_wait *wait)
 
 int64_t limits_fence_ns(const struct limits *l)
 {
-    return l->fence_ns;
+    return l->fence_ns > l->clock_fence_ns ? l->fence_ns : l->clock_fence_ns;
 }
 
 bool limits_shared(const struct limits *l)
@@ -361,6 +362,7 @@ struct limits *limits_create(uv_loop_t *loop, const struct limits_options *opt,
 
     l->opt = *opt;
     l->fence_ns = INT64_MIN;
+    l->clock_fence_ns = INT64_MIN;
     limits_look_at_clock(l);
     GW_ASSERT(getrandom(&l->seed, sizeof l->seed, 0) == (ssize_t)sizeof l->seed);
     limits_configure(l, config);

@@ -99,6 +99,9 @@ struct limits_nonce {
     /* Wall clock, when the client says it made the request, for the fence. INT64_MAX: it does not
      * say, so nothing protects it from what a restarted Redis has forgotten. */
     int64_t created_ns;
+    /* The caller asks the database too when the answer is LIMITS_NONCE_UNSURE, and all that passed
+     * within KEEP_MS is kept there: then a fence leaves it to that. */
+    bool kept;
     bool read; /* nothing is changed by the request: this gateway's table will do without Redis */
 };
 

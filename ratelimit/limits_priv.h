@@ -81,7 +81,8 @@ struct limits {
     bool ready; /* Redis has said who it is: the fence is right */
     bool shown_open;
     char identity[LIMITS_IDENTITY_MAX]; /* of the last Redis; "" at first */
-    int64_t fence_ns;
+    int64_t fence_ns;                   /* of Redis: it may have forgotten what was made before */
+    int64_t clock_fence_ns;             /* of the clock: the database may have, too */
     int64_t unsure_until_ns; /* monotonic: the clock was set back, Redis may have forgotten some */
     struct clock_guard clock;
     uv_timer_t clock_timer;

