@@ -531,7 +531,8 @@ static void configure(struct http_server *s)
 
     h2o_config_init(&s->config);
     s->config.server_name = h2o_iovec_init(H2O_STRLIT(""));
-    s->config.max_request_entity_size = s->opt.max_body_bytes;
+    /* a little more than is accepted, so that the answer is ours; the rest is not read */
+    s->config.max_request_entity_size = 2 * (size_t)s->opt.max_body_bytes;
     s->config.handshake_timeout = s->opt.io_timeout_ms;
     s->config.http1.req_timeout = s->opt.io_timeout_ms;
     s->config.http1.upgrade_to_http2 = 0; /* the preface is honoured otherwise */
