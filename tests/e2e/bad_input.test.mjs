@@ -160,7 +160,7 @@ test("Kraken's scheme: a nonce from the far future burns nothing; one nonce, no 
   await until('Redis again', 5000, async () => (await stage.call(admin, 'GET', '/v1/keys')).status === 200);
   await stage.stopGateway(); // nor does the gateway itself remember
   await stage.startGateway({ limits: { preauth_burst: 100000, preauth_per_minute: 600000, token_burst: 1000 } });
-  await until('the key again', 8000, async () => (await ask(Date.now() + 3000)).length === 0);
-  assert.deepEqual(await ask(last), far);
-  assert.deepEqual(await ask(last + 9), far);
+  await until('the keys again', 8000, async () => (await stage.call(admin, 'GET', '/v1/keys')).status === 200);
+  for (const nonce of [last, last + 9]) assert.deepEqual(await ask(nonce), far, 'used before');
+  await until('new ones', 8000, async () => (await ask(Date.now())).length === 0);
 }));
