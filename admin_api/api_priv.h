@@ -67,7 +67,7 @@ struct api {
     unsigned late_at;
     unsigned late_count;
     uv_timer_t *late_timer;
-    int64_t store_gap_until_ns;  /* monotonic: PostgreSQL lacks a nonce that may be good till then */
+    int64_t store_gap_until_ns; /* monotonic: PostgreSQL lacks a nonce that may be good till then */
     int64_t store_skip_until_ns; /* monotonic: no nonces of reads until then, unless it must be */
 };
 

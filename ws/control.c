@@ -349,7 +349,7 @@ static void unpark(struct session *s)
         process(s, parked.data + at + sizeof len, len);
         at += sizeof len + len;
     }
-    buf_fini(&parked);
+    session_wipe(&parked);
 }
 
 void session_on_units(struct key_member *m)

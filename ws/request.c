@@ -465,6 +465,7 @@ enum gw_err ws_request_parse(const char *text, size_t len, struct ws_request *ou
 
 void ws_request_fini(struct ws_request *r)
 {
+    explicit_bzero(r->token, sizeof r->token);
     free(r->symbols);
     free(r->places);
     r->symbols = NULL;

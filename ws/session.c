@@ -103,10 +103,18 @@ void session_destroy(struct session **sp)
         free(s->auth);
     }
     free(s->last_close);
-    buf_fini(&s->parked);
+    session_wipe(&s->parked);
     buf_fini(&s->control);
-    buf_fini(&s->inbound);
+    session_wipe(&s->inbound);
     free(s);
+}
+
+void session_wipe(struct buf *b)
+{
+    if (b->cap != 0) {
+        explicit_bzero(b->data, b->len);
+    }
+    buf_fini(b);
 }
 
 void session_mark_dirty(struct session *s)

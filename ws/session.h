@@ -162,4 +162,6 @@ void session_unmark_due(struct sub *sub);
 void session_on_message(struct session *s, const char *text, size_t len);
 /* ws/control.c: units may have come for the key's messages. */
 void session_on_units(struct key_member *m);
+/* Ends a buffer of what the client has said: it may have named a token. */
+void session_wipe(struct buf *b);
 #endif

@@ -330,7 +330,7 @@ static void on_data(void *arg, const char *data, size_t len, bool first, bool la
     buf_append(&session->inbound, data, len);
     if (last) {
         session_on_message(session, session->inbound.data, session->inbound.len);
-        buf_fini(&session->inbound);
+        session_wipe(&session->inbound);
     }
 }
 

@@ -135,6 +135,7 @@ static int protocol_callback(struct lws *wsi, enum lws_callback_reasons reason, 
                                 lws_is_final_fragment(wsi) != 0 &&
                                     lws_remaining_packet_payload(wsi) == 0,
                                 lws_frame_is_binary(wsi) != 0);
+            explicit_bzero(in, len); /* it may have held a token */
         }
         return 0;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:

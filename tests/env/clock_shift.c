@@ -47,8 +47,8 @@ int clock_gettime(clockid_t id, struct timespec *ts)
     if (ret == 0 && shift != NULL) {
         if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE) {
             add(ts, shift[0]);
-        } else if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE || id == CLOCK_MONOTONIC_RAW ||
-                   id == CLOCK_BOOTTIME) {
+        } else if (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE ||
+                   id == CLOCK_MONOTONIC_RAW || id == CLOCK_BOOTTIME) {
             add(ts, shift[1]);
         }
     }
