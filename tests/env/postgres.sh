@@ -8,6 +8,7 @@
 #   pg_binaries           prints the folder of the server's programs; fails when there is none
 #   postgres.sh serve DIR (as a program) starts it, prints the DSN, and ends and deletes it at the end of its
 #                         input: it dies with whoever holds the pipe. Exit code 77: not installed.
+#   PG_TEMPLATE           a folder: the first cluster made is copied there, later ones are copies of it
 #
 # PostgreSQL refuses to run as root: then it runs as the user `postgres`, who gets DIR. The socket is in DIR,
 # or, where that path is too long for a socket, in a folder of /tmp named in DIR/socket.
@@ -81,6 +82,10 @@ pg_error() {
 pg_make() {
     local dir=$1 bin=$2
     rm -rf "$dir/data.new" || return 1
+    if [ -n "${PG_TEMPLATE:-}" ] && [ -d "$PG_TEMPLATE" ]; then
+        cp -a "$PG_TEMPLATE" "$dir/data"
+        return
+    fi
     pg_run "$dir" "$bin/initdb" -D "$dir/data.new" -U portcullis -E UTF8 --locale=C --auth=trust \
         --no-instructions ${pg_throwaway:+--no-sync} >"$dir/initdb.log" 2>&1 || {
         tail -n 5 "$dir/initdb.log" >&2
@@ -96,6 +101,9 @@ shared_buffers = 32MB
 log_line_prefix = '%m [%p] %a '
 ${pg_throwaway:+fsync = off}
 CONF
+    if [ -n "${PG_TEMPLATE:-}" ]; then
+        cp -a "$dir/data.new" "$PG_TEMPLATE.$$" && mv -T "$PG_TEMPLATE.$$" "$PG_TEMPLATE" || return 1
+    fi
     pg_run "$dir" mv "$dir/data.new" "$dir/data"
 }
 

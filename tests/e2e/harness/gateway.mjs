@@ -64,6 +64,10 @@ async function end(child, signal = 'SIGTERM') {
   return child.exitCode;
 }
 
+// An empty cluster takes longer to make than all the rest of a stage: it is made once by each file of tests.
+const template = path.join(os.tmpdir(), `gw-pg-${process.pid}`);
+process.on('exit', () => rmSync(template, { recursive: true, force: true }));
+
 export class Stage {
   static async open() {
     const stage = new Stage();
@@ -106,7 +110,8 @@ export class Stage {
   // A private PostgreSQL with the tables, a master key and a first key with all scopes.
   async startPostgres() {
     const dir = path.join(this.dir, 'pg');
-    this.postgres = this.run('postgres', 'bash', [path.join(root, 'tests/env/postgres.sh'), 'serve', dir], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.postgres = this.run('postgres', 'bash', [path.join(root, 'tests/env/postgres.sh'), 'serve', dir],
+      { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, PG_TEMPLATE: template } });
     this.dsn = await until('PostgreSQL', 60000, () => {
       if (ended(this.postgres)) throw new Error(this.postgres.errors);
       return /postgresql:\S+/.exec(this.postgres.output)?.[0];
