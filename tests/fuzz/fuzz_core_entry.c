@@ -1,4 +1,4 @@
-/* links: gw_core */
+/* links: gateway/core/entry.c gateway/core/command.c gw_core */
 #include <string.h>
 #include "gateway/base/err.h"
 #include "gateway/core/command.h"
