@@ -70,6 +70,11 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \
     X(HTTP_POST, "/v1/changes/{id}/reject",        PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_reject,  NULL, "refuse it")                             \
     X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back") \
+    X(HTTP_POST, "/v1/symbols/{symbol}/cancel-all", PERM_CONTROL_TIGHTEN, LIMITS_HALT, API_WRITE, cancel_all,     NULL, "ask the core to cancel all orders; `*`: of all symbols") \
+    X(HTTP_GET,  "/v1/commands",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  commands_list,  NULL, "what was asked of the core and what it says; `symbol after`") \
+    X(HTTP_GET,  "/v1/commands/{id}",              PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  command_get,    NULL, "one command")                           \
+    X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_WRITE, command_cancel, NULL, "give a command up")                     \
+    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`") \
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
     X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head")

@@ -36,6 +36,8 @@ extern const struct metric_table api_metrics;
 
 struct api;
 struct audit_store;
+struct core;
+struct sse;
 struct audit_anchor;
 
 struct api_options {
@@ -48,6 +50,8 @@ struct api_options {
     struct gate *gate; /* NULL: none */
     const struct gate_config *gate_config;
     struct audit_store *audit;   /* NULL: none */
+    struct core *core;           /* the exchange core; NULL: none */
+    struct sse *events;          /* NULL: none */
     struct audit_anchor *anchor; /* NULL: none */
     /* Sessions and subscriptions there are now, for the blast radius: of SYMBOL, or (SYMBOL_NONE) of all. */
     uint64_t (*followers)(void *arg, uint32_t symbol);

@@ -179,6 +179,9 @@ void call_audit_denied(struct api_call *c, const char *why);
 api_handler_fn audit_list, audit_export, audit_check;
 void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body);
 
+/* --- commands.c ------------------------------------------------------------------------------ */
+api_handler_fn events_open, cancel_all, commands_list, command_get, command_cancel;
+
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,
     token_issue;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "gateway/control/effective.h"
+#include "gateway/core/core.h"
 #include "gateway/runtime/clock.h"
 
 static const struct control *now_of(struct api_call *c)
@@ -123,6 +124,16 @@ static void put_time(struct buf *out, const char *name, int64_t ns)
     buf_putc(out, '"');
 }
 
+/* What the core says it does, beside what it was told. */
+static void put_observed(struct api_call *c, struct buf *out, const char *name)
+{
+    const struct core_observation *o =
+        c->api->opt.core != NULL ? core_observed(c->api->opt.core, name) : NULL;
+
+    put_text(out, "observed_mode", o != NULL ? core_mode_words[o->mode] : NULL);
+    put_time(out, "observed_at", o != NULL ? o->at_ns : 0);
+}
+
 static void put_symbol(struct api_call *c, struct buf *out, const char *name)
 {
     const struct control *now = now_of(c);
@@ -143,6 +154,7 @@ static void put_symbol(struct api_call *c, struct buf *out, const char *name)
     } else {
         buf_lit(out, ",\"orders_per_s\":null");
     }
+    put_observed(c, out, name);
     put_text(out, "decided_by_kind", m.cell != NULL ? control_kind_rows[m.cell->kind].word : NULL);
     put_text(out, "decided_by_target", m.cell != NULL ? m.cell->target : NULL);
     put_text(out, "reason", m.cell != NULL ? m.cell->reason : NULL);

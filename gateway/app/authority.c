@@ -86,6 +86,8 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .symbols = a->opt.gate.symbols,
         .audit = gatehouse_audit(a->gatehouse),
         .anchor = gatehouse_anchor(a->gatehouse),
+        .core = herald_core(gatehouse_herald(a->gatehouse)),
+        .events = herald_events(gatehouse_herald(a->gatehouse)),
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);

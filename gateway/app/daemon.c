@@ -167,6 +167,7 @@ static enum gw_err start_authority(struct gateway *g)
                  .inbox = g->gate_inbox,
                  .rest = g->rest,
                  .fanout = g->fanout,
+                 .name = g->config->admin.listen,
                  .shards = g->shard_count},
         .sink = {on_key_active, on_key_ended},
         .arg = g,

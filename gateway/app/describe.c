@@ -8,8 +8,10 @@
 #include "gateway/app/daemon.h"
 #include "gateway/audit/journal.h"
 #include "gateway/audit/words.h"
+#include "gateway/core/core.h"
 #include "gateway/http/head.h"
 #include "gateway/http/metrics.h"
+#include "gateway/http/sse.h"
 #include "gateway/publish/publisher.h"
 #include "gateway/rest/rest.h"
 #include "gateway/store/redis.h"
@@ -37,9 +39,9 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics,  &publisher_metrics, &ws_metrics,     &http_metrics,   &redis_metrics,
-        &api_metrics,   &keys_metrics,      &store_metrics,  &limits_metrics, &gate_metrics,
-        &audit_metrics, &journal_metrics,   &people_metrics,
+        &feed_metrics,  &publisher_metrics, &ws_metrics,    &http_metrics,   &redis_metrics,
+        &api_metrics,   &keys_metrics,      &store_metrics, &limits_metrics, &gate_metrics,
+        &audit_metrics, &journal_metrics,   &core_metrics,  &sse_metrics,    &people_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

@@ -29,6 +29,7 @@ struct gatehouse {
     struct redis *redis; /* of the anchors */
     struct note_signer *signer;
     struct audit_anchor *anchor; /* NULL: no state_dir */
+    struct herald *herald;
     uint64_t generation;
     struct gate_view *view;      /* as last told */
     struct control_value fanout; /* as last set */
@@ -206,6 +207,7 @@ static void on_state(void *arg, const struct control *now, uint64_t generation, 
     }
     tell_fanout(h, now);
     arm(h, now);
+    herald_state(h->herald, now);
     if (h->gate != NULL) { /* not at its creation */
         gate_confirm(h->gate, LOOP_REST, generation);
     }
@@ -221,7 +223,9 @@ static void on_mail(void *arg, struct mail *m)
 
 static void on_change(void *arg, const struct control_diff *diff, uint64_t audit, const char *id)
 {
-    (void)arg;
+    struct gatehouse *h = arg;
+
+    herald_change(h->herald, diff, audit, id);
     for (uint32_t i = 0; i < diff->count; i++) {
         const struct control_diff_item *it = &diff->items[i];
 
@@ -232,13 +236,12 @@ static void on_change(void *arg, const struct control_diff *diff, uint64_t audit
     }
 }
 
-static void on_head(void *arg, uint64_t seq, const uint8_t hash[32])
+static void on_head(void *arg, uint64_t seq, const uint8_t *hash)
 {
     struct gatehouse *h = arg;
 
-    (void)seq;
-    (void)hash;
-    if (h->anchor != NULL) {
+    herald_head(h->herald, seq);
+    if (h->anchor != NULL && hash != NULL) { /* written here */
         audit_anchor_now(h->anchor);
     }
 }
@@ -316,6 +319,18 @@ static bool open_gate(struct gatehouse *h, struct buf *why)
     return true;
 }
 
+static void open_herald(struct gatehouse *h)
+{
+    const struct herald_options opt = {
+        .redis = h->opt.redis,
+        .name = h->opt.name,
+        .audit = h->audit,
+        .redis_metrics = h->opt.redis_metrics,
+    };
+
+    h->herald = herald_create(h->loop, &opt);
+}
+
 struct gatehouse *gatehouse_create(uv_loop_t *loop, const struct gatehouse_options *opt,
                                    struct buf *why)
 {
@@ -335,9 +350,11 @@ struct gatehouse *gatehouse_create(uv_loop_t *loop, const struct gatehouse_optio
     h->timer.data = h;
     h->view = gate_view_create(opt->symbols);
     h->audit = audit_store_create(&audit);
+    open_herald(h);
     if (!open_anchor(h, why) || !open_gate(h, why)) {
         return NULL; /* the process ends; what was opened is the kernel's */
     }
+    herald_start(h->herald, h->gate);
     return h;
 }
 
@@ -363,6 +380,11 @@ void gatehouse_close_gate(struct gatehouse *h, void (*done)(void *arg), void *ar
     gate_close(h->gate, done, arg);
 }
 
+struct herald *gatehouse_herald(struct gatehouse *h)
+{
+    return h->herald;
+}
+
 struct closing {
     struct gatehouse *h;
     void (*done)(void *arg);
@@ -384,7 +406,8 @@ void gatehouse_close_audit(struct gatehouse *h, void (*done)(void *arg), void *a
 {
     struct closing *c = gw_malloc(sizeof *c);
 
-    *c = (struct closing){h, done, arg, h->anchor != NULL ? 3 : 1};
+    *c = (struct closing){h, done, arg, h->anchor != NULL ? 4 : 2};
+    herald_close(h->herald, on_closed, c);
     audit_store_close(h->audit, on_closed, c);
     if (h->anchor != NULL) {
         audit_anchor_forget_redis(h->anchor);
@@ -399,6 +422,7 @@ void gatehouse_destroy(struct gatehouse **hp)
 
     *hp = NULL;
     gate_destroy(&h->gate);
+    herald_destroy(&h->herald);
     if (h->anchor != NULL) {
         audit_anchor_destroy(&h->anchor);
         redis_destroy(&h->redis);

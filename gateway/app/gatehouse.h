@@ -10,6 +10,7 @@
  * Owner: the main thread. */
 #ifndef GATEWAY_APP_GATEHOUSE_H
 #define GATEWAY_APP_GATEHOUSE_H
+#include "gateway/app/herald.h"
 #include "gateway/gate/gate.h"
 #include "gateway/publish/fanout.h"
 #include "gateway/rest/rest.h"
@@ -29,6 +30,7 @@ struct gatehouse_options {
     struct mailbox *inbox;  /* LINK_GATED comes back; opened here */
     struct rest *rest;
     struct fanout *fanout;
+    const char *name; /* of this gateway */
     uint32_t shards;
 };
 
@@ -38,6 +40,7 @@ struct gatehouse *gatehouse_create(uv_loop_t *loop, const struct gatehouse_optio
 struct gate *gatehouse_gate(struct gatehouse *h);
 struct audit_store *gatehouse_audit(struct gatehouse *h);
 struct audit_anchor *gatehouse_anchor(struct gatehouse *h);
+struct herald *gatehouse_herald(struct gatehouse *h);
 /* Before pg_close(). DONE when the gate's handles are closed. */
 void gatehouse_close_gate(struct gatehouse *h, void (*done)(void *arg), void *arg);
 /* After pg_close(). DONE may come twice: COUNT says how often. */

@@ -122,8 +122,9 @@ struct gate_sink {
     void (*on_state)(void *arg, const struct control *now, uint64_t generation, const char *cause);
     /* A committed or journaled change, in order, for the core and the dashboards. */
     void (*on_change)(void *arg, const struct control_diff *diff, uint64_t audit, const char *id);
-    /* The chain has grown: SEQ is its end now, HASH that of its last entry. */
-    void (*on_head)(void *arg, uint64_t seq, const uint8_t hash[32]);
+    /* The chain has grown: SEQ is its end now, HASH that of its last entry,
+     * NULL when another gateway wrote it. */
+    void (*on_head)(void *arg, uint64_t seq, const uint8_t *hash);
     /* May this loosening go on? False: PROBLEM says why (an open incident without root cause). */
     bool (*may_loosen)(void *arg, const struct control_diff *diff, struct gate_problem *problem);
 };

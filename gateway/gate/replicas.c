@@ -77,6 +77,9 @@ static void take_head(struct gate *g, const struct pg_reply *r)
         return;
     }
     (void)snprintf(g->base_id, sizeof g->base_id, "%s", id != NULL ? id : "");
+    if (((uint64_t)seq > g->base_seq || !g->base_known) && g->opt.sink.on_head != NULL) {
+        g->opt.sink.on_head(g->opt.arg, (uint64_t)seq, NULL);
+    }
     if (text == NULL) { /* no newer state */
         g->base_seq = (uint64_t)seq > g->base_seq ? (uint64_t)seq : g->base_seq;
         g->base_known = true;
