@@ -264,6 +264,33 @@ static void ulids(void **state)
     }
 }
 
+/* docs/AUDIT.md tells every field, in order. */
+static void the_page_lists_the_fields(void **state)
+{
+    static const char *const kinds[] = {"number", "time", "text", "word",
+                                        "ULID",   "hex",  "JSON", "hash"};
+    FILE *f = fopen(GW_ROOT "/docs/AUDIT.md", "r");
+    struct buf page = {0};
+    const char *at;
+
+    (void)state;
+    assert_non_null(f);
+    page.len = fread(buf_room(&page, 65536), 1, 65535, f);
+    (void)fclose(f);
+    at = buf_cstr(&page);
+    for (unsigned i = 0; i < AUDIT_FIELD_COUNT; i++) {
+        char row[300];
+
+        (void)snprintf(row, sizeof row, "| `%s` | %s | %s |\n", audit_fields[i].name,
+                       kinds[audit_fields[i].kind], audit_fields[i].help);
+        at = strstr(at, row);
+        if (at == NULL) {
+            fail_msg("docs/AUDIT.md lacks, at its place: %s", row);
+        }
+    }
+    buf_fini(&page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(secrets_do_not_enter),
         cmocka_unit_test(texts_from_outside),
         cmocka_unit_test(ulids),
+        cmocka_unit_test(the_page_lists_the_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
