@@ -14,6 +14,21 @@
 #define READ_TIMEOUT_MS 5000u
 #define SWEEP_NS        10000000000LL
 
+/* clang-format off */
+static const char epoch_sql[] =
+    "SELECT e.epoch, s.id, " KEY_MICROS("s.last_seen_at") " FROM people_epoch e"
+    " LEFT JOIN user_sessions s ON s.ended_at IS NULL AND s.last_seen_at > " AT("$1");
+static const char seen_sql[] =
+    "UPDATE user_sessions s SET last_seen_at = greatest(s.last_seen_at,"
+    " 'epoch'::timestamptz + v.us * interval '1 microsecond')"
+    " FROM unnest($1::text[], $2::bigint[]) v (id, us) WHERE s.id = v.id AND s.ended_at IS NULL";
+static const char sweep_sql[] =
+    "UPDATE user_sessions SET ended_at = " AT("$1") ", end_reason ="
+    " CASE WHEN ends_at <= " AT("$1") " THEN 'absolute' ELSE 'idle' END"
+    " WHERE ended_at IS NULL AND (ends_at <= " AT("$1")
+    " OR last_seen_at <= " AT("$1") " - interval '930 s')";
+/* clang-format on */
+
 static const struct metric_row metric_rows[] = {PEOPLE_METRICS(METRIC_AS_ROW)};
 const struct metric_table people_metrics = {"people", metric_rows, PEOPLE_M_COUNT};
 
@@ -231,10 +246,7 @@ static void ask_epoch(struct people *p)
 {
     struct pg_param since = pg_int8(people_now(p) / 1000 - 60000000);
     const struct pg_statement s = {
-        .sql = "SELECT e.epoch, s.id, " KEY_MICROS(
-            "s.last_seen_at") " FROM people_epoch e"
-                              " LEFT JOIN user_sessions s ON s.ended_at IS NULL AND s.last_seen_at "
-                              "> " AT("$1"),
+        .sql = epoch_sql,
         .params = &since,
         .param_count = 1,
     };
@@ -264,10 +276,7 @@ static void flush_seen(struct people *p)
     struct buf times = {0};
     struct pg_param params[2];
     const struct pg_statement s = {
-        .sql = "UPDATE user_sessions s SET last_seen_at = greatest(s.last_seen_at, "
-               "'epoch'::timestamptz + v.us * interval '1 microsecond')"
-               " FROM unnest($1::text[], $2::bigint[]) v (id, us)"
-               " WHERE s.id = v.id AND s.ended_at IS NULL",
+        .sql = seen_sql,
         .params = params,
         .param_count = 2,
     };
@@ -304,12 +313,7 @@ static void sweep(struct people *p)
 {
     struct pg_param now = pg_int8(people_now(p) / 1000);
     const struct pg_statement s = {
-        .sql = "UPDATE user_sessions SET ended_at = " AT(
-            "$1") ", end_reason ="
-                  " CASE WHEN ends_at <= " AT(
-                      "$1") " THEN 'absolute' ELSE 'idle' END"
-                            " WHERE ended_at IS NULL AND (ends_at <= " AT(
-                                "$1") " OR last_seen_at <= " AT("$1") " - interval '930 s')",
+        .sql = sweep_sql,
         .params = &now,
         .param_count = 1,
     };

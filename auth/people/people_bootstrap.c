@@ -122,19 +122,22 @@ static void on_stored(void *arg, const struct pg_reply *reply)
     }
 }
 
+/* clang-format off */
+static const char user_sql[] =
+    "INSERT INTO users (name, created_at, label, created_by, password_hash, password_at,"
+    " password_until, totp_sealed, totp_at) VALUES ($1, " AT("$2") ", $3, $4, $5, " AT("$2") ", "
+    AT("$6") ", $7, " AT("$2") ")";
+static const char codes_sql[] =
+    "INSERT INTO user_recovery_codes (user_name, code_hash, created_at)"
+    " SELECT $1, decode(h, 'hex'), " AT("$2") " FROM unnest($3::text[]) h";
+static const char roles_sql[] =
+    "INSERT INTO user_roles (user_name, granted_at, role, kind, granted_by, reason)"
+    " SELECT $1, " AT("$2") ", w, CASE WHEN w = 'break_glass' THEN 'eligible' ELSE 'standing' END,"
+    " $4, 'from the command line' FROM unnest($3::text[]) w";
+/* clang-format on */
+
 static void store(struct run *r)
 {
-    static const char user_sql[] =
-        "INSERT INTO users (name, created_at, label, created_by, password_hash, password_at,"
-        " password_until, totp_sealed, totp_at) VALUES ($1, " AT("$2") ", $3, $4, $5, " AT(
-            "$2") ", " AT("$6") ", $7, " AT("$2") ")";
-    static const char codes_sql[] =
-        "INSERT INTO user_recovery_codes (user_name, code_hash, created_at)"
-        " SELECT $1, decode(h, 'hex'), " AT("$2") " FROM unnest($3::text[]) h";
-    static const char roles_sql[] =
-        "INSERT INTO user_roles (user_name, granted_at, role, kind, granted_by, reason)"
-        " SELECT $1, " AT("$2") ", w, CASE WHEN w = 'break_glass' THEN 'eligible' ELSE 'standing'"
-                                " END, $4, 'from the command line' FROM unnest($3::text[]) w";
     const struct people_bootstrap_options *o = r->opt;
     const struct pg_param name = pg_text(o->name);
     const struct pg_param now = pg_int8(r->now_ns / 1000);

@@ -7,6 +7,24 @@
 #include "auth/words.h"
 #include "gateway/runtime/clock.h"
 
+/* clang-format off */
+static const char show_sql[] =
+    "WITH changed AS (UPDATE users u SET totp_next = $4 FROM user_sessions s WHERE u.name = $1"
+    " AND s.id = $2 AND s.token_hash = $3 AND s.ended_at IS NULL AND s.user_name = u.name"
+    " AND u.disabled_at IS NULL RETURNING u.name)"
+    CHANGED("NULL", "NULL");
+static const char enrol_sql[] =
+    "WITH s AS (UPDATE user_sessions SET token_hash = $5, factor_at = " AT("$2") " WHERE id = $3"
+    " AND token_hash = $4 AND user_name = $1 AND ended_at IS NULL RETURNING user_name),"
+    " changed AS (UPDATE users u SET totp_sealed = totp_next, totp_next = NULL,"
+    " totp_at = " AT("$2") ", totp_last_step = $6 FROM s WHERE u.name = s.user_name"
+    " AND u.totp_next = $7 AND u.disabled_at IS NULL RETURNING u.name)"
+    CHANGED("NULL", "json_build_object('recovery_codes', 10)");
+static const char codes_sql[] =
+    "INSERT INTO user_recovery_codes (user_name, code_hash, created_at)"
+    " SELECT $1, decode(h, 'hex'), " AT("$2") " FROM unnest($3::text[]) h";
+/* clang-format on */
+
 static void put_new_hash(struct people_op *op)
 {
     uint8_t hash[SESSION_HASH_SIZE];
@@ -45,10 +63,7 @@ enum people_err people_enrol(struct people *p, const char *token, people_answer_
     op->answer.secret = op->secrets->totp.text;
     op->answer.uri = buf_cstr(&op->text);
     op->none = PEOPLE_NO_SESSION;
-    people_sql(op, "WITH changed AS (UPDATE users u SET totp_next = $4 FROM user_sessions s"
-                   " WHERE u.name = $1 AND s.id = $2 AND s.token_hash = $3 AND s.ended_at IS NULL"
-                   " AND s.user_name = u.name AND u.disabled_at IS NULL RETURNING u.name)" CHANGED(
-                       "NULL", "NULL"));
+    people_sql(op, show_sql);
     people_text(op, op->name);
     people_text(op, op->id);
     people_bytes(op, op->hash, SESSION_HASH_SIZE);
@@ -95,16 +110,7 @@ static void enrol_change(struct people_op *op)
         return;
     }
     op->none = PEOPLE_REFUSED; /* another secret was shown meanwhile, or the session has ended */
-    people_sql(
-        op,
-        "WITH s AS (UPDATE user_sessions SET token_hash = $5, factor_at = " AT(
-            "$2") " WHERE id = $3 AND token_hash = $4 AND user_name = $1"
-                  " AND ended_at IS NULL RETURNING user_name),"
-                  " changed AS (UPDATE users u SET totp_sealed = totp_next, totp_next = NULL,"
-                  " totp_at = " AT("$2") ", totp_last_step = $6 FROM s WHERE u.name = s.user_name"
-                                         " AND u.totp_next = $7 AND u.disabled_at IS NULL "
-                                         "RETURNING u.name)" CHANGED(
-                                             "NULL", "json_build_object('recovery_codes', 10)"));
+    people_sql(op, enrol_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     people_text(op, op->id);
@@ -114,8 +120,7 @@ static void enrol_change(struct people_op *op)
     people_bytes(op, op->sealed, op->sealed_len);
     people_sql(op, "DELETE FROM user_recovery_codes WHERE user_name = $1");
     people_text(op, op->name);
-    people_sql(op, "INSERT INTO user_recovery_codes (user_name, code_hash, created_at)"
-                   " SELECT $1, decode(h, 'hex'), " AT("$2") " FROM unnest($3::text[]) h");
+    people_sql(op, codes_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     people_text(op, people_keep(op, buf_cstr(&hashes)));

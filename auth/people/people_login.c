@@ -219,6 +219,12 @@ static void rehash(const struct people_op *from)
 static const char login_totp_sql[] = FACTOR_TOTP("$3", "$11", "$12") LOGIN_SQL;
 static const char login_code_sql[] = FACTOR_CODE("$3", "$11") LOGIN_SQL;
 static const char login_none_sql[] = FACTOR_NONE("$3") LOGIN_SQL;
+static const char seen_sql[] =
+    "UPDATE users SET last_login_at = " AT("$2") ", last_login_ip = $3::inet WHERE name = $1";
+static const char replace_sql[] =
+    "UPDATE user_sessions SET ended_at = " AT("$2") ", end_reason = 'replaced' WHERE id IN"
+    " (SELECT id FROM user_sessions WHERE user_name = $1 AND ended_at IS NULL"
+    " ORDER BY created_at DESC, id OFFSET $3)";
 /* clang-format on */
 
 /* The parameters of the factor that was right. */
@@ -268,15 +274,11 @@ static void login_judged(struct people_op *op)
     people_text(op, op->agent);
     people_int(op, op->answer.failures);
     put_factor(op);
-    people_sql(op, "UPDATE users SET last_login_at = " AT("$2") ", last_login_ip = $3::inet"
-                                                                " WHERE name = $1");
+    people_sql(op, seen_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     people_text(op, op->change.act.ip);
-    people_sql(op, "UPDATE user_sessions SET ended_at = " AT(
-                       "$2") ", end_reason = 'replaced'"
-                             " WHERE id IN (SELECT id FROM user_sessions WHERE user_name = $1"
-                             " AND ended_at IS NULL ORDER BY created_at DESC, id OFFSET $3)");
+    people_sql(op, replace_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     people_int(op, PEOPLE_SESSIONS_MAX);
@@ -411,6 +413,17 @@ struct people_op *people_op_of(struct people *p, enum people_act_kind kind, cons
     CHANGED("NULL", "json_build_object('session', id)")
 static const char renew_totp_sql[] = FACTOR_TOTP("$3", "$7", "$8") RENEW_SQL;
 static const char renew_code_sql[] = FACTOR_CODE("$3", "$7") RENEW_SQL;
+static const char logout_sql[] =
+    "WITH changed AS (UPDATE user_sessions SET ended_at = " AT("$2") ", end_reason = 'logout'"
+    " WHERE user_name = $1 AND id = $3 AND token_hash = $4 AND ended_at IS NULL RETURNING id)"
+    CHANGED("NULL", "json_build_object('session', id)");
+static const char password_sql[] =
+    "WITH s AS (UPDATE user_sessions SET token_hash = $5 WHERE id = $3 AND token_hash = $4"
+    " AND user_name = $1 AND ended_at IS NULL RETURNING user_name),"
+    " changed AS (UPDATE users u SET password_hash = $6, password_at = " AT("$2") ","
+    " password_until = NULL, failures = 0, locked_until = NULL FROM s WHERE u.name = s.user_name"
+    " AND u.password_hash = $7 AND u.disabled_at IS NULL RETURNING u.name)"
+    CHANGED("NULL", "json_build_object('other_sessions', 'ended')");
 /* clang-format on */
 
 static void renew_judged(struct people_op *op)
@@ -455,10 +468,7 @@ enum people_err people_logout(struct people *p, const char *token, people_answer
         return err;
     }
     op->none = PEOPLE_NO_SESSION;
-    people_sql(op, "WITH changed AS (UPDATE user_sessions SET ended_at = " AT(
-                       "$2") ", end_reason = 'logout' WHERE user_name = $1 AND id = $3"
-                             " AND token_hash = $4 AND ended_at IS NULL RETURNING id)" CHANGED(
-                                 "NULL", "json_build_object('session', id)"));
+    people_sql(op, logout_sql);
     people_text(op, op->name);
     people_time(op, people_now(p));
     people_text(op, op->id);
@@ -477,16 +487,7 @@ static void on_password_hashed(void *arg, const struct password_result *r)
         (void)people_op_fail(op, PEOPLE_UNAVAILABLE);
         return;
     }
-    people_sql(
-        op,
-        "WITH s AS (UPDATE user_sessions SET token_hash = $5 WHERE id = $3"
-        " AND token_hash = $4 AND user_name = $1 AND ended_at IS NULL RETURNING user_name),"
-        " changed AS (UPDATE users u SET password_hash = $6, password_at = " AT(
-            "$2") ","
-                  " password_until = NULL, failures = 0, locked_until = NULL FROM s"
-                  " WHERE u.name = s.user_name AND u.password_hash = $7 AND u.disabled_at IS NULL"
-                  " RETURNING u.name)" CHANGED("NULL",
-                                               "json_build_object('other_sessions', 'ended')"));
+    people_sql(op, password_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     people_text(op, op->id);

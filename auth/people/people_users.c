@@ -10,6 +10,101 @@
 
 #define TIME_MAX 7258118400000000000LL /* the year 2200 */
 
+/* --- the statements ---------------------------------------------------------------------------- */
+
+/* clang-format off */
+#define GRANT_JSON "json_build_object('role', role, 'kind', kind, 'until', " JSON_TIME("until") ")"
+static const char create_sql[] =
+    "WITH changed AS (INSERT INTO users (name, created_at, password_at, password_hash,"
+    " password_until, label, created_by) VALUES ($1, " AT("$2") ", " AT("$2") ", $3, " AT("$4") ","
+    " $5, $6) ON CONFLICT DO NOTHING RETURNING label)"
+    CHANGED("NULL", "json_build_object('label', label)");
+static const char enable_sql[] =
+    "WITH changed AS (UPDATE users SET disabled_at = NULL, disabled_by = NULL,"
+    " disabled_reason = NULL WHERE name = $1 AND disabled_at IS NOT NULL RETURNING name)"
+    CHANGED("'{\"state\":\"disabled\"}'", "'{\"state\":\"active\"}'");
+static const char disable_sql[] =
+    "WITH changed AS (UPDATE users SET disabled_at = " AT("$2") ", disabled_by = $3,"
+    " disabled_reason = $4 WHERE name = $1 AND disabled_at IS NULL RETURNING name)"
+    CHANGED("'{\"state\":\"active\"}'", "'{\"state\":\"disabled\"}'");
+static const char reset_sql[] =
+    "WITH old AS (SELECT totp_at FROM users WHERE name = $1 FOR UPDATE),"
+    " changed AS (UPDATE users u SET password_hash = $3, password_at = " AT("$2") ","
+    " password_until = " AT("$4") ", failures = 0, locked_until = NULL, totp_next = NULL,"
+    " totp_sealed = CASE WHEN $5 THEN NULL ELSE u.totp_sealed END,"
+    " totp_at = CASE WHEN $5 THEN NULL ELSE u.totp_at END,"
+    " totp_last_step = CASE WHEN $5 AND u.totp_sealed IS NOT NULL THEN NULL"
+    " ELSE u.totp_last_step END FROM old WHERE u.name = $1"
+    " RETURNING old.totp_at AS had, u.totp_at AS has)"
+    CHANGED("json_build_object('second_factor', had IS NOT NULL)",
+            "json_build_object('second_factor', has IS NOT NULL)");
+static const char grant_sql[] =
+    "WITH l AS (SELECT name FROM users WHERE name = $1 AND disabled_at IS NULL FOR UPDATE),"
+    " changed AS (INSERT INTO user_roles (user_name, granted_at, role, kind, granted_by,"
+    " approved_by, until, reason, ticket) SELECT l.name, " AT("$2") ", $3, $4, $5, $6, " AT("$7") ","
+    " $8, $9 FROM l ON CONFLICT DO NOTHING RETURNING *)"
+    CHANGED("NULL", GRANT_JSON);
+static const char end_role_sql[] =
+    "WITH ended AS (UPDATE user_roles SET ended_at = " AT("$2") ", ended_by = $4, end_reason = $5"
+    " WHERE user_name = $1 AND role = $3 AND ended_at IS NULL RETURNING *),"
+    " changed AS (SELECT json_agg(" GRANT_JSON ") AS list FROM ended HAVING count(*) > 0)"
+    CHANGED("list", "'[]'");
+static const char kill_sql[] =
+    "WITH ended AS (UPDATE user_sessions SET ended_at = " AT("$2") ", end_reason = 'killed'"
+    " WHERE (user_name = $1 OR id = $3) AND ended_at IS NULL RETURNING id, user_name),"
+    " changed AS (SELECT json_agg(json_build_object('session', id, 'user', user_name)) AS list"
+    " FROM ended HAVING count(*) > 0)"
+    CHANGED("list", "'[]'");
+static const char users_sql[] =
+    "SELECT json_build_object('users', coalesce(json_agg(json_build_object('name', u.name,"
+    " 'label', u.label, 'state', " USER_STATE ", 'created_at', " JSON_TIME("u.created_at") ","
+    " 'created_by', u.created_by, 'second_factor', u.totp_at IS NOT NULL,"
+    " 'password_temporary', u.password_until IS NOT NULL, 'failures', u.failures,"
+    " 'locked_until', CASE WHEN u.locked_until > " AT("$1") " THEN " JSON_TIME("u.locked_until")
+    " END, 'last_login_at', " JSON_TIME("u.last_login_at") ", 'roles', " ROLES_JSON(AT("$1")) ")"
+    " ORDER BY u.name), '[]'::json))::text FROM users u WHERE $2::text IS NULL OR u.name = $2";
+static const char sessions_sql[] =
+    "SELECT json_build_object('sessions', coalesce(json_agg(json_build_object('session', s.id,"
+    " 'user', s.user_name, 'created_at', " JSON_TIME("s.created_at") ","
+    " 'last_seen_at', " JSON_TIME("s.last_seen_at") ", 'factor_at', " JSON_TIME("s.factor_at") ","
+    " 'ends_at', " JSON_TIME("s.ends_at") ", 'ip', host(s.ip), 'user_agent', s.user_agent)"
+    " ORDER BY s.user_name, s.created_at, s.id), '[]'::json))::text FROM user_sessions s"
+    " WHERE s.ended_at IS NULL AND s.ends_at > " AT("$1") " AND s.last_seen_at > " AT("$1")
+    " - interval '930 s' AND ($2::text IS NULL OR s.user_name = $2)";
+#define SCOPE_SQL(sym, bit, word, admin, help) "CASE WHEN k.scopes >> " #bit " & 1 = 1 THEN '" word "' END,"
+/* What is signed: nothing in it moves by itself but temporary roles, which end. */
+#define CONTENT_SQL(now)                                                                           \
+    "json_build_object('users', (SELECT coalesce(json_agg(json_build_object('name', u.name,"       \
+    " 'label', u.label, 'state', " USER_STATE ", 'second_factor', u.totp_at IS NOT NULL, 'roles', "\
+    ROLES_JSON(now) ") ORDER BY u.name), '[]'::json) FROM users u),"                               \
+    " 'keys', (SELECT coalesce(json_agg(json_build_object('key', k.id, 'account', k.account,"      \
+    " 'owner', k.owner, 'label', k.label, 'scopes', array_remove(ARRAY["                           \
+    AUTH_SCOPES(SCOPE_SQL) " NULL], NULL), 'not_after', " JSON_TIME("k.not_after") ")"             \
+    " ORDER BY k.id), '[]'::json) FROM api_keys k WHERE k.revoked_at IS NULL"                      \
+    " AND (k.not_after IS NULL OR k.not_after > " now ")))::text"
+#define HASH_SQL(t) "encode(sha256(convert_to(" t ", 'UTF8')), 'hex')"
+
+static const char review_sql[] =
+    "WITH c AS (SELECT " CONTENT_SQL(AT("$1")) " AS text)"
+    " SELECT json_build_object('at', " JSON_TIME(AT("$1")) ", 'hash', " HASH_SQL("c.text") ","
+    " 'content', c.text::json, 'use', json_build_object("
+    "'users', (SELECT coalesce(json_agg(json_build_object('name', u.name, 'last_login_at', "
+    JSON_TIME("u.last_login_at") ", 'last_seen_at', " JSON_TIME("(SELECT max(s.last_seen_at)"
+    " FROM user_sessions s WHERE s.user_name = u.name)") ") ORDER BY u.name), '[]'::json)"
+    " FROM users u WHERE $2::text IS NULL OR u.name = $2),"
+    " 'keys', (SELECT coalesce(json_agg(json_build_object('key', x.key_id, 'last_used_at', "
+    JSON_TIME("x.last_used_at") ") ORDER BY x.key_id), '[]'::json) FROM api_key_use x)),"
+    " 'last_review', (SELECT json_build_object('at', " JSON_TIME("a.at") ", 'signed_by', a.signed_by,"
+    " 'note', a.note, 'hash', a.content_hash) FROM access_reviews a ORDER BY a.id DESC LIMIT 1))"
+    "::text FROM c";
+static const char sign_sql[] =
+    "WITH c AS (SELECT " CONTENT_SQL(AT("$2")) " AS text), changed AS (INSERT INTO access_reviews"
+    " (at, signed_by, note, content, content_hash) SELECT " AT("$2") ", $3, $4, c.text, $5 FROM c"
+    " WHERE " HASH_SQL("c.text") " = $5 RETURNING *) SELECT $1::text IS NULL,"
+    " EXISTS (SELECT FROM changed), NULL,"
+    " (SELECT json_build_object('hash', content_hash, 'note', note)::text FROM changed)";
+/* clang-format on */
+
 /* --- what may be asked ------------------------------------------------------------------------- */
 
 static const char *check_by(const struct people_by *by, bool reason)
@@ -86,12 +181,7 @@ static void on_create(void *arg, const struct password_result *r)
         return;
     }
     op->none = PEOPLE_CONFLICT;
-    people_sql(op,
-               "WITH changed AS (INSERT INTO users (name, created_at, password_at,"
-               " password_hash, password_until, label, created_by) VALUES ($1, " AT("$2") ", " AT(
-                   "$2") ", $3, " AT("$4") ", $5, $6) ON CONFLICT DO NOTHING"
-                                           " RETURNING label)" CHANGED(
-                                               "NULL", "json_build_object('label', label)"));
+    people_sql(op, create_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     put_password(op, r, now_ns);
@@ -130,17 +220,11 @@ enum people_err people_user_enable(struct people *p, const struct people_by *by,
         return people_op_fail(op, PEOPLE_SELF);
     }
     if (enable) {
-        people_sql(op, "WITH changed AS (UPDATE users SET disabled_at = NULL, disabled_by = NULL,"
-                       " disabled_reason = NULL WHERE name = $1 AND disabled_at IS NOT NULL"
-                       " RETURNING name)" CHANGED("'{\"state\":\"disabled\"}'",
-                                                  "'{\"state\":\"active\"}'"));
+        people_sql(op, enable_sql);
         people_text(op, op->name);
         return people_op_change(op);
     }
-    people_sql(op, "WITH changed AS (UPDATE users SET disabled_at = " AT(
-                       "$2") ", disabled_by = $3, disabled_reason = $4 WHERE name = $1"
-                             " AND disabled_at IS NULL RETURNING name)" CHANGED(
-                                 "'{\"state\":\"active\"}'", "'{\"state\":\"disabled\"}'"));
+    people_sql(op, disable_sql);
     people_text(op, op->name);
     people_time(op, people_now(p));
     people_text(op, op->change.act.actor);
@@ -160,21 +244,7 @@ static void on_reset(void *arg, const struct password_result *r)
         (void)people_op_fail(op, PEOPLE_UNAVAILABLE);
         return;
     }
-    people_sql(
-        op,
-        "WITH old AS (SELECT totp_at FROM users WHERE name = $1 FOR UPDATE),"
-        " changed AS (UPDATE users u SET password_hash = $3, password_at = " AT(
-            "$2") ","
-                  " password_until = " AT(
-                      "$4") ", failures = 0, locked_until = NULL,"
-                            " totp_next = NULL,"
-                            " totp_sealed = CASE WHEN $5 THEN NULL ELSE u.totp_sealed END,"
-                            " totp_at = CASE WHEN $5 THEN NULL ELSE u.totp_at END,"
-                            " totp_last_step = CASE WHEN $5 AND u.totp_sealed IS NOT NULL THEN NULL"
-                            " ELSE u.totp_last_step END FROM old WHERE u.name = $1"
-                            " RETURNING old.totp_at AS had, u.totp_at AS has)" CHANGED(
-                                "json_build_object('second_factor', had IS NOT NULL)",
-                                "json_build_object('second_factor', has IS NOT NULL)"));
+    people_sql(op, reset_sql);
     people_text(op, op->name);
     people_time(op, now_ns);
     put_password(op, r, now_ns);
@@ -206,8 +276,6 @@ enum people_err people_user_reset(struct people *p, const struct people_by *by, 
 
 /* --- roles ------------------------------------------------------------------------------------- */
 
-#define GRANT_JSON "json_build_object('role', role, 'kind', kind, 'until', " JSON_TIME("until") ")"
-
 static const char *check_grant(const struct people *p, enum role role, bool eligible,
                                int64_t until_ns)
 {
@@ -238,13 +306,7 @@ enum people_err people_grant(struct people *p, const struct people_by *by, const
     if (p->opt.two_persons && role_rows[role].two && by->approved_by == NULL) {
         return people_op_fail(op, PEOPLE_TWO);
     }
-    people_sql(
-        op, "WITH l AS (SELECT name FROM users WHERE name = $1 AND disabled_at IS NULL"
-            " FOR UPDATE), changed AS (INSERT INTO user_roles (user_name, granted_at, role,"
-            " kind, granted_by, approved_by, until, reason, ticket) SELECT l.name, " AT(
-                "$2") ", $3, $4, $5, $6, " AT("$7") ", $8, $9 FROM l"
-                                                    " ON CONFLICT DO NOTHING RETURNING *)" CHANGED(
-                                                        "NULL", GRANT_JSON));
+    people_sql(op, grant_sql);
     people_text(op, op->name);
     people_time(op, people_now(p));
     people_text(op, role_rows[role].word);
@@ -270,11 +332,7 @@ enum people_err people_revoke(struct people *p, const struct people_by *by, cons
         return people_op_invalid(op, "role", NULL);
     }
     op->none = PEOPLE_NOT_FOUND;
-    people_sql(op, "WITH ended AS (UPDATE user_roles SET ended_at = " AT(
-                       "$2") ", ended_by = $4, end_reason = $5 WHERE user_name = $1 AND role = $3"
-                             " AND ended_at IS NULL RETURNING *), changed AS (SELECT"
-                             " json_agg(" GRANT_JSON
-                             ") AS list FROM ended HAVING count(*) > 0)" CHANGED("list", "'[]'"));
+    people_sql(op, end_role_sql);
     people_text(op, op->name);
     people_time(op, people_now(p));
     people_text(op, role_rows[role].word);
@@ -308,11 +366,7 @@ enum people_err people_kill(struct people *p, const struct people_by *by, const 
                    id != NULL ? id : name);
     op->change.act.target = people_keep(op, target);
     op->none = PEOPLE_NOT_FOUND;
-    people_sql(op, "WITH ended AS (UPDATE user_sessions SET ended_at = " AT(
-                       "$2") ", end_reason = 'killed' WHERE (user_name = $1 OR id = $3)"
-                             " AND ended_at IS NULL RETURNING id, user_name), changed AS (SELECT"
-                             " json_agg(json_build_object('session', id, 'user', user_name))"
-                             " AS list FROM ended HAVING count(*) > 0)" CHANGED("list", "'[]'"));
+    people_sql(op, kill_sql);
     people_text(op, id != NULL ? NULL : people_keep(op, name));
     people_time(op, people_now(p));
     people_text(op, people_keep(op, id));
@@ -350,177 +404,13 @@ static enum people_err view(struct people *p, const char *sql, const char *name,
 
 enum people_err people_users(struct people *p, people_answer_fn *cb, void *arg)
 {
-    return view(
-        p,
-        "SELECT json_build_object('users', coalesce(json_agg(json_build_object('name', u.name,"
-        " 'label', u.label, 'state', " USER_STATE ", 'created_at', " JSON_TIME(
-            "u.created_at") ","
-                            " 'created_by', u.created_by, 'second_factor', u.totp_at IS NOT NULL,"
-                            " 'password_temporary', u.password_until IS NOT NULL,"
-                            " 'failures', u.failures, 'locked_until', CASE WHEN u.locked_until "
-                            "> " AT("$1") " THEN " JSON_TIME(
-                                "u.locked_until") " END, "
-                                                  "'last_login_at',"
-                                                  " " JSON_TIME(
-                                                      "u.last_login_"
-                                                      "at") ","
-                                                            " 'roles',"
-                                                            " " ROLES_JSON(
-                                                                AT("$"
-                                                                   "1")) ") ORDER BY u.name), "
-                                                                         "'[]'::json))::text"
-                                                                         " FROM users u WHERE "
-                                                                         "$2::text IS NULL OR "
-                                                                         "u.name = $2",
-        NULL, cb, arg);
+    return view(p, users_sql, NULL, cb, arg);
 }
 
 enum people_err people_sessions(struct people *p, const char *name, people_answer_fn *cb, void *arg)
 {
-    return view(
-        p,
-        "SELECT json_build_object('sessions', coalesce(json_agg(json_build_object('session', s.id,"
-        " 'user', s.user_name, 'created_at', " JSON_TIME(
-            "s.created_at") ", "
-                            "'last_seen_at',"
-                            " " JSON_TIME(
-                                "s.last_"
-                                "seen_at") ", 'factor_at', " JSON_TIME("s.factor_at") ", "
-                                                                                      "'ends_at',"
-                                                                                      " " JSON_TIME(
-                                                                                          "s.ends_"
-                                                                                          "at") ", "
-                                                                                                "'i"
-                                                                                                "p'"
-                                                                                                ", "
-                                                                                                "ho"
-                                                                                                "st"
-                                                                                                "(s"
-                                                                                                "."
-                                                                                                "ip"
-                                                                                                "),"
-                                                                                                " "
-                                                                                                "'u"
-                                                                                                "se"
-                                                                                                "r_"
-                                                                                                "ag"
-                                                                                                "en"
-                                                                                                "t'"
-                                                                                                ", "
-                                                                                                "s."
-                                                                                                "us"
-                                                                                                "er"
-                                                                                                "_"
-                                                                                                "ag"
-                                                                                                "en"
-                                                                                                "t)"
-                                                                                                " O"
-                                                                                                "RD"
-                                                                                                "ER"
-                                                                                                " "
-                                                                                                "BY"
-                                                                                                " "
-                                                                                                "s."
-                                                                                                "us"
-                                                                                                "er"
-                                                                                                "_"
-                                                                                                "na"
-                                                                                                "me"
-                                                                                                ", "
-                                                                                                "s."
-                                                                                                "cr"
-                                                                                                "ea"
-                                                                                                "te"
-                                                                                                "d_"
-                                                                                                "at"
-                                                                                                ", "
-                                                                                                "s."
-                                                                                                "id"
-                                                                                                "),"
-                                                                                                " "
-                                                                                                "'["
-                                                                                                "]'"
-                                                                                                "::"
-                                                                                                "js"
-                                                                                                "on"
-                                                                                                "))"
-                                                                                                "::"
-                                                                                                "te"
-                                                                                                "xt"
-                                                                                                " "
-                                                                                                "FR"
-                                                                                                "OM"
-                                                                                                " "
-                                                                                                "us"
-                                                                                                "er"
-                                                                                                "_"
-                                                                                                "se"
-                                                                                                "ss"
-                                                                                                "io"
-                                                                                                "ns"
-                                                                                                " s"
-                                                                                                " W"
-                                                                                                "HE"
-                                                                                                "RE"
-                                                                                                " "
-                                                                                                "s."
-                                                                                                "en"
-                                                                                                "de"
-                                                                                                "d_"
-                                                                                                "at"
-                                                                                                " I"
-                                                                                                "S "
-                                                                                                "NU"
-                                                                                                "LL"
-                                                                                                " "
-                                                                                                "AN"
-                                                                                                "D "
-                                                                                                "s."
-                                                                                                "en"
-                                                                                                "ds"
-                                                                                                "_"
-                                                                                                "at"
-                                                                                                " "
-                                                                                                ">"
-                                                                                                " " AT("$1") " AND s.last_seen_at > " AT(
-                                                                                                    "$1") " - interval '930 s' AND ($2::text IS NULL OR s.user_name = $2)",
-        name, cb, arg);
+    return view(p, sessions_sql, name, cb, arg);
 }
-
-/* clang-format off */
-#define SCOPE_SQL(sym, bit, word, admin, help) "CASE WHEN k.scopes >> " #bit " & 1 = 1 THEN '" word "' END,"
-/* What is signed: nothing in it moves by itself but temporary roles, which end. */
-#define CONTENT_SQL(now)                                                                           \
-    "json_build_object('users', (SELECT coalesce(json_agg(json_build_object('name', u.name,"       \
-    " 'label', u.label, 'state', " USER_STATE ", 'second_factor', u.totp_at IS NOT NULL, 'roles', "\
-    ROLES_JSON(now) ") ORDER BY u.name), '[]'::json) FROM users u),"                               \
-    " 'keys', (SELECT coalesce(json_agg(json_build_object('key', k.id, 'account', k.account,"      \
-    " 'owner', k.owner, 'label', k.label, 'scopes', array_remove(ARRAY["                           \
-    AUTH_SCOPES(SCOPE_SQL) " NULL], NULL), 'not_after', " JSON_TIME("k.not_after") ")"             \
-    " ORDER BY k.id), '[]'::json) FROM api_keys k WHERE k.revoked_at IS NULL"                      \
-    " AND (k.not_after IS NULL OR k.not_after > " now ")))::text"
-#define HASH_SQL(t) "encode(sha256(convert_to(" t ", 'UTF8')), 'hex')"
-
-static const char review_sql[] =
-    "WITH c AS (SELECT " CONTENT_SQL(AT("$1")) " AS text)"
-    " SELECT json_build_object('at', " JSON_TIME(AT("$1")) ", 'hash', " HASH_SQL("c.text") ","
-    " 'content', c.text::json, 'use', json_build_object("
-    "'users', (SELECT coalesce(json_agg(json_build_object('name', u.name, 'last_login_at', "
-    JSON_TIME("u.last_login_at") ", 'last_seen_at', " JSON_TIME("(SELECT max(s.last_seen_at)"
-    " FROM user_sessions s WHERE s.user_name = u.name)") ") ORDER BY u.name), '[]'::json)"
-    " FROM users u WHERE $2::text IS NULL OR u.name = $2),"
-    " 'keys', (SELECT coalesce(json_agg(json_build_object('key', x.key_id, 'last_used_at', "
-    JSON_TIME("x.last_used_at") ") ORDER BY x.key_id), '[]'::json) FROM api_key_use x)),"
-    " 'last_review', (SELECT json_build_object('at', " JSON_TIME("a.at") ", 'signed_by', a.signed_by,"
-    " 'note', a.note, 'hash', a.content_hash) FROM access_reviews a ORDER BY a.id DESC LIMIT 1))"
-    "::text FROM c";
-static const char sign_sql[] =
-    "WITH c AS (SELECT " CONTENT_SQL(AT("$2")) " AS text), changed AS (INSERT INTO access_reviews"
-    " (at, signed_by, note, content, content_hash) SELECT " AT("$2") ", $3, $4, c.text, $5 FROM c"
-    " WHERE " HASH_SQL("c.text") " = $5 RETURNING *) SELECT $1::text IS NULL,"
-    " EXISTS (SELECT FROM changed), NULL,"
-    " (SELECT json_build_object('hash', content_hash, 'note', note)::text FROM changed)";
-/* clang-format on */
 
 enum people_err people_review(struct people *p, people_answer_fn *cb, void *arg)
 {

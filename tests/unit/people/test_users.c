@@ -45,6 +45,47 @@ static const char *code_of(const char *secret)
     return code;
 }
 
+/* With the temporary password she may do nothing but choose one. TOKEN: of the session then. */
+static void choose(struct gate *g, const char *password, char token[SESSION_TOKEN_SIZE])
+{
+    struct people_login l = as("ana", password, "");
+
+    CALL(g, PEOPLE_OK, people_login(g->p, &l, TO_SAID(g)));
+    copy(token, SESSION_TOKEN_SIZE, g->said.token);
+    assert_int_equal(may(g, token, PERM_STATUS_READ), PEOPLE_DUTY);
+    assert_int_equal(may(g, token, PERM_CONTROL_TIGHTEN), PEOPLE_DUTY);
+    CALL(g, PEOPLE_DUTY, people_enrol(g->p, token, TO_SAID(g)));
+    CALL(g, PEOPLE_INVALID, people_choose_password(g->p, token, password, "short", TO_SAID(g)));
+    assert_string_equal(g->said.field, "password");
+    assert_string_equal(g->said.why, "shorter than 12 characters");
+    CALL(g, PEOPLE_INVALID, people_choose_password(g->p, token, password, password, TO_SAID(g)));
+    CALL(g, PEOPLE_REFUSED, people_choose_password(g->p, token, "not it", NEW, TO_SAID(g)));
+    CALL(g, PEOPLE_OK, people_choose_password(g->p, token, password, NEW, TO_SAID(g)));
+    assert_int_equal(find(g, token), PEOPLE_NO_SESSION);
+    copy(token, SESSION_TOKEN_SIZE, g->said.token);
+    assert_int_equal(may(g, token, PERM_STATUS_READ), PEOPLE_DUTY);
+}
+
+/* SECRET of the second factor, and one of the RECOVERY codes. */
+static void enrol(struct gate *g, char token[SESSION_TOKEN_SIZE], char secret[TOTP_SECRET_TEXT],
+                  char recovery[RECOVERY_CODE_SIZE])
+{
+    const char *code;
+
+    CALL(g, PEOPLE_REFUSED, people_enrol_confirm(g->p, token, "123456", TO_SAID(g)));
+    CALL(g, PEOPLE_OK, people_enrol(g->p, token, TO_SAID(g)));
+    copy(secret, TOTP_SECRET_TEXT, g->said.secret);
+    assert_memory_equal(g->said.uri, "otpauth://totp/Test:ana?secret=", 31);
+    assert_memory_equal(g->said.uri + 31, secret, 32);
+    code = strcmp(code_of(secret), "000000") == 0 ? "000001" : "000000";
+    CALL(g, PEOPLE_REFUSED, people_enrol_confirm(g->p, token, code, TO_SAID(g)));
+    CALL(g, PEOPLE_OK, people_enrol_confirm(g->p, token, code_of(secret), TO_SAID(g)));
+    assert_int_equal(g->said.code_count, RECOVERY_CODES);
+    copy(recovery, RECOVERY_CODE_SIZE, g->said.codes[3]);
+    assert_int_equal(find(g, token), PEOPLE_NO_SESSION);
+    copy(token, SESSION_TOKEN_SIZE, g->said.token);
+}
+
 /* From the first day on: created, temporary password, own password, second factor, role. */
 static void the_first_day(void **state)
 {
@@ -53,7 +94,7 @@ static void the_first_day(void **state)
     char token[SESSION_TOKEN_SIZE];
     char secret[TOTP_SECRET_TEXT];
     char recovery[RECOVERY_CODE_SIZE];
-    const char *code;
+    char password[PASSWORD_MADE_SIZE];
 
     (void)state;
     NEEDS_SERVER();
@@ -62,47 +103,11 @@ static void the_first_day(void **state)
     gate_open(&g);
     CALL(&g, PEOPLE_OK, people_user_create(g.p, &by_sec, "ana", "Ana Lopez", TO_SAID(&g)));
     assert_int_equal(strlen(g.said.password), 23);
-    l = as("ana", g.said.password, "");
-    {
-        char password[PASSWORD_MADE_SIZE];
-
-        copy(password, sizeof password, g.said.password);
-        CALL(&g, PEOPLE_CONFLICT, people_user_create(g.p, &by_sec, "ana", "Other", TO_SAID(&g)));
-        CALL(&g, PEOPLE_OK,
-             people_grant(g.p, &by_sec, "ana", ROLE_OPERATOR, false, 0, TO_SAID(&g)));
-        l.password = password;
-        CALL(&g, PEOPLE_OK, people_login(g.p, &l, TO_SAID(&g)));
-        copy(token, sizeof token, g.said.token);
-        assert_int_equal(may(&g, token, PERM_STATUS_READ), PEOPLE_DUTY);
-        assert_int_equal(may(&g, token, PERM_CONTROL_TIGHTEN), PEOPLE_DUTY);
-        CALL(&g, PEOPLE_DUTY, people_enrol(g.p, token, TO_SAID(&g)));
-        CALL(&g, PEOPLE_INVALID,
-             people_choose_password(g.p, token, password, "short", TO_SAID(&g)));
-        assert_string_equal(g.said.field, "password");
-        assert_string_equal(g.said.why, "shorter than 12 characters");
-        CALL(&g, PEOPLE_INVALID,
-             people_choose_password(g.p, token, password, password, TO_SAID(&g)));
-        CALL(&g, PEOPLE_REFUSED,
-             people_choose_password(g.p, token, "not the old one", NEW, TO_SAID(&g)));
-        CALL(&g, PEOPLE_OK, people_choose_password(g.p, token, password, NEW, TO_SAID(&g)));
-    }
-    assert_int_equal(find(&g, token), PEOPLE_NO_SESSION);
-    copy(token, sizeof token, g.said.token);
-    assert_int_equal(may(&g, token, PERM_STATUS_READ), PEOPLE_DUTY);
-    CALL(&g, PEOPLE_REFUSED, people_enrol_confirm(g.p, token, "123456", TO_SAID(&g)));
-    CALL(&g, PEOPLE_OK, people_enrol(g.p, token, TO_SAID(&g)));
-    copy(secret, sizeof secret, g.said.secret);
-    assert_memory_equal(g.said.uri, "otpauth://totp/Test:ana?secret=", 31);
-    assert_memory_equal(g.said.uri + 31, secret, 32);
-    code = code_of(secret);
-    CALL(&g, PEOPLE_REFUSED,
-         people_enrol_confirm(g.p, token, strcmp(code, "000000") == 0 ? "000001" : "000000",
-                              TO_SAID(&g)));
-    CALL(&g, PEOPLE_OK, people_enrol_confirm(g.p, token, code_of(secret), TO_SAID(&g)));
-    assert_int_equal(g.said.code_count, RECOVERY_CODES);
-    copy(recovery, sizeof recovery, g.said.codes[3]);
-    assert_int_equal(find(&g, token), PEOPLE_NO_SESSION);
-    copy(token, sizeof token, g.said.token);
+    copy(password, sizeof password, g.said.password);
+    CALL(&g, PEOPLE_CONFLICT, people_user_create(g.p, &by_sec, "ana", "Other", TO_SAID(&g)));
+    CALL(&g, PEOPLE_OK, people_grant(g.p, &by_sec, "ana", ROLE_OPERATOR, false, 0, TO_SAID(&g)));
+    choose(&g, password, token);
+    enrol(&g, token, secret, recovery);
     assert_int_equal(may(&g, token, PERM_CONTROL_TIGHTEN), PEOPLE_OK);
     assert_int_equal(may(&g, token, PERM_CONTROL_LOOSEN), PEOPLE_OK);
     /* the next log-in needs the code, and the code of the enrolment is used up */
@@ -487,14 +492,27 @@ static void the_tables_keep_their_rules(void **state)
 
 /* --- the first user ---------------------------------------------------------------------------- */
 
+static void make_keys(struct master_keys **out)
+{
+    char folder[] = "/tmp/gwmaster.XXXXXX";
+    char file[64];
+    struct buf why = {0};
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(file, sizeof file, "%s/key", folder);
+    assert_int_equal(master_keys_make(file, &why), GW_OK);
+    assert_int_equal(master_keys_read(file, out, &why), GW_OK);
+    (void)unlink(file);
+    (void)rmdir(folder);
+    buf_fini(&why);
+}
+
 static void the_first_user(void **state)
 {
     static char text[8192];
-    char path[] = "/tmp/gwmaster.XXXXXX";
     struct people_bootstrap_options opt = {
         .name = "ana", .label = "Ana", .roles = 1u << ROLE_SECURITY | 1u << ROLE_BREAK_GLASS};
     struct master_keys *keys = NULL;
-    struct buf why = {0};
     struct gate g;
     struct people_login l;
     FILE *out;
@@ -503,12 +521,7 @@ static void the_first_user(void **state)
     (void)state;
     NEEDS_SERVER();
     clean();
-    assert_non_null(mkdtemp(path));
-    (void)snprintf(text, sizeof text, "%s/key", path);
-    assert_int_equal(master_keys_make(text, &why), GW_OK);
-    assert_int_equal(master_keys_read(text, &keys, &why), GW_OK);
-    (void)unlink(text);
-    (void)rmdir(path);
+    make_keys(&keys);
 #define BOOT(want, masters_)                                                                       \
     out = fmemopen(text, sizeof text, "w");                                                        \
     assert_int_equal(people_bootstrap(server_dsn, masters_, &opt, out), want);                     \
@@ -553,7 +566,6 @@ static void the_first_user(void **state)
                         "break_glass eligible, security standing");
     gate_close(&g);
     master_keys_destroy(&keys);
-    buf_fini(&why);
 }
 
 int main(void)
