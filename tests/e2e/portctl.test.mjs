@@ -447,6 +447,6 @@ check('completion of bash', async () => {
   assert.deepEqual(await offered('key', 'r'), ['rotate', 'revoke']);
   assert.deepEqual(await offered('key', 'list', '--st'), ['--state']);
   assert.deepEqual(await offered('key', 'list', '--state', 'p'), ['pending']);
-  assert.deepEqual(await offered('key', 'new', '--reason', 'key', '--scope', 'control.'), ['control.read', 'control.halt', 'control.open']);
+  assert.deepEqual(await offered('key', 'new', '--reason', 'key', '--scope', 'control.'), ['control.read', 'control.halt', 'control.open', 'control.fanout']);
   assert.ok((await offered('key', 'new', '--out', '')).includes('ops.pem'));
 });
