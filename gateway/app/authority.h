@@ -17,7 +17,7 @@ struct authority_options {
     const struct limits_config *limits;
     const char *redis;
     struct gatehouse_options gate; /* but for pool and DSN */
-    struct keys_sink sink; /* a key is good, or is not any more */
+    struct keys_sink sink;         /* a key is good, or is not any more */
     void *arg;
 };
 

@@ -26,7 +26,7 @@ struct publisher_options {
     struct mailbox *const *shards;
     uint32_t shard_count;
     struct mailbox *rest;          /* answers go there */
-    struct mailbox *gate; /* LINK_GATED, number GATE_MARKET; NULL: nobody asks */
+    struct mailbox *gate;          /* LINK_GATED, number GATE_MARKET; NULL: nobody asks */
     uint64_t maintenance_after_ms; /* feed lost for all symbols for so long: status `maintenance` */
     struct fanout *fanout;
     void (*on_stop)(void *arg); /* LINK_STOP came in */

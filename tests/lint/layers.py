@@ -31,7 +31,7 @@ THIRD_PARTY = {
 # What comes with the C library, Linux and the compiler.
 SYSTEM = re.compile(
     r"(assert|ctype|dirent|errno|fcntl|fenv|fnmatch|getopt|glob|immintrin|inttypes|limits|locale|math|netdb|poll|pthread"
-    r"|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn"
+    r"|regex|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn"
     r"|string|strings|syslog|termios|threads|time|unistd|wchar"
     r"|arpa/\w+|linux/\w+|net/\w+|netinet/\w+|sys/\w+|sanitizer/\w+)\.h")
 PRODUCT = ("gateway", "ws", "ratelimit", "admin_api", "auth", "load")

@@ -66,6 +66,11 @@ END $$;
 CREATE TRIGGER change_requests_guard BEFORE UPDATE ON change_requests
     FOR EACH ROW EXECUTE FUNCTION change_requests_guard();
 
+COMMENT ON FUNCTION change_requests_guard IS
+    'A request is decided once, and what was asked for is not altered.';
+COMMENT ON TRIGGER change_requests_guard ON change_requests IS
+    'Whatever the program believes: decided once, never altered.';
+
 CREATE TABLE request_answers (
     actor      text NOT NULL,
     once       text NOT NULL,
