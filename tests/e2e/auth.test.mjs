@@ -122,7 +122,7 @@ test('a request is accepted once: in a race, on two replicas, with Redis stopped
     assert.ok(answers.every((a) => [200, 401, 429, 503].includes(a.status)), answers.map((a) => a.status).join(' '));
   }
   stage.redis.kill('SIGCONT');
-  await until('shared again', 3000, async () => { // one request finds out
+  await until('shared again', 15000, async () => { // one request finds out
     await stage.call(stage.admin, 'GET', '/v1/keys');
     return (await stage.metrics()).get('ratelimit_breaker_open') === 0;
   });
