@@ -26,13 +26,19 @@ static void on_reply(void *arg, const struct redis_reply *reply);
 
 static void show_breaker(struct limits *l)
 {
-    bool open = l->breaker.state != BREAKER_CLOSED;
+    enum breaker_state state = l->breaker.state;
+    bool open = state != BREAKER_CLOSED;
 
-    if (open == l->shown_open || l->closing) {
+    if (l->closing) {
+        return;
+    }
+    /* half open: the next request is sent, and a loop that nobody asks stays there */
+    metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0,
+                state == BREAKER_OPEN || state == BREAKER_PROBING);
+    if (open == l->shown_open) {
         return;
     }
     l->shown_open = open;
-    metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0, open);
     if (open) {
         metrics_inc(l->opt.metrics, LIMITS_M_OPENED);
         log_warn("ratelimit", "breaker_open", "\"next\":\"local limits until Redis answers\"");

@@ -31,7 +31,7 @@ test('a Redis that has begun anew is nobody\'s failure: who signs again is serve
     const { status, json } = await stage.call(stage.admin, 'GET', '/v1/keys');
     const what = `${status} ${json.code ?? ''}`.trim();
     seen.set(what, (seen.get(what) ?? 0) + 1);
-    return (await stage.metrics()).get('replay_fence_moved_total') === 1 && status === 200;
+    return (await stage.metrics()).get('replay_fence_moved_total') >= 1 && status === 200;
   });
   assert.ok(!seen.has('429 rate-limited'), JSON.stringify([...seen]));
   // many clients behind one address: more refusals than a bucket of failures holds

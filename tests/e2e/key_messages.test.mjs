@@ -55,6 +55,7 @@ async function burst(clients, n) {
 test('the messages of a key are limited over all its connections, threads and gateways; others are not', within, () => withKeys(async (stage) => {
   const other = await stage.replica(overrides);
   const [key, second] = [await newKey(stage), await newKey(stage)];
+  await until('the key on the other gateway', 3000, async () => (await other.call(key, 'POST', '/v1/ws-token')).status === 200);
   const opened = [];
   for (let i = 0; i < 6; i++) opened.push(await open(stage, i < 4 ? stage : other, key));
   for (const { answer } of opened) assert.ok(answer.success, `a first message waits for nobody: ${answer.error}`);
