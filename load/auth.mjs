@@ -65,6 +65,12 @@ function read(argv) {
   return o;
 }
 
+// To run it again, without where the figures went.
+function commandOf(o) {
+  const given = Object.keys(bounds).filter((name) => String(o[name]) !== settings[name].default).map((name) => `--${name} ${o[name]}`);
+  return ['node load/auth.mjs', ...(o.parts === parts ? [] : o.parts), ...given, ...(o['no-pin'] ? ['--no-pin'] : [])].join(' ');
+}
+
 // Rows of (what, figure, aim).
 function rowsOf(r) {
   const us = (x) => `${format(x, 1)} us`;
@@ -95,7 +101,7 @@ function record(result) {
   const [begin, end] = ['<!-- auth: made by load/auth.mjs --record, do not edit -->', '<!-- end of auth -->'];
   const text = readFileSync(file, 'utf8');
   const { machine: m } = result;
-  const body = `${begin}\n\n## Authentication\n\n${m.date.slice(0, 10)}, commit ${m.commit}, ${machineText(m)}${result.note ? `, ${result.note}` : ''}; \`${
+  const body = `${begin}\n\n## Authentication\n\n${m.date.slice(0, 10)}, commit ${m.commit}, ${machineText(m)}, load average ${format(m.load_before, 1)} before${result.note ? `, ${result.note}` : ''}; \`${
     result.command}\`.\n\n| what | median of ${result.rounds} rounds | aim |\n|---|---|---|\n${rowsOf(result).map((row) => `| ${row.join(' | ')} |`).join('\n')}\n\n${end}`;
   const at = text.indexOf(begin);
   writeFileSync(file, at < 0 ? `${text.trimEnd()}\n\n${body}\n` : `${text.slice(0, at)}${body}${text.slice(text.indexOf(end) + end.length)}`);
@@ -114,7 +120,7 @@ async function main(argv) {
     if (!existsSync(path.join(buildDir, name))) throw new Advice(`${path.join(buildDir, name)} is missing: cmake --build build --target portcullis feeder signflood`);
   }
   const say = (text) => process.stderr.write(`${text}\n`);
-  const result = { machine: describeMachine(), note: o.note, command: ['node load/auth.mjs', ...argv.filter((a) => a !== '--record')].join(' '), rounds: o.rounds };
+  const result = { machine: describeMachine(), note: o.note, command: commandOf(o), rounds: o.rounds };
   const stage = await openAuthStage(!o['no-pin']);
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, async () => {
