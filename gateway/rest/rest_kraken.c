@@ -198,7 +198,7 @@ void kraken_assets(struct http_req *req, void *arg)
                        "%s\"%s\":{\"aclass\":\"currency\",\"altname\":\"%s\",\"decimals\":%u,"
                        "\"display_decimals\":%u,\"status\":\"%s\"}",
                        separator, a->id, a->id, a->precision, a->precision,
-                       r->gate->no_withdrawals[i] ? "depositonly" : "enabled");
+                       r->gate->no_withdrawals[i] ? "deposit_only" : "enabled");
             separator = ",";
         }
     }
