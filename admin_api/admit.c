@@ -1,4 +1,4 @@
-/* admin_api/admit.c - may this request go on? In the order of cost: the address's bucket, the form of
+/* admin_api/admit.c - may this signed request go on? (Sessions: session.c.) In the order of cost: the address's bucket, the form of
  * the signature, the key, the signature itself, then rate and nonce in one trip, then the scope. A
  * nonce is spent only after the signature was found good, else strangers could burn it. */
 #include <stdlib.h>
@@ -27,7 +27,7 @@ uint32_t admit_class_cost(const char *rate_class)
     return 0;
 }
 
-static void count(struct api *a, enum api_verdict verdict)
+void admit_count(struct api *a, enum api_verdict verdict)
 {
     metrics_add(a->metrics, API_M_ADMISSIONS, verdict, 1);
 }
@@ -35,7 +35,7 @@ static void count(struct api *a, enum api_verdict verdict)
 void admit_count_fault(struct api *a, enum auth_fault fault)
 {
     metrics_add(a->metrics, API_M_FAULTS, fault, 1);
-    count(a, API_UNAUTHENTICATED);
+    admit_count(a, API_UNAUTHENTICATED);
 }
 
 static void retry_after(struct http_req *req, int64_t ns)
@@ -55,7 +55,7 @@ bool admit_address(struct api *a, struct http_req *req)
     if (preauth_admit(a->preauth, http_peer_ip(req), clock_mono_ns(), &retry_ns)) {
         return true;
     }
-    count(a, API_LIMITED);
+    admit_count(a, API_LIMITED);
     retry_after(req, retry_ns);
     return false;
 }
@@ -190,7 +190,7 @@ static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
 /* --- rate and nonce ----------------------------------------------------------------------------
  */
 
-static void tell_limits(struct api_call *c, const struct limits_left *left)
+void admit_tell_limits(struct api_call *c, const struct limits_left *left)
 {
     struct headers_row row = limits_headers_row(c->api->opt.limits, c->class, left);
     struct buf text = {0};
@@ -214,7 +214,7 @@ static void refuse_unknown(struct api_call *c)
         refuse_replay(c);
         return;
     }
-    count(c->api, API_UNAVAILABLE);
+    admit_count(c->api, API_UNAVAILABLE);
     call_problem(c, &(struct api_problem){503, "unavailable", "nobody can say if this is a replay",
                                           "Redis and the database are away; sign it again", NULL});
 }
@@ -264,7 +264,7 @@ static bool spend_at_store(struct api_call *c)
 {
     const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
 
-    if (c->route != NULL && c->route->direction != API_READ) {
+    if (c->route != NULL && c->route->direction == API_WRITE) {
         return false;
     }
     if (!c->nonce_unsure && clock_mono_ns() < c->api->store_skip_until_ns) {
@@ -290,7 +290,7 @@ static void on_trip(void *arg, const struct limits_answer *answer)
         return;
     }
     if (answer->verdict != LIMITS_REPLAY && answer->verdict != LIMITS_FENCED) {
-        tell_limits(c, &answer->left[0]);
+        admit_tell_limits(c, &answer->left[0]);
     }
     /* a halt that is repeated halts what is halted: it does not wait for a store of nonces */
     c->nonce_unsure = answer->verdict == LIMITS_NONCE_UNSURE ||
@@ -340,7 +340,7 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
         refuse(c, AUTH_REPLAY, "sign each request with a fresh nonce");
         return;
     }
-    count(c->api, API_LIMITED);
+    admit_count(c->api, API_LIMITED);
     retry_after(c->req, answer->left[0].retry_after_ns);
     call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
                                           "wait as Retry-After says", NULL});
@@ -348,11 +348,17 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
 
 static void on_admitted(struct api_call *c)
 {
-    if (!call_allowed(c, c->route->permission)) {
+    if (c->route->access == ACCESS_PERMISSION && !call_allowed(c, c->route->permission)) {
         return;
     }
-    count(c->api, API_ADMITTED);
+    admit_count(c->api, API_ADMITTED);
     c->route->handler(c);
+}
+
+void admit_prepare(struct api_call *c)
+{
+    c->limited = on_limited;
+    c->admitted = on_admitted;
 }
 
 bool call_allowed(struct api_call *c, enum permission permission)
@@ -360,6 +366,9 @@ bool call_allowed(struct api_call *c, enum permission permission)
     const struct permission_row *row = &permission_rows[permission];
     struct gate_problem p;
 
+    if (c->token[0] != '\0') {
+        return session_allowed(c, permission);
+    }
     if (!roles_allow(c->may, permission)) {
         (void)gate_fail(&p, PROBLEM_FORBIDDEN, "this needs the permission %s; %s does not have it",
                         row->word, c->actor);
@@ -369,7 +378,7 @@ bool call_allowed(struct api_call *c, enum permission permission)
     } else {
         return true;
     }
-    count(c->api, API_FORBIDDEN);
+    admit_count(c->api, API_FORBIDDEN);
     call_audit_denied(c, p.detail);
     call_gate_problem(c, &p);
     return false;
@@ -391,17 +400,24 @@ void api_on_signed(struct http_req *req, void *arg)
     struct limits_nonce nonce;
     enum auth_fault fault;
 
-    bool admitted = admit_address(a, req);
+    bool admitted;
 
+    if (api_find_route(req)->access == ACCESS_ANYBODY) {
+        session_log_in(a, req);
+        return;
+    }
+    if (session_admit(a, req)) {
+        return;
+    }
+    admitted = admit_address(a, req);
     c = call_create(a, req, api_find_route(req));
     if (!admitted) {
         late_answer(c, say_address_limited);
         return;
     }
-    c->limited = on_limited;
-    c->admitted = on_admitted;
+    admit_prepare(c);
     if (!keys_ready(a->opt.keys)) {
-        count(a, API_UNAVAILABLE);
+        admit_count(a, API_UNAVAILABLE);
         call_problem(c, &(struct api_problem){503, "unavailable", "the keys are not known yet",
                                               "the database has not answered; try again", NULL});
         return;

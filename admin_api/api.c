@@ -10,6 +10,10 @@
 static const struct cfg_row config_rows[] = {AUTH_CONFIG(AUTH_ROW)};
 const struct cfg_table auth_config_table = {"auth", config_rows, GW_LEN(config_rows)};
 
+#define PEOPLE_ROW(...) CFG_ROW_OF(struct people_config, __VA_ARGS__)
+static const struct cfg_row people_rows[] = {PEOPLE_CONFIG(PEOPLE_ROW)};
+const struct cfg_table people_config_table = {"people", people_rows, GW_LEN(people_rows)};
+
 #define API_VERDICT_AS_TEXT(sym, word) word,
 const char *const api_verdict_names[API_VERDICT_COUNT] = {API_VERDICTS(API_VERDICT_AS_TEXT)};
 #define API_FAULT_WORD(sym, word, shown, text) word,
@@ -77,17 +81,43 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`") \
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
-    X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head")
+    X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head") \
+    X(HTTP_GET,  "/v1/users",                      PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  people_users_list, NULL, "users, their roles and second factors") \
+    X(HTTP_POST, "/v1/users",                      PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_create_user, NULL, "a new user; the temporary password is shown once") \
+    X(HTTP_POST, "/v1/users/{name}/enable",        PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_enable,  NULL, "let a disabled user in again")          \
+    X(HTTP_POST, "/v1/users/{name}/disable",       PERM_PEOPLE_LOCK,     LIMITS_WRITE, API_SPENT, people_disable, NULL, "her sessions and keys end")             \
+    X(HTTP_POST, "/v1/users/{name}/reset",         PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_reset,   NULL, "a temporary password; `second_factor: true` takes that, too") \
+    X(HTTP_POST, "/v1/users/{name}/roles",         PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_role_grant, NULL, "grant a role; some take two persons (202, then the same by another)") \
+    X(HTTP_DELETE, "/v1/users/{name}/roles/{role}", PERM_PEOPLE_LOCK,    LIMITS_WRITE, API_SPENT, people_role_end, NULL, "take a role back, however it was held") \
+    X(HTTP_DELETE, "/v1/users/{name}/sessions",    PERM_PEOPLE_LOCK,     LIMITS_WRITE, API_SPENT, people_user_log_out, NULL, "end all sessions of a user")      \
+    X(HTTP_GET,  "/v1/sessions",                   PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  people_sessions_list, NULL, "sessions that live; `user`")     \
+    X(HTTP_DELETE, "/v1/sessions/{id}",            PERM_PEOPLE_LOCK,     LIMITS_WRITE, API_SPENT, people_session_kill, NULL, "end a session and its streams")   \
+    X(HTTP_GET,  "/v1/access/review",              PERM_ACCESS_REVIEW,   LIMITS_READ,  API_READ,  people_review_get, NULL, "who may do what, when it was used last, when it was last signed off") \
+    X(HTTP_POST, "/v1/access/review/sign",         PERM_ACCESS_SIGN,     LIMITS_WRITE, API_SPENT, people_review_put, NULL, "sign it off by its `hash`")
+
+/* Of one's own session, whatever the roles: no permission. */
+#define API_OWN_ROUTES(X)                                                                                                    \
+    X(HTTP_POST, "/v1/session",                    ANYBODY, LIMITS_LOGIN, NULL,                "log in: `name`, `password`, `code`; sets the cookie, answers with `csrf`") \
+    X(HTTP_GET,  "/v1/session",                    SESSION, LIMITS_READ,  session_get,         "who, roles, permissions, ends, `csrf`")                  \
+    X(HTTP_DELETE, "/v1/session",                  SESSION, LIMITS_WRITE, session_end,         "log out")                                                \
+    X(HTTP_POST, "/v1/session/factor",             SESSION, LIMITS_WRITE, session_factor,      "prove the second factor again: `code`")                  \
+    X(HTTP_POST, "/v1/session/password",           SESSION, LIMITS_WRITE, session_password,    "choose a password: `old`, `password`; other sessions end") \
+    X(HTTP_POST, "/v1/session/enrol",              SESSION, LIMITS_WRITE, session_enrol,       "a new second factor is shown")                           \
+    X(HTTP_POST, "/v1/session/enrol/confirm",      SESSION, LIMITS_WRITE, session_confirm,     "a `code` of it makes it the second factor; recovery codes are shown once") \
+    X(HTTP_POST, "/v1/session/elevate",            SESSION, LIMITS_WRITE, session_elevate,     "take up a `role` for `seconds` (900 to 3600), with `reason` and `ticket`")
 /* clang-format on */
 #define API_AS_ROUTE(method, path, permission, class, direction, handler, mutation, help)          \
-    {method, path, permission, class, direction, handler, mutation, help},
+    {method, path, permission, class, direction, handler, mutation, help, ACCESS_PERMISSION},
 #define API_AS_HTTP(method, path, permission, class, direction, handler, mutation, help)           \
     {method, path, api_on_signed},
-static const struct api_route routes[] = {API_ROUTES(API_AS_ROUTE)};
+#define API_AS_OWN(method, path, access, class, handler, help)                                     \
+    {method, path, PERM_STATUS_READ, class, API_READ, handler, NULL, help, ACCESS_##access},
+#define API_AS_OWN_HTTP(method, path, access, class, handler, help) {method, path, api_on_signed},
+static const struct api_route routes[] = {API_ROUTES(API_AS_ROUTE) API_OWN_ROUTES(API_AS_OWN)};
 const struct http_route api_admin_routes[] = {
     {HTTP_GET, "/v1/time", api_time},
     API_ROUTES(API_AS_HTTP) /* one handler: it finds the row again */
-};
+    API_OWN_ROUTES(API_AS_OWN_HTTP)};
 const size_t api_admin_route_count = GW_LEN(api_admin_routes);
 const struct http_route api_public_routes[] = {
     {HTTP_POST, "/0/private/GetWebSocketsToken", kraken_ws_token},
@@ -122,8 +152,13 @@ void api_describe(struct buf *out)
     for (unsigned i = 0; i < GW_LEN(routes); i++) {
         const struct api_route *r = &routes[i];
 
-        buf_printf(out, "| %s | `%s` | `%s` | `%s` | %s |\n", names[r->method], r->path,
-                   permission_rows[r->permission].word, limits_classes[r->class].name, r->help);
+        buf_printf(out, "| %s | `%s` | %s%s%s | `%s` | %s |\n", names[r->method], r->path,
+                   r->access == ACCESS_PERMISSION ? "`" : "",
+                   r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word
+                   : r->access == ACCESS_SESSION  ? "one's own session"
+                                                  : "anybody",
+                   r->access == ACCESS_PERMISSION ? "`" : "", limits_classes[r->class].name,
+                   r->help);
     }
 }
 
@@ -150,6 +185,7 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
     if (opt->gate != NULL && opt->gate_config->ticket_pattern[0] != '\0') {
         set_ticket_pattern(a, opt->gate_config->ticket_pattern);
     }
+    a->grants = grants_create();
     a->metrics = metrics_create(&api_metrics);
     a->preauth = preauth_create(&rate, (uint32_t)l->bucket_entries, &seed);
     return a;
@@ -173,6 +209,7 @@ void api_destroy(struct api **ap)
         regfree(&a->ticket);
     }
     late_fini(a);
+    grants_destroy(&a->grants);
     preauth_destroy(&a->preauth);
     free(a);
 }
@@ -234,6 +271,7 @@ void call_end(struct api_call *c)
 {
     c->api->in_flight--;
     metrics_set(c->api->metrics, API_M_IN_FLIGHT, 0, c->api->in_flight);
+    explicit_bzero(c->token, sizeof c->token);
     free(c);
 }
 

@@ -1,8 +1,11 @@
-/* admin_api/api.h - signed REST of the admin listener, and Kraken's signed calls of the public one.
+/* admin_api/api.h - REST of the admin listener, for keys and for people, and Kraken's signed calls of the
+ * public one.
  * Why: flow B begins here: one row of a table per route says what a request needs; admit.c judges
  * every request the same way before a handler sees it.
  *
- *   route row -> admit (address, signature, nonce and rate in one trip, scope) -> handler -> reply
+ *   key:    address, signature, nonce and rate in one trip \
+ *                                                           permission of the row -> handler -> reply
+ *   person: cookie -> session in memory, own page, rate    /
  *
  * Owner: the control loop.
  * Invariant: each accepted request is answered once, or not at all when its client has gone; no
@@ -27,11 +30,19 @@
     X(window_ahead,    MSEC_LIVE, "2s",  0,    30000, "and so far in the future; after Redis has begun anew that long nothing is accepted") \
     X(token_ttl,       MSEC, "15m",   1000, 86400000, "a WebSocket token opens a connection within (whole seconds)")    \
     X(kraken_window,   UINT_LIVE, "0", 0, 1000000000000000, "nonces of Kraken's scheme may be so far below the highest, if never seen")
+#define PEOPLE_CONFIG(X)                                                                                               \
+    X(issuer,          TEXT, "Portcullis", 1, 64, "name of this service in an authenticator")                           \
+    X(origin,          TEXT, "",      0, 200, "origin that browsers name when a page of the admin listener changes something, `https://host:port`; \"\": `https://` and the Host of the request") \
+    X(two_persons,     BOOL, "true",  0, 0, "roles marked so take two persons: the first asks, the second grants the same within 15 minutes")
 /* clang-format on */
 struct auth_config {
     AUTH_CONFIG(CFG_FIELD)
 };
+struct people_config {
+    PEOPLE_CONFIG(CFG_FIELD)
+};
 extern const struct cfg_table auth_config_table;
+extern const struct cfg_table people_config_table;
 extern const struct metric_table api_metrics;
 
 struct api;
@@ -39,6 +50,7 @@ struct audit_store;
 struct core;
 struct sse;
 struct audit_anchor;
+struct people;
 
 struct api_options {
     const struct auth_config *config;
@@ -49,6 +61,8 @@ struct api_options {
     struct tokens *tokens;
     struct gate *gate; /* NULL: none */
     const struct gate_config *gate_config;
+    struct people *people; /* NULL: none, nobody can log in */
+    const struct people_config *people_config;
     struct audit_store *audit;   /* NULL: none */
     struct core *core;           /* the exchange core; NULL: none */
     struct sse *events;          /* NULL: none */

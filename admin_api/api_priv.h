@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <regex.h>
 #include "admin_api/api.h"
-#include "auth/people/roles.h"
+#include "auth/people/people.h"
 #include "gateway/audit/store.h"
 #include "gateway/gate/gate.h"
 #include "auth/signature.h"
@@ -14,7 +14,10 @@
 #define API_JSON_DEPTH 8u
 #define API_LATE_SLOTS 256u
 
-enum api_direction { API_READ, API_WRITE };
+/* API_SPENT: changes something, in a transaction that does not take the nonce: it is spent before. */
+enum api_direction { API_READ, API_WRITE, API_SPENT };
+/* Who may come at all: who has the row's permission; whoever has a session, for itself; anybody. */
+enum api_access { ACCESS_PERMISSION, ACCESS_SESSION, ACCESS_ANYBODY };
 
 struct api_call;
 typedef void api_handler_fn(struct api_call *c);
@@ -28,6 +31,7 @@ struct api_route {
     api_handler_fn *handler;
     const struct mutation *mutation; /* what it changes of the control state; NULL: nothing */
     const char *help;
+    enum api_access access;
 };
 
 /* A row of the routes that changes control state: everything else about it follows. */
@@ -48,7 +52,7 @@ enum api_verdict { API_VERDICTS(API_VERDICT_AS_ENUM) API_VERDICT_COUNT };
 
 /* clang-format off */
 #define API_METRICS(X)                                                                                               \
-    X(API_M_ADMISSIONS, "api_admissions_total", COUNTER, &api_verdict_label, "signed requests, by what became of them")  \
+    X(API_M_ADMISSIONS, "api_admissions_total", COUNTER, &api_verdict_label, "requests of keys and sessions, by what became of them")  \
     X(API_M_FAULTS,     "auth_fail_total",      COUNTER, &api_fault_label,   "requests that were not authentic, by reason") \
     X(API_M_NONCE_LOST, "auth_nonce_not_kept_total", COUNTER, NULL, "reads whose nonce only Redis remembers: PostgreSQL was away") \
     X(API_M_TOKENS,     "auth_ws_tokens_total", COUNTER, NULL, "WebSocket tokens given")                              \
@@ -63,6 +67,7 @@ struct api {
     uint32_t in_flight;
     regex_t ticket;
     bool ticket_set;
+    struct grants *grants;                 /* wait for a second person */
     struct api_call *late[API_LATE_SLOTS]; /* refusals held back (late.c) */
     unsigned late_at;
     unsigned late_count;
@@ -89,7 +94,8 @@ struct api_call {
     char why[4 * KEY_REASON_MAX +
              1]; /* reason and ticket of a change of keys, for its audit entry */
     char ticket[401];
-    bool fresh; /* the second factor is, or none is asked of it */
+    bool fresh;                     /* the second factor is, or none is asked of it */
+    char token[SESSION_TOKEN_SIZE]; /* of a session; "": a key's call */
     struct gate_wait *gate_wait;
     char target[CONTROL_TARGET_MAX]; /* that the body named; "": several, or none */
     enum limits_class class;         /* of the limits taken */
@@ -144,11 +150,70 @@ bool admit_address(struct api *a, struct http_req *req);
  * C->admitted. */
 void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce);
 void admit_count_fault(struct api *a, enum auth_fault fault);
+void admit_count(struct api *a, enum api_verdict verdict);
+/* C->limited and C->admitted as they are for all but Kraken's scheme. */
+void admit_prepare(struct api_call *c);
+/* Tells the client how much is left to it. */
+void admit_tell_limits(struct api_call *c, const struct limits_left *left);
 /* Factor of the cost of a call under a key's rate class; 0: no such class. */
 uint32_t admit_class_cost(const char *rate_class);
 /* The one handler of signed routes: finds the row, admits, calls it. */
 void api_on_signed(struct http_req *req, void *arg);
 const struct api_route *api_find_route(const struct http_req *req);
+
+/* --- sessions (session.c) ---------------------------------------------------------------------- */
+
+/* Admits REQ by the cookie of a known session. False: it has none, and nothing was answered. */
+bool session_admit(struct api *a, struct http_req *req);
+/* A change comes from a page of ours, as JSON; with the token of the session, if C has one. False:
+ * it has been answered. */
+bool session_from_page(struct api_call *c);
+/* May the session do PERMISSION now? False: it has been answered. */
+bool session_allowed(struct api_call *c, enum permission permission);
+/* Whoever speaks for another with a key could approve what she asked for herself. May C make or
+ * rotate a key with SCOPES of OWNER ("": nobody's)? */
+bool session_may_own(const struct api_call *c, uint64_t scopes, const char *owner);
+
+/* --- people (people.c, people_session.c) -------------------------------------------------------- */
+
+/* Problem of ERR; FIELD and WHY as in struct people_answer. */
+void call_people_problem(struct api_call *c, enum people_err err, const char *field,
+                         const char *why);
+/* C waits for its answer, unless ERR refused it now, which has been answered. */
+void people_started(struct api_call *c, enum people_err err);
+/* Text member NAME of the body; absent: NULL when not REQUIRED. False: answered. */
+bool people_text_of(struct api_call *c, const json_t *root, const char *name, bool required,
+                    const char **out);
+void session_log_in(struct api *a, struct http_req *req);
+api_handler_fn session_get, session_end, session_factor, session_password, session_enrol,
+    session_confirm, session_elevate;
+api_handler_fn people_users_list, people_create_user, people_enable, people_disable, people_reset,
+    people_role_grant, people_role_end, people_sessions_list, people_session_kill,
+    people_user_log_out, people_review_get, people_review_put;
+/* Grants that wait for their second person (people_two.c). */
+struct grants *grants_create(void);
+void grants_destroy(struct grants **gp);
+struct grant_ask {
+    const char *name;
+    enum role role;
+    bool eligible;
+    int64_t until_ns;
+    const char *person;
+    const char *actor;
+    const char *reason;
+    const char *ticket; /* NULL: none */
+};
+struct grant_waiting {
+    char person[GATE_ACTOR_MAX];
+    char actor[GATE_ACTOR_MAX];
+    char reason[4 * PEOPLE_REASON_MAX + 1];
+    char ticket[4 * PEOPLE_TICKET_MAX + 1];
+};
+/* True: another person asked for just this before; it is in OUT and waits no more. False: from now
+ * on ASK waits for another. */
+bool grants_second(struct grants *g, const struct grant_ask *ask, int64_t mono_ns,
+                   struct grant_waiting *out);
+#define GRANT_WAIT_S 900u
 
 /* --- control (control.c, control_read.c, changes.c) --------------------------------------------- */
 api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_get, symbol_mode_get,

@@ -376,6 +376,17 @@ static bool may_give(const struct api_call *c, uint64_t scopes)
                                : (scopes_permissions(scopes) & ~c->may) == 0;
 }
 
+static void refuse_owner(struct api_call *c)
+{
+    struct gate_problem p;
+
+    (void)gate_fail(&p, PROBLEM_FORBIDDEN,
+                    "a key that loosens, approves or changes users speaks for its owner: nobody "
+                    "makes one but her own (owner)");
+    call_audit_denied(c, p.detail);
+    call_gate_problem(c, &p);
+}
+
 void keys_issue(struct api_call *c)
 {
     static const char *const names[] = {
@@ -394,10 +405,24 @@ void keys_issue(struct api_call *c)
         answer_error(c, KEY_STORE_SCOPES, NULL);
         return;
     }
+    if (field == NULL &&
+        !session_may_own(c, b.spec.scopes, b.spec.owner != NULL ? b.spec.owner : "")) {
+        json_decref(b.root);
+        refuse_owner(c);
+        return;
+    }
     err = field != NULL ? KEY_STORE_INVALID
                         : key_store_issue(c->api->opt.store, &b.change, &b.spec, &field, on_key, c);
     started(c, err, field);
     json_decref(b.root);
+}
+
+/* The successor is its owner's, and whoever rotates it has it. */
+static bool may_rotate(const struct api_call *c, const char *id)
+{
+    const struct key *key = keys_find(c->api->opt.keys, id, strlen(id));
+
+    return key == NULL || session_may_own(c, key->scopes, key->owner);
 }
 
 void keys_rotate(struct api_call *c)
@@ -410,6 +435,11 @@ void keys_rotate(struct api_call *c)
     enum key_store_err err;
 
     if (b.root == NULL) {
+        return;
+    }
+    if (!may_rotate(c, http_param(c->req, "id"))) {
+        json_decref(b.root);
+        refuse_owner(c);
         return;
     }
     overlap = json_object_get(b.root, "overlap_s");

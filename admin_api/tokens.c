@@ -46,6 +46,11 @@ void token_issue(struct api_call *c)
 {
     struct token_grant grant;
 
+    if (c->keyid[0] == '\0') {
+        call_problem(c, &(struct api_problem){409, "no-key", "a WebSocket token speaks for a key",
+                                              "sign the request with a key", NULL});
+        return;
+    }
     grant_of(c, &grant);
     c->owed = tokens_issue(c->api->opt.tokens, &grant, on_issued, c);
     if (!c->owed) {

@@ -126,6 +126,8 @@ bool people_change_rows(struct people_change *change, const struct pg_reply *rep
 /* To be called by a writer exactly once, with the reply to the commit or to what failed before it.
  * CHANGE is gone afterwards. */
 void people_change_end(struct people_change *change, const struct pg_reply *reply);
+/* Instead of it, when there is no reply that says so: the change was rolled back. */
+void people_change_undone(struct people_change *change);
 
 struct people_writer {
     /* Makes CHANGE and the entry for it in one transaction:

@@ -225,12 +225,20 @@ void people_change_end(struct people_change *change, const struct pg_reply *repl
     }
 }
 
+void people_change_undone(struct people_change *change)
+{
+    struct people_op *op = (struct people_op *)(void *)change;
+
+    (void)people_op_fail(op, op->state == PEOPLE_OK ? PEOPLE_UNAVAILABLE : op->state);
+}
+
 /* The writer that keeps no audit log. */
 struct plain {
     struct people_change *change;
     struct pg_tx *tx;
 };
 
+/* REPLY NULL: rolled back without one. */
 static void plain_end(struct plain *w, const struct pg_reply *reply)
 {
     struct people_change *change = w->change;
@@ -239,7 +247,11 @@ static void plain_end(struct plain *w, const struct pg_reply *reply)
         pg_tx_rollback(&w->tx);
     }
     free(w);
-    people_change_end(change, reply);
+    if (reply != NULL) {
+        people_change_end(change, reply);
+    } else {
+        people_change_undone(change);
+    }
 }
 
 static void on_committed(void *arg, const struct pg_reply *reply)
@@ -251,9 +263,10 @@ static void on_done(void *arg, const struct pg_reply *reply)
 {
     struct plain *w = arg;
 
-    if (pg_outcome(reply) != PG_OK || !people_change_rows(w->change, reply) ||
-        !pg_tx_commit(&w->tx, on_committed, w)) {
+    if (pg_outcome(reply) != PG_OK || !people_change_rows(w->change, reply)) {
         plain_end(w, reply);
+    } else if (!pg_tx_commit(&w->tx, on_committed, w)) {
+        plain_end(w, NULL);
     }
 }
 
@@ -261,9 +274,10 @@ static void on_begun(void *arg, const struct pg_reply *reply)
 {
     struct plain *w = arg;
 
-    if (pg_outcome(reply) != PG_OK ||
-        !pg_tx_next(w->tx, w->change->statements, w->change->count, on_done, w)) {
+    if (pg_outcome(reply) != PG_OK) {
         plain_end(w, reply);
+    } else if (!pg_tx_next(w->tx, w->change->statements, w->change->count, on_done, w)) {
+        plain_end(w, NULL);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "auth/master_key.h"
+#include "gateway/app/people_wiring.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
@@ -17,6 +18,7 @@ struct authority {
     struct limits *limits;
     struct tokens *tokens;
     struct gatehouse *gatehouse;
+    struct people_wiring *people;
     struct api *api;
 };
 
@@ -67,6 +69,25 @@ static bool create_gate(struct authority *a, struct metric_set *store, struct me
     return a->gatehouse != NULL;
 }
 
+static void create_people(struct authority *a, struct metric_set *store)
+{
+    struct people_wiring_options opt = {
+        .config = a->opt.people,
+        .break_glass = a->opt.gate.config->break_glass,
+        .pg = a->pg,
+        .dsn = a->opt.auth->database,
+        .audit = gatehouse_audit(a->gatehouse),
+        .store_metrics = store,
+        .on_ended = a->opt.on_session_ended,
+        .arg = a->opt.arg,
+    };
+
+    if (a->masters != NULL) {
+        opt.masters = master_keys_all(a->masters, &opt.master_count);
+    }
+    a->people = people_wiring_create(a->loop, &opt);
+}
+
 static void create_api(struct authority *a, struct metric_set *redis)
 {
     struct limits_options limits = {
@@ -84,6 +105,8 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .gate = gatehouse_gate(a->gatehouse),
         .gate_config = a->opt.gate.config,
         .symbols = a->opt.gate.symbols,
+        .people = people_wiring_people(a->people),
+        .people_config = a->opt.people,
         .audit = gatehouse_audit(a->gatehouse),
         .anchor = gatehouse_anchor(a->gatehouse),
         .core = herald_core(gatehouse_herald(a->gatehouse)),
@@ -125,6 +148,7 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         if (!create_gate(a, pg.metrics, redis, why)) {
             return false; /* the process ends */
         }
+        create_people(a, pg.metrics);
         create_api(a, redis);
         *out = a;
         return true;
@@ -164,22 +188,28 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[6] = {false};
+    bool done[7] = {false};
 
     *ap = NULL;
     gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
     run_until(a, &done[4]);
     keys_close(a->keys, on_closed, &done[0]);
     run_until(a, &done[0]);
+    people_wiring_close(a->people, on_closed, &done[6]);
+    if (pg_up(a->pg)) {
+        run_until(a, &done[6]);
+    }
     pg_close(a->pg, on_closed, &done[1]);
     run_until(a, &done[1]);
+    run_until(a, &done[6]); /* what it waited for has ended with the pool */
     gatehouse_close_audit(a->gatehouse, on_closed, &done[5]);
     run_until(a, &done[5]);
     limits_close(a->limits, on_closed, &done[2]);
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6]) {
+        people_wiring_destroy(&a->people);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);
         keys_destroy(&a->keys);

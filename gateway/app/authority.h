@@ -1,7 +1,7 @@
 /* gateway/app/authority.h - who is calling: PostgreSQL, the keys, the limits, the tokens and the
  * signed API, put together. Wiring only.
  *
- *   close: API (with its listeners) -> gate -> keys -> pool -> audit, store -> limits, tokens
+ *   close: API (with its listeners) -> gate -> keys, people -> pool -> audit, store -> limits, tokens
  *
  * Owner: the main thread. */
 #ifndef GATEWAY_APP_AUTHORITY_H
@@ -17,7 +17,10 @@ struct authority_options {
     const struct limits_config *limits;
     const char *redis;
     struct gatehouse_options gate; /* but for pool and DSN */
-    struct keys_sink sink;         /* a key is good, or is not any more */
+    const struct people_config *people;
+    struct keys_sink sink; /* a key is good, or is not any more */
+    /* A person's session is over: its streams are to be closed. */
+    void (*on_session_ended)(void *arg, const char *session_id);
     void *arg;
 };
 

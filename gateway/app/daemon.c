@@ -39,6 +39,7 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[7] = (struct cfg_binding){&auth_config_table, &c->auth};
     bindings[8] = (struct cfg_binding){&limits_config_table, &c->limits};
     bindings[9] = (struct cfg_binding){&gate_config_table, &c->gate};
+    bindings[10] = (struct cfg_binding){&people_config_table, &c->people};
 }
 
 struct gateway {
@@ -154,6 +155,13 @@ static void on_key_ended(void *arg, const char *key_id, const char *reason)
     }
 }
 
+/* The place from which streams of a person's session are ended (sse_end_owner). */
+static void on_session_ended(void *arg, const char *session_id)
+{
+    (void)arg;
+    log_debug("auth", "session_streams", "\"session\":\"%s\"", session_id);
+}
+
 static enum gw_err start_authority(struct gateway *g)
 {
     struct authority_options opt = {
@@ -169,7 +177,9 @@ static enum gw_err start_authority(struct gateway *g)
                  .fanout = g->fanout,
                  .name = g->config->admin.listen,
                  .shards = g->shard_count},
+        .people = &g->config->people,
         .sink = {on_key_active, on_key_ended},
+        .on_session_ended = on_session_ended,
         .arg = g,
     };
     struct buf why = {0};

@@ -53,10 +53,11 @@ struct daemon_config {
     struct auth_config auth;
     struct limits_config limits;
     struct gate_config gate;
+    struct people_config people;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 10
+#define DAEMON_BINDINGS 11
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

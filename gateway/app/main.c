@@ -6,6 +6,8 @@
 #include <sys/random.h>
 #include "auth/bootstrap.h"
 #include "auth/master_key.h"
+#include "auth/people/people_bootstrap.h"
+#include "auth/people/roles.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
 #include "gateway/app/describe.h"
@@ -28,6 +30,10 @@ static const char usage[] =
     "  portcullis --config FILE --bootstrap-key KEYFILE [--account A] [--scopes S,S...]\n"
     "                                      the first key: its private half goes to KEYFILE (mode "
     "0600)\n"
+    "  portcullis --config FILE --bootstrap-user NAME --roles R,R... [--label L] "
+    "[--lasting-password]\n"
+    "                                      the first user; password, second factor and recovery\n"
+    "                                      codes are printed, once\n"
     "  portcullis --make-master-key FILE   a new master key, for auth.master_key_file\n"
     "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
     "  portcullis --version | --help\n"
@@ -37,6 +43,7 @@ static const char usage[] =
     "Examples\n"
     "  portcullis --config var/portcullis.yaml --check-config\n"
     "  portcullis --config /etc/portcullis.yaml --bootstrap-key ops.pem --account ops\n"
+    "  portcullis --config /etc/portcullis.yaml --bootstrap-user ana --roles security,operator\n"
     "  portcullis --describe config | less\n";
 
 struct arguments {
@@ -46,53 +53,73 @@ struct arguments {
     const char *master;    /* where a new master key goes */
     const char *account;
     const char *scopes; /* NULL: all */
+    const char *user;   /* to be created */
+    const char *roles;
+    const char *label;
+    bool lasting;
     bool check;
     bool migrate;
 };
 
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check-config", no_argument, NULL, 'k'},
+    {"describe", required_argument, NULL, 'd'},
+    {"version", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"migrate", no_argument, NULL, 'm'},
+    {"bootstrap-key", required_argument, NULL, 'b'},
+    {"account", required_argument, NULL, 'a'},
+    {"scopes", required_argument, NULL, 's'},
+    {"make-master-key", required_argument, NULL, 'M'},
+    {"bootstrap-user", required_argument, NULL, 'u'},
+    {"roles", required_argument, NULL, 'r'},
+    {"label", required_argument, NULL, 'l'},
+    {"lasting-password", no_argument, NULL, 'L'},
+    {NULL, 0, NULL, 0},
+};
+
+/* Where the value of OPTION goes; NULL: it has none. */
+static const char **value_of(struct arguments *a, int option)
+{
+    const struct {
+        int option;
+        const char **value;
+    } values[] = {
+        {'c', &a->config},  {'d', &a->describe}, {'b', &a->bootstrap},
+        {'a', &a->account}, {'s', &a->scopes},   {'M', &a->master},
+        {'u', &a->user},    {'r', &a->roles},    {'l', &a->label},
+    };
+
+    for (unsigned i = 0; i < GW_LEN(values); i++) {
+        if (values[i].option == option) {
+            return values[i].value;
+        }
+    }
+    return NULL;
+}
+
 /* -1: go on; otherwise the exit code. */
 static int read_arguments(int argc, char **argv, struct arguments *a)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check-config", no_argument, NULL, 'k'},
-        {"describe", required_argument, NULL, 'd'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {"migrate", no_argument, NULL, 'm'},
-        {"bootstrap-key", required_argument, NULL, 'b'},
-        {"account", required_argument, NULL, 'a'},
-        {"scopes", required_argument, NULL, 's'},
-        {"make-master-key", required_argument, NULL, 'M'},
-        {NULL, 0, NULL, 0},
-    };
     int option;
 
     while ((option = getopt_long(argc, argv, "c:d:vh", options, NULL)) != -1) {
+        const char **value = value_of(a, option);
+
+        if (value != NULL) {
+            *value = optarg;
+            continue;
+        }
         switch (option) {
-        case 'c':
-            a->config = optarg;
-            break;
         case 'k':
             a->check = true;
-            break;
-        case 'd':
-            a->describe = optarg;
             break;
         case 'm':
             a->migrate = true;
             break;
-        case 'b':
-            a->bootstrap = optarg;
-            break;
-        case 'a':
-            a->account = optarg;
-            break;
-        case 's':
-            a->scopes = optarg;
-            break;
-        case 'M':
-            a->master = optarg;
+        case 'L':
+            a->lasting = true;
             break;
         case 'v':
             puts("portcullis " GW_VERSION);
@@ -203,6 +230,53 @@ static int make_master_key(const char *path)
     return code;
 }
 
+/* "security,operator" as bits. */
+static bool read_roles(const char *list, uint64_t *out)
+{
+    *out = 0;
+    while (list != NULL && *list != '\0') {
+        size_t len = strcspn(list, ",");
+        enum role role;
+
+        if (!role_parse(list, len, &role)) {
+            fprintf(stderr, "portcullis: no role %.*s; there are:", (int)len, list);
+            for (unsigned i = 0; i < ROLE_COUNT; i++) {
+                fprintf(stderr, " %s", role_rows[i].word);
+            }
+            fputc('\n', stderr);
+            return false;
+        }
+        *out |= 1ull << role;
+        list += len + (list[len] == ',');
+    }
+    if (*out == 0) {
+        fputs("portcullis: give --roles, for example --roles security,operator\n", stderr);
+    }
+    return *out != 0;
+}
+
+static int make_user(const struct arguments *a, const struct daemon_config *config)
+{
+    const char *path = config->auth.master_key_file;
+    struct people_bootstrap_options opt = {
+        .name = a->user, .label = a->label, .lasting = a->lasting, .issuer = config->people.issuer};
+    struct master_keys *masters = NULL;
+    struct buf why = {0};
+    int code = 2;
+
+    if (path[0] != '\0' && master_keys_read(path, &masters, &why) != GW_OK) {
+        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+        code = 1;
+    } else if (read_roles(a->roles, &opt.roles)) {
+        code = people_bootstrap(config->auth.database, masters, &opt, stdout);
+    }
+    if (masters != NULL) {
+        master_keys_destroy(&masters);
+    }
+    buf_fini(&why);
+    return code;
+}
+
 /* What works on the database and ends. */
 static int work_on_database(const struct arguments *a, const struct daemon_config *config)
 {
@@ -218,6 +292,9 @@ static int work_on_database(const struct arguments *a, const struct daemon_confi
     }
     if (a->migrate) {
         return migrate_run(config->auth.database, stdout);
+    }
+    if (a->user != NULL) {
+        return make_user(a, config);
     }
     return read_scopes(a->scopes, &opt.scopes)
                ? bootstrap_key(config->auth.database, NULL, &opt, stdout, a->bootstrap)
@@ -245,7 +322,7 @@ static int load_and_run(const struct arguments *a)
     } else if (a->check) {
         printf("ok: %u symbols\n", symbols_count(symbols));
         code = 0;
-    } else if (a->migrate || a->bootstrap != NULL) {
+    } else if (a->migrate || a->bootstrap != NULL || a->user != NULL) {
         code = work_on_database(a, &config);
     } else {
         code = run(&config, symbols);

@@ -30,15 +30,21 @@
     X("key.rotate",         "key rotated")                                        \
     X("key.revoke",         "key revoked")                                        \
     X("key.limits",         "rate class of a key")                                \
-    X("user.login",         "log-in of a person")                                 \
-    X("user.logout",        "log-out")                                            \
+    X("session.open",       "log-in of a person")                                 \
+    X("session.renew",      "second factor proved again")                         \
+    X("session.close",      "log-out")                                            \
+    X("session.kill",       "sessions of another ended")                          \
     X("user.create",        "person entered")                                     \
     X("user.disable",       "person disabled")                                    \
-    X("user.roles",         "roles of a person")                                  \
-    X("user.credentials",   "password or second factor changed")                  \
-    X("elevation.request",  "further rights asked for, for a while")              \
-    X("elevation.approve",  "further rights granted")                             \
-    X("elevation.end",      "further rights ended")                               \
+    X("user.enable",        "person enabled")                                     \
+    X("user.reset",         "temporary password given")                           \
+    X("user.password",      "password chosen")                                    \
+    X("user.factor_show",   "new second factor shown")                            \
+    X("user.factor",        "second factor enrolled")                             \
+    X("role.grant",         "role granted")                                       \
+    X("role.end",           "role taken back")                                    \
+    X("role.elevate",       "role taken up for a while")                          \
+    X("access.sign",        "access review signed off")                           \
     X("incident.update",    "incident opened or moved")                           \
     X("config.update",      "configuration read")                                 \
     X("audit.read",         "audit log exported or verified")                     \

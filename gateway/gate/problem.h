@@ -16,6 +16,8 @@
     X(REPLAY,           401,  "replay-detected",       "the nonce was used before")                             \
     X(FORBIDDEN,        403,  "forbidden-role",        "this person or key may not do this")                    \
     X(SECOND_FACTOR,    403,  "second-factor-required", "this needs a second factor that is fresh")             \
+    X(CROSS_SITE,       403,  "cross-site",            "the request does not come from a page of this gateway") \
+    X(DUTY,             403,  "enrolment-required",    "first choose a password and enrol a second factor")    \
     X(SELF_APPROVAL,    403,  "self-approval",         "who asked cannot be who approves")                      \
     X(APPROVAL,         403,  "approval-required",     "this needs a second person")                            \
     X(UNKNOWN,          404,  "not-found",             "there is no such thing")                                \
