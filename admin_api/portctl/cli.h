@@ -12,6 +12,8 @@ enum portctl_exit {
     PORTCTL_USAGE,       /* nothing was sent */
     PORTCTL_UNREACHABLE, /* no answer, or not over a TLS that can be trusted */
     PORTCTL_AUTH,        /* the key, its signature or the clock */
+    PORTCTL_WAITING,     /* it was asked for and needs a second person */
+    PORTCTL_PARTLY,      /* in force, but not confirmed everywhere, or kept on no disk */
 };
 
 enum opt_flag {
@@ -43,8 +45,9 @@ struct command {
     const struct opt *options; /* ends with a row without a name; NULL: none */
     unsigned words_min;
     unsigned words_max;
-    command_fn *run; /* C is NULL under `local` */
-    bool local;      /* speaks to no server */
+    command_fn *run;     /* C is NULL under `local` */
+    bool local;          /* speaks to no server */
+    const char *choices; /* completion: what may stand as a word; NULL: nothing known */
 };
 extern const struct command commands[];   /* ends with a row without a name */
 extern const struct opt global_options[]; /* the same */

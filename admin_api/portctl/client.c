@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <openssl/crypto.h>
 #include "admin_api/portctl/http.h"
 #include "admin_api/portctl/keyfile.h"
@@ -88,6 +89,10 @@ static enum portctl_exit load_key(struct client *c)
 /* Lines of the head, and the memory they lie in. */
 struct head {
     struct buf host;
+    struct buf accept;
+    struct buf type;
+    struct buf match;
+    struct buf once;
     struct sign_fields fields;
     char digest[128];
     char input[600];
@@ -107,7 +112,7 @@ static enum portctl_exit sign_head(struct client *c, const struct call *call, st
         .method = text_of(call->method),
         .authority = {c->authority.data, c->authority.len},
         .target = text_of(call->target),
-        .type = AUTH_TEXT(TYPE),
+        .type = text_of(call->type != NULL ? call->type : TYPE),
         .body = body,
     };
     const struct sign_stamp stamp = {c->settings->key_id, nonce, clock_real_ns() / 1000000000};
@@ -131,10 +136,24 @@ static void list_head(struct client *c, const struct call *call, struct auth_tex
     size_t n = 0;
 
     buf_printf(&h->host, "Host: %.*s", (int)c->authority.len, c->authority.data);
+    buf_printf(&h->accept, "Accept: %s", call->accept != NULL ? call->accept : TYPE);
+    buf_printf(&h->type, "Content-Type: %s", call->type != NULL ? call->type : TYPE);
     http->lines[n++] = buf_cstr(&h->host);
-    http->lines[n++] = "Accept: " TYPE;
+    http->lines[n++] = buf_cstr(&h->accept);
     http->lines[n++] = "Expect:"; /* no 100-continue */
-    http->lines[n++] = body.len != 0 ? "Content-Type: " TYPE : "Content-Type:";
+    http->lines[n++] = body.len != 0 ? buf_cstr(&h->type) : "Content-Type:";
+    if (call->match != NULL) {
+        buf_printf(&h->match, "If-Match: %s", call->match);
+        http->lines[n++] = buf_cstr(&h->match);
+    }
+    if (call->once != NULL) {
+        buf_printf(&h->once, "Idempotency-Key: %s", call->once);
+        http->lines[n++] = buf_cstr(&h->once);
+    }
+    for (size_t i = 0; call->lines != NULL && call->lines[i] != NULL; i++) {
+        GW_ASSERT(i < CALL_LINES_MAX);
+        http->lines[n++] = call->lines[i];
+    }
     if (!call->is_unsigned) {
         http->lines[n++] = h->input;
         http->lines[n++] = h->value;
@@ -143,6 +162,15 @@ static void list_head(struct client *c, const struct call *call, struct auth_tex
         }
     }
     GW_ASSERT(n < HTTP_LINES_MAX);
+}
+
+static void head_fini(struct head *h)
+{
+    buf_fini(&h->host);
+    buf_fini(&h->accept);
+    buf_fini(&h->type);
+    buf_fini(&h->match);
+    buf_fini(&h->once);
 }
 
 static enum portctl_exit unreachable(struct client *c, const struct call *call,
@@ -157,7 +185,7 @@ static enum portctl_exit unreachable(struct client *c, const struct call *call,
     } else if (result == HTTP_LOST && change) {
         a->doubtful = true;
         say("no whole answer from %s: %s", c->settings->url, why);
-        say_next("the change may have been made: look before you repeat it");
+        say_next("the change may have been made: look (portctl status) before you repeat it");
     } else {
         say("cannot reach %s: %s", c->settings->url, why);
         say_next("check that the gateway runs and that --url is its admin address");
@@ -179,14 +207,17 @@ static enum portctl_exit judge(struct client *c, const struct call *call,
 
     a->status = reply->status;
     a->root = json_parse_strict(a->text.data, a->text.len, DEPTH_MAX);
+    if (call->as_is && reply->status >= 200 && reply->status < 400) {
+        return PORTCTL_DONE;
+    }
     if (reply->status >= 200 && reply->status < 300 && json_is_object(a->root)) {
-        if (reply->status == 202) {
+        if (reply->status == 202 && !call->accepts) {
             say("accepted, but not yet in force everywhere");
         }
         return PORTCTL_DONE;
     }
     a->doubtful = strcmp(call->method, "GET") != 0 && (reply->status < 300 || reply->status >= 500);
-    if (call->quiet_403 && reply->status == 403) {
+    if (call->quiet != 0 && reply->status == call->quiet) {
         return PORTCTL_REFUSED;
     }
     p.root = json_is_object(a->root) ? a->root : NULL;
@@ -194,15 +225,16 @@ static enum portctl_exit judge(struct client *c, const struct call *call,
     fputs(buf_cstr(&text), stderr);
     buf_fini(&text);
     /* a script that asked for JSON gets the problem too */
-    if (c->settings->json && p.root != NULL) {
+    if (c->settings->json && p.root != NULL && !call->as_is) {
         (void)fwrite(a->text.data, 1, a->text.len, stdout);
         fputc('\n', stdout);
     }
     return code;
 }
 
+/* One try. FAILED: it was the network, and the call may be sent again. */
 static enum portctl_exit perform(struct client *c, const struct call *call, struct auth_text body,
-                                 struct answer *a)
+                                 struct answer *a, bool last, bool *failed)
 {
     struct head h = {0};
     struct buf url = {0};
@@ -215,6 +247,7 @@ static enum portctl_exit perform(struct client *c, const struct call *call, stru
     enum http_result result;
     enum portctl_exit code = call->is_unsigned ? PORTCTL_DONE : sign_head(c, call, body, &h);
 
+    *failed = false;
     if (code != PORTCTL_DONE) {
         return code;
     }
@@ -230,14 +263,43 @@ static enum portctl_exit perform(struct client *c, const struct call *call, stru
     result = http_send(&http, &reply, why);
     a->took_ns = clock_real_ns() - a->sent_ns;
     a->text = reply.body;
+    a->head = reply.head;
     if (c->settings->verbose) {
         fprintf(stderr, "< %ld, %zu bytes after %" PRId64 " ms\n", reply.status, reply.body.len,
                 reply.took_us / 1000);
     }
-    code =
-        result == HTTP_ANSWERED ? judge(c, call, &reply, a) : unreachable(c, call, result, why, a);
-    buf_fini(&h.host);
+    *failed = call->once != NULL && (result == HTTP_LOST || result == HTTP_NOT_SENT);
+    if (result == HTTP_ANSWERED) {
+        code = judge(c, call, &reply, a);
+    } else if (*failed && !last) {
+        say("no answer from %s: %s; asking again under the same Idempotency-Key", c->settings->url,
+            why);
+        code = PORTCTL_UNREACHABLE;
+    } else {
+        code = unreachable(c, call, result, why, a);
+    }
+    head_fini(&h);
     buf_fini(&url);
+    return code;
+}
+
+/* A change that has a name of its own is made once, however often it is sent. */
+static enum portctl_exit repeat(struct client *c, const struct call *call, struct auth_text body,
+                                struct answer *a)
+{
+    static const unsigned wait_s[] = {1, 2};
+    bool failed = false;
+    enum portctl_exit code = PORTCTL_DONE;
+
+    for (unsigned i = 0; i <= GW_LEN(wait_s); i++) {
+        code = perform(c, call, body, a, i == GW_LEN(wait_s), &failed);
+        if (!failed || i == GW_LEN(wait_s)) {
+            break;
+        }
+        answer_fini(a);
+        (void)sleep(wait_s[i]);
+        a->repeated = true;
+    }
     return code;
 }
 
@@ -250,7 +312,7 @@ enum portctl_exit client_call(struct client *c, const struct call *call, struct 
     GW_ASSERT(call->body == NULL || body != NULL);
     json_decref(call->body);
     if (code == PORTCTL_DONE) {
-        code = perform(c, call, body != NULL ? text_of(body) : (struct auth_text){0}, a);
+        code = repeat(c, call, body != NULL ? text_of(body) : call->text, a);
     }
     free(body);
     return code;
@@ -263,7 +325,38 @@ void answer_fini(struct answer *a)
         OPENSSL_cleanse(a->text.data, a->text.cap); /* it may hold a secret */
     }
     buf_fini(&a->text);
+    buf_fini(&a->head);
     *a = (struct answer){0};
+}
+
+bool client_once(char out[CALL_ONCE_MAX])
+{
+    char nonce[25];
+
+    if (!sign_nonce(nonce)) {
+        say("the system gives no random bytes");
+        say_next("look at this machine");
+        return false;
+    }
+    (void)snprintf(out, CALL_ONCE_MAX, "portctl-%s", nonce);
+    return true;
+}
+
+enum portctl_exit client_sign(struct client *c, const struct call *call, struct buf *out)
+{
+    struct head h = {0};
+    enum portctl_exit code = load_key(c);
+
+    if (code == PORTCTL_DONE) {
+        code = sign_head(c, call, call->text, &h);
+    }
+    if (code == PORTCTL_DONE && call->text.len != 0) {
+        buf_printf(out, "Content-Type: %s\n%s\n", call->type != NULL ? call->type : TYPE, h.digest);
+    }
+    if (code == PORTCTL_DONE) {
+        buf_printf(out, "%s\n%s\n", h.input, h.value);
+    }
+    return code;
 }
 
 enum portctl_exit answer_lacks(const char *name)

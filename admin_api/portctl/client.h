@@ -7,22 +7,35 @@
 #define ADMIN_API_PORTCTL_CLIENT_H
 #include <jansson.h>
 #include "admin_api/portctl/settings.h"
+#include "auth/text.h"
+
+#define CALL_LINES_MAX 20u
 
 struct call {
     const char *method;
-    const char *target; /* path and query */
-    json_t *body;       /* NULL: none; taken */
+    const char *target;    /* path and query */
+    json_t *body;          /* NULL: none; taken */
+    struct auth_text text; /* a body as it is, instead */
+    const char *type;      /* of the body; NULL: JSON */
+    const char *accept;    /* NULL: JSON */
+    const char *match;     /* If-Match; NULL: none */
+    const char *once; /* Idempotency-Key: it is sent again when the network fails; NULL: none */
+    const char *const *lines; /* more of the head, "Name: value", up to a NULL; or NULL */
+    long quiet;               /* a refusal of this status is no news; 0: none */
     bool is_unsigned;
-    bool quiet_403; /* lacking the permission is no news */
+    bool as_is;   /* whatever the answer is, the caller judges it */
+    bool accepts; /* the caller says what a 202 means */
 };
 
 struct answer {
     long status;
     json_t *root;    /* an object */
     struct buf text; /* as it came */
+    struct buf head; /* its fields; see http_field() */
     int64_t sent_ns; /* Unix time, before and after */
     int64_t took_ns;
     bool doubtful; /* a change may have been made although the call failed */
+    bool repeated; /* it was sent more than once */
 };
 
 /* Borrows S and COMMAND. NULL: said on stderr, *CODE. */
@@ -35,6 +48,13 @@ const struct settings *client_settings(const struct client *c);
 GW_MUSTCHECK
 enum portctl_exit client_call(struct client *c, const struct call *call, struct answer *answer);
 void answer_fini(struct answer *a);
+/* A fresh Idempotency-Key. False: said why. */
+#define CALL_ONCE_MAX 40u
+GW_MUSTCHECK
+bool client_once(char out[CALL_ONCE_MAX]);
+/* The lines of the head that sign CALL, a line each. */
+GW_MUSTCHECK
+enum portctl_exit client_sign(struct client *c, const struct call *call, struct buf *out);
 /* The object NAME of the answer; NULL: said on stderr. */
 json_t *answer_object(const struct answer *a, const char *name);
 /* Says that an answer which should have NAME has not. */

@@ -57,33 +57,34 @@ static bool wanted(const struct opt *o, unsigned flag)
     return o->value != NULL && (flag == 0 || (o->flags & flag) != 0);
 }
 
-/* "--a|--b": options that take a value and have FLAG, if it is not 0. */
-static void put_pattern(struct buf *out, unsigned flag)
+/* "--a|--b": options that take a value and have FLAG, if it is not 0. BEFORE stands before each. */
+static void put_pattern(struct buf *out, unsigned flag, const char *before)
 {
     const char *lead = "";
 
     for (const struct opt *o = global_options; o->name != NULL; o++) {
         if (wanted(o, flag)) {
-            buf_printf(out, "%s--%s", lead, o->name);
+            buf_printf(out, "%s%s--%s", lead, before, o->name);
             lead = "|";
         }
     }
     for (const struct command *c = commands; c->name != NULL; c++) {
         for (const struct opt *o = c->options; o != NULL && o->name != NULL; o++) {
             if (wanted(o, flag) && first_named(c, o)) {
-                buf_printf(out, "%s--%s", lead, o->name);
+                buf_printf(out, "%s%s--%s", lead, before, o->name);
                 lead = "|";
             }
         }
     }
 }
 
+/* The same option may have other words under another command. */
 static void put_choices(struct buf *out)
 {
     for (const struct command *c = commands; c->name != NULL; c++) {
         for (const struct opt *o = c->options; o != NULL && o->name != NULL; o++) {
-            if (o->choices != NULL && first_named(c, o)) {
-                buf_printf(out, "    --%s) offer='%s' ;;\n", o->name, o->choices);
+            if (o->choices != NULL) {
+                buf_printf(out, "    '%s:--%s') offer='%s' ;;\n", c->name, o->name, o->choices);
             }
         }
     }
@@ -136,8 +137,8 @@ static void put_commands(struct buf *out)
         buf_printf(out, "        '%s') offer='", c->name);
         if (strcmp(c->name, "help") == 0) {
             put_words(out, NULL);
-        } else if (strcmp(c->name, "completion") == 0) {
-            buf_lit(out, "bash zsh");
+        } else if (c->choices != NULL) {
+            buf_puts(out, c->choices);
         }
         put_names(out, c->options);
         put_names(out, global_options);
@@ -170,17 +171,17 @@ bool completion_put(struct buf *out, const char *shell)
     buf_lit(out, "    for w in \"${args[@]}\"; do\n"
                  "        if [ -n \"$skip\" ]; then skip=''; continue; fi\n"
                  "        case $w in\n        ");
-    put_pattern(out, 0);
+    put_pattern(out, 0, "");
     buf_lit(out, ") skip=yes ;;\n        -*) ;;\n"
                  "        *) case $command in '') command=$w ;; ");
     put_groups(out);
     buf_lit(out, ") command=\"$command $w\" ;; esac ;;\n        esac\n    done\n"
-                 "    case $prev in\n    ");
-    put_pattern(out, OPT_FILE);
+                 "    case $command:$prev in\n    ");
+    put_pattern(out, OPT_FILE, "*:");
     buf_lit(out, ") files=yes ;;\n");
     put_choices(out);
     buf_lit(out, "    ");
-    put_pattern(out, 0);
+    put_pattern(out, 0, "*:");
     buf_lit(out, ") ;;\n    *)\n        case $command in\n");
     put_commands(out);
     buf_lit(out, "        esac ;;\n    esac\n");

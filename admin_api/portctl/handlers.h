@@ -11,8 +11,16 @@ command_fn key_new, key_rotate;                                   /* issue.c */
 command_fn key_list, key_show, key_revoke, key_limits, key_usage; /* keys.c */
 command_fn ws_token, server_time;                                 /* session.c */
 command_fn audit_verify_file;                                     /* audit.c */
-command_fn help_command;                                          /* help.c */
-command_fn completion_command;                                    /* completion.c */
+command_fn audit_search, audit_export;                            /* audit_log.c */
+command_fn status_show;                                           /* status.c */
+command_fn mode_set, halt_set, resume_ask;                        /* modes.c */
+command_fn kill_engage, kill_release, withdrawals_halt, withdrawals_resume, throttle_set,
+    account_pause, account_resume, fanout_set, upstream_set;                        /* controls.c */
+command_fn cancel_all, commands_list;                                               /* orders.c */
+command_fn changes_list, change_show, change_approve, change_reject, change_cancel; /* changes.c */
+command_fn request_send, request_sign;                                              /* request.c */
+command_fn help_command;                                                            /* help.c */
+command_fn completion_command; /* completion.c */
 
 /* help.c: what `help WORDS` prints; false: there is no such command. */
 bool help_put(struct buf *out, const char *first, const char *second);
@@ -23,11 +31,12 @@ bool completion_put(struct buf *out, const char *shell);
 void key_print(const json_t *key, const char *secret);
 /* "/v1/keys/ID" and TAIL. */
 void key_target(struct buf *out, const char *id, const char *tail);
-/* Does the next line of IN say WORD. */
-bool typed(FILE *in, const char *word);
-
-/* The answer as it came, and a line end. */
+/* issue.c, for all: RFC 3339 as it is, or a duration from now on, of --OPTION; NULL: said why. */
+json_t *time_value(const char *option, const char *text);
+/* fields.c, for all: the answer as it came, and a line end. */
 void print_json(const struct answer *a);
 /* Takes the text of OUT to stdout. */
 void print_buf(struct buf *out);
+/* Does the next line of IN say WORD. */
+bool typed(FILE *in, const char *word);
 #endif

@@ -123,9 +123,12 @@ static void put_all(struct buf *out)
                  "  0  done\n  1  refused by the server; stderr says why and what to do next\n"
                  "  2  the command line is wrong; nothing was sent\n"
                  "  3  no answer, or no trusted TLS connection\n"
-                 "  4  authentication: the key, its file or the clock\n");
-    put_examples(out, "portctl --env var/up.env time\nportctl --env var/up.env key list\n"
-                      "portctl help key new");
+                 "  4  authentication: the key, its file or the clock\n"
+                 "  5  asked for, and waiting for a second person\n"
+                 "  6  in force, but not confirmed everywhere or kept on no disk\n");
+    put_examples(out, "portctl --env var/up.env status\n"
+                      "portctl --env var/up.env halt BTC/USD --reason 'prices are off'\n"
+                      "portctl help kill release");
 }
 
 bool help_put(struct buf *out, const char *first, const char *second)

@@ -44,6 +44,13 @@ static size_t take_head(char *data, size_t size, size_t count, void *user)
     struct auth_text line = {data, size * count};
     char value[VALUE_MAX];
 
+    if (line.len > 5 && memcmp(line.s, "HTTP/", 5) == 0) {
+        buf_reset(&r->head); /* what came before was informational */
+    }
+    if (line.len > HTTP_HEAD_MAX - r->head.len) {
+        return 0;
+    }
+    buf_append(&r->head, line.s, line.len);
     if (value_of(line, AUTH_TEXT("date:"), value)) {
         r->date_s = (int64_t)curl_getdate(value, NULL);
     } else if (value_of(line, AUTH_TEXT("retry-after:"), value)) {
@@ -110,7 +117,9 @@ static void set_options(CURL *h, const struct http_call *call, struct curl_slist
         curl_easy_setopt(h, CURLOPT_CAINFO, call->ca);
         curl_easy_setopt(h, CURLOPT_CAPATH, NULL); /* else the system's are trusted beside it */
     }
-    if (strcmp(call->method, "GET") != 0) {
+    if (strcmp(call->method, "HEAD") == 0) {
+        curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
+    } else if (strcmp(call->method, "GET") != 0) {
         curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, call->method);
         curl_easy_setopt(h, CURLOPT_POSTFIELDS, call->body.len != 0 ? call->body.s : "");
         curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)call->body.len);
@@ -144,6 +153,31 @@ enum http_result http_send(const struct http_call *call, struct http_reply *repl
     curl_slist_free_all(head);
     curl_easy_cleanup(h);
     return result;
+}
+
+bool http_field(const struct buf *head, const char *name, struct buf *value)
+{
+    size_t len = strlen(name);
+    const char *s = head->data;
+    const char *end = s + head->len;
+
+    while (s < end) {
+        const char *next = memchr(s, '\n', (size_t)(end - s));
+        const char *stop = next != NULL ? next : end;
+
+        if ((size_t)(stop - s) > len && s[len] == ':' &&
+            auth_text_is_name((struct auth_text){s, len}, name, len)) {
+            for (s += len + 1; s < stop && (*s == ' ' || *s == '\t'); s++) {
+            }
+            while (stop > s && strchr(" \t\r", stop[-1]) != NULL) {
+                stop--;
+            }
+            buf_append(value, s, (size_t)(stop - s));
+            return true;
+        }
+        s = next != NULL ? next + 1 : end;
+    }
+    return false;
 }
 
 /* The part of U, or NULL; the caller gives it to curl_free(). */

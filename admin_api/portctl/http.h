@@ -1,7 +1,7 @@
 /* admin_api/portctl/http.h - one HTTPS request by libcurl.
  * Why: the only place that knows libcurl. What is signed is what is sent: HTTP/1.1, the target as
  * it was given, no redirects, no proxy; TLS 1.2 or later and always verified.
- * Owner: the caller; reply.body is ended with buf_fini(). */
+ * Owner: the caller; reply.head and reply.body are ended with buf_fini(). */
 #ifndef ADMIN_API_PORTCTL_HTTP_H
 #define ADMIN_API_PORTCTL_HTTP_H
 #include "auth/text.h"
@@ -9,7 +9,8 @@
 
 #define HTTP_REPLY_MAX (16u << 20)
 #define HTTP_WHY_MAX   256u
-#define HTTP_LINES_MAX 8u
+#define HTTP_LINES_MAX 32u
+#define HTTP_HEAD_MAX  65536u
 
 enum http_result {
     HTTP_ANSWERED,
@@ -32,6 +33,7 @@ struct http_reply {
     int64_t date_s;        /* Date of the answer, -1: none */
     int64_t retry_after_s; /* 0: none, or a date */
     int64_t took_us;
+    struct buf head; /* status line and fields as they came */
     struct buf body;
 };
 
@@ -41,6 +43,10 @@ void http_fini(void);
 /* WHY has HTTP_WHY_MAX bytes. */
 GW_MUSTCHECK
 enum http_result http_send(const struct http_call *call, struct http_reply *reply, char *why);
+/* The value of the field NAME (in lower case) of HEAD, without blanks around it; false: it is not
+ * there. */
+GW_MUSTCHECK
+bool http_field(const struct buf *head, const char *name, struct buf *value);
 /* Host, and port if it is not 443, of an URL with nothing else in it; false: WHY says. */
 GW_MUSTCHECK
 bool http_authority(const char *url, struct buf *authority, struct buf *why);

@@ -176,8 +176,7 @@ static enum portctl_exit issue_send(struct client *c, struct issue *s, const cha
     return issue_end(c, s, a);
 }
 
-/* RFC 3339 as it is, or a duration from now on. */
-static json_t *time_value(const char *option, const char *text)
+json_t *time_value(const char *option, const char *text)
 {
     struct buf out = {0};
     uint64_t seconds;

@@ -1,27 +1,11 @@
 /* Commands on keys that make no key material. */
 #include "admin_api/portctl/handlers.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
-#include "admin_api/portctl/table.h"
+#include "admin_api/portctl/fields.h"
 #include "admin_api/portctl/text.h"
 
 #define PAGES_MAX 1000u /* of an answer that never ends */
-
-void print_buf(struct buf *out)
-{
-    (void)fwrite(out->data, 1, out->len, stdout);
-    buf_fini(out);
-}
-
-void print_json(const struct answer *a)
-{
-    (void)fwrite(a->text.data, 1, a->text.len, stdout);
-    if (a->text.len == 0 || a->text.data[a->text.len - 1] != '\n') {
-        fputc('\n', stdout);
-    }
-}
 
 void key_target(struct buf *out, const char *id, const char *tail)
 {
@@ -30,105 +14,39 @@ void key_target(struct buf *out, const char *id, const char *tail)
     buf_puts(out, tail);
 }
 
-enum kind { PLAIN, TIME, WORDS };
-struct field {
-    const char *title;
-    const char *member;
-    enum kind kind;
-};
-
-static void put_words(struct buf *out, const json_t *list)
-{
-    size_t i;
-    const json_t *v;
-
-    json_array_foreach(list, i, v)
-    {
-        if (i != 0) {
-            buf_putc(out, ' ');
-        }
-        buf_puts(out, json_is_string(v) ? json_string_value(v) : "?");
-    }
-}
-
-static void put_field(struct buf *out, const json_t *object, const struct field *f)
-{
-    const json_t *v = json_object_get(object, f->member);
-
-    if (json_is_array(v)) {
-        put_words(out, v);
-    } else if (json_is_string(v) && f->kind == TIME) {
-        put_time(out, json_string_value(v));
-    } else if (json_is_string(v)) {
-        buf_puts(out, json_string_value(v));
-    } else if (json_is_integer(v)) {
-        buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-    }
-}
-
-static void add_field(struct table *t, const json_t *object, const struct field *f)
-{
-    struct buf text = {0};
-
-    put_field(&text, object, f);
-    table_cell(t, buf_cstr(&text));
-    buf_fini(&text);
-}
-
-/* One object, a line a field. */
-static void print_fields(const json_t *object, const struct field *fields, size_t count,
-                         const char *secret)
-{
-    struct table t;
-    struct buf out = {0};
-
-    table_init(&t, 2, NULL);
-    for (size_t i = 0; i < count; i++) {
-        table_cell(&t, fields[i].title);
-        add_field(&t, object, &fields[i]);
-    }
-    if (secret != NULL) {
-        table_cell(&t, "secret");
-        table_cell(&t, secret);
-    }
-    table_print(&t, &out);
-    table_fini(&t);
-    print_buf(&out);
-}
-
 static const struct field key_fields[] = {
-    {"id", "id", PLAIN},
-    {"account", "account", PLAIN},
-    {"label", "label", PLAIN},
-    {"state", "state", PLAIN},
-    {"algorithm", "algorithm", PLAIN},
-    {"public key", "public_key", PLAIN},
-    {"scopes", "scopes", WORDS},
-    {"addresses", "ip_allow", WORDS},
-    {"rate class", "rate_class", PLAIN},
-    {"not before", "not_before", TIME},
-    {"not after", "not_after", TIME},
-    {"created", "created_at", TIME},
-    {"created by", "created_by", PLAIN},
-    {"rotated from", "rotated_from", PLAIN},
-    {"revoked", "revoked_at", TIME},
-    {"because", "revoke_reason", PLAIN},
+    {"id", "id", FIELD_PLAIN},
+    {"account", "account", FIELD_PLAIN},
+    {"label", "label", FIELD_PLAIN},
+    {"state", "state", FIELD_PLAIN},
+    {"algorithm", "algorithm", FIELD_PLAIN},
+    {"public key", "public_key", FIELD_PLAIN},
+    {"scopes", "scopes", FIELD_WORDS},
+    {"addresses", "ip_allow", FIELD_WORDS},
+    {"rate class", "rate_class", FIELD_PLAIN},
+    {"not before", "not_before", FIELD_TIME},
+    {"not after", "not_after", FIELD_TIME},
+    {"created", "created_at", FIELD_TIME},
+    {"created by", "created_by", FIELD_PLAIN},
+    {"rotated from", "rotated_from", FIELD_PLAIN},
+    {"revoked", "revoked_at", FIELD_TIME},
+    {"because", "revoke_reason", FIELD_PLAIN},
 };
 
 void key_print(const json_t *key, const char *secret)
 {
-    print_fields(key, key_fields, GW_LEN(key_fields), secret);
+    fields_print(key, key_fields, GW_LEN(key_fields), secret);
 }
 
 static const struct field columns[] = {
-    {"ID", "id", PLAIN},
-    {"ACCOUNT", "account", PLAIN},
-    {"LABEL", "label", PLAIN},
-    {"STATE", "state", PLAIN},
-    {"ALGORITHM", "algorithm", PLAIN},
-    {"CLASS", "rate_class", PLAIN},
-    {"NOT AFTER", "not_after", TIME},
-    {"SCOPES", "scopes", WORDS},
+    {"ID", "id", FIELD_PLAIN},
+    {"ACCOUNT", "account", FIELD_PLAIN},
+    {"LABEL", "label", FIELD_PLAIN},
+    {"STATE", "state", FIELD_PLAIN},
+    {"ALGORITHM", "algorithm", FIELD_PLAIN},
+    {"CLASS", "rate_class", FIELD_PLAIN},
+    {"NOT AFTER", "not_after", FIELD_TIME},
+    {"SCOPES", "scopes", FIELD_WORDS},
 };
 
 /* Keys behind the one called AFTER, or from the first. */
@@ -163,9 +81,7 @@ static enum portctl_exit take_page(const struct answer *a, struct table *t, cons
     }
     json_array_foreach(keys, i, key)
     {
-        for (size_t k = 0; k < GW_LEN(columns); k++) {
-            add_field(t, key, &columns[k]);
-        }
+        fields_row(t, key, columns, GW_LEN(columns));
         if (json_is_true(json_object_get(a->root, "more"))) {
             *last = json_string_value(json_object_get(key, "id"));
         }
@@ -220,7 +136,6 @@ static enum portctl_exit list_json(struct client *c, const struct args *args)
 
 enum portctl_exit key_list(struct client *c, const struct args *args)
 {
-    const char *titles[GW_LEN(columns)];
     struct table t;
     struct buf out = {0};
     enum portctl_exit code;
@@ -228,10 +143,7 @@ enum portctl_exit key_list(struct client *c, const struct args *args)
     if (client_settings(c)->json) {
         return list_json(c, args);
     }
-    for (size_t i = 0; i < GW_LEN(columns); i++) {
-        titles[i] = columns[i].title;
-    }
-    table_init(&t, GW_LEN(columns), titles);
+    fields_table(&t, columns, GW_LEN(columns));
     code = list_table(c, args, &t);
     if (code == PORTCTL_DONE) {
         table_print(&t, &out);
@@ -249,10 +161,10 @@ static enum portctl_exit about_key(struct client *c, const struct args *args, co
                                    const char *tail, json_t *body, const char *name)
 {
     static const struct field usage_fields[] = {
-        {"last used", "last_used_at", TIME},
-        {"from", "last_ip", PLAIN},
-        {"for", "last_route", PLAIN},
-        {"times", "use_count", PLAIN},
+        {"last used", "last_used_at", FIELD_TIME},
+        {"from", "last_ip", FIELD_PLAIN},
+        {"for", "last_route", FIELD_PLAIN},
+        {"times", "use_count", FIELD_PLAIN},
     };
     struct buf target = {0};
     struct answer a;
@@ -270,7 +182,7 @@ static enum portctl_exit about_key(struct client *c, const struct args *args, co
     } else if (code == PORTCTL_DONE && (object = answer_object(&a, name)) == NULL) {
         code = PORTCTL_REFUSED;
     } else if (code == PORTCTL_DONE && usage) {
-        print_fields(object, usage_fields, GW_LEN(usage_fields), NULL);
+        fields_print(object, usage_fields, GW_LEN(usage_fields), NULL);
     } else if (code == PORTCTL_DONE) {
         key_print(object, NULL);
     }
@@ -302,21 +214,6 @@ enum portctl_exit key_limits(struct client *c, const struct args *args)
     return about_key(c, args, "PUT", "/limits", body, "key");
 }
 
-bool typed(FILE *in, const char *word)
-{
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n = getline(&line, &cap, in);
-    bool same;
-
-    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) {
-        n--;
-    }
-    same = n > 0 && (size_t)n == strlen(word) && memcmp(line, word, (size_t)n) == 0;
-    free(line);
-    return same;
-}
-
 /* Shows on stderr what will be gone, as far as the caller may see it. */
 static enum portctl_exit preview(struct client *c, const char *id)
 {
@@ -328,16 +225,17 @@ static enum portctl_exit preview(struct client *c, const char *id)
 
     key_target(&target, id, "");
     code = client_call(
-        c, &(struct call){.method = "GET", .target = buf_cstr(&target), .quiet_403 = true}, &a);
+        c, &(struct call){.method = "GET", .target = buf_cstr(&target), .quiet = 403}, &a);
     key = json_object_get(a.root, "key");
     if (code == PORTCTL_DONE && json_is_object(key)) {
-        static const struct field shown[] = {
-            {"account", "account", PLAIN}, {"label", "label", PLAIN}, {"state", "state", PLAIN}};
+        static const struct field shown[] = {{"account", "account", FIELD_PLAIN},
+                                             {"label", "label", FIELD_PLAIN},
+                                             {"state", "state", FIELD_PLAIN}};
 
         for (size_t i = 0; i < GW_LEN(shown); i++) {
             struct buf text = {0};
 
-            put_field(&text, key, &shown[i]);
+            field_put(&text, key, &shown[i]);
             buf_printf(&line, "%s%s ", i != 0 ? ", " : "", shown[i].title);
             table_clean(&line, text.data, text.len);
             buf_fini(&text);

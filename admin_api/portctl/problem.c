@@ -73,6 +73,38 @@ static bool repeated(const json_t *root)
            strcmp(member(json_array_get(errors, 0), "detail"), member(root, "detail")) == 0;
 }
 
+/* clang-format off */
+static const struct {
+    const char *code; /* as in gateway/gate/problem.h */
+    const char *next;
+} nexts[] = {
+    {"self-approval",         "another person approves it, with a key of another account"},
+    {"approval-expired",      "ask for it again; it waits for gate.change_ttl"},
+    {"change-decided",        "portctl change show ID says by whom; ask anew if it is still wanted"},
+    {"stage-hold",            "look at the present stage meanwhile, then ask for the next"},
+    {"root-cause-missing",    "write the root cause into the incident, then ask again"},
+    {"illegal-transition",    "portctl status shows what is; portctl resume takes the step that is allowed"},
+    {"version-conflict",      "somebody was faster: look (portctl status), then decide anew"},
+    {"payload-differs",       "look again (portctl change show ID), then decide anew"},
+    {"precondition-required", "it changed while you decided: look (portctl status), then decide anew"},
+    {"idempotency-in-progress", "portctl status shows what came of it"},
+    {"audit-unavailable",     "nothing was changed, halts work all the same; try again when portctl status says that "
+                              "PostgreSQL answers"},
+    {"journal-not-entered",   "try again in a moment; portctl status counts what the journal holds"},
+    {"second-factor-required", "sign with a key, or sign in again with the second factor"},
+};
+/* clang-format on */
+
+static const char *next_of(const char *code)
+{
+    for (size_t i = 0; i < GW_LEN(nexts); i++) {
+        if (strcmp(nexts[i].code, code) == 0) {
+            return nexts[i].next;
+        }
+    }
+    return NULL;
+}
+
 static void put_next(const struct problem *p, struct buf *out)
 {
     const json_t *wait = json_object_get(p->root, "retry_after");
@@ -80,7 +112,9 @@ static void put_next(const struct problem *p, struct buf *out)
     const char *code = member(p->root, "code"); /* "": the path is not known there */
 
     buf_lit(out, "  next: ");
-    if (json_is_number(wait)) {
+    if (next_of(code) != NULL) {
+        buf_puts(out, next_of(code));
+    } else if (json_is_number(wait)) {
         buf_printf(out, "try again after %.0f s", json_number_value(wait));
     } else if (p->retry_after_s > 0) {
         buf_printf(out, "try again after %" PRId64 " s", p->retry_after_s);
@@ -97,10 +131,12 @@ static void put_next(const struct problem *p, struct buf *out)
                    "allows (used: %s)",
                    key_id);
     } else if (p->status == 404 && strstr(code, "not") != NULL) {
-        buf_lit(out, "check the id: portctl key list");
+        buf_puts(out, strncmp(p->command, "key ", 4) == 0
+                          ? "check the id: portctl key list"
+                          : "check the name: portctl status, portctl changes");
     } else if (p->status == 404) {
         buf_lit(out, "check that --url is the admin address of a gateway that keeps keys "
-                     "(auth.database)");
+                     "(auth.database), and of a version that has this");
     } else if (p->status == 409 || p->status == 412) {
         buf_lit(out, "look at what is there now, then decide anew");
     } else if (p->status == 429) {
