@@ -7,15 +7,21 @@
 
 static void on_list(void *arg, const char *json, size_t len)
 {
+    static const char none[] = "{\"changes\":[]}";
     struct api_call *c = arg;
     struct buf body = {0};
+    struct gate_problem p;
 
     if (!call_back(c)) {
         return;
     }
+    if (json != NULL && http_param(c->req, "id") != NULL && len == sizeof none - 1 &&
+        memcmp(json, none, len) == 0) {
+        (void)gate_fail(&p, PROBLEM_UNKNOWN, "no request has this id: see GET /v1/changes");
+        call_gate_problem(c, &p);
+        return;
+    }
     if (json == NULL) {
-        struct gate_problem p;
-
         (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
         call_gate_problem(c, &p);
         return;

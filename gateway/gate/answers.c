@@ -243,23 +243,29 @@ static void on_list(void *arg, const struct pg_reply *r)
     buf_fini(&out);
 }
 
+/* clang-format off */
+#define UTC(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+/* $1: those still open alone; $2: an id, or NULL; $3: how many */
+static const char list_sql[] =
+    "SELECT json_build_object('id', id,"
+    " 'state', CASE WHEN state = 'pending' AND expires_at <= now() THEN 'expired' ELSE state END,"
+    " 'created_at', " UTC("created_at") ", 'expires_at', " UTC("expires_at") ","
+    " 'requested_by', person, 'action', action, 'target', target,"
+    " 'reason', (record::json->>'text')::json->>'reason',"
+    " 'ticket', (record::json->>'text')::json->>'ticket', 'hash', encode(sha256, 'hex'),"
+    " 'base_version', base_version, 'diff', diff::json, 'audit', audit,"
+    " 'decided_at', " UTC("decided_at") ", 'decided_by', decided_by,"
+    " 'decided_why', decided_why, 'result_audit', result_audit)"
+    " FROM change_requests WHERE (NOT $1 OR (state = 'pending' AND expires_at > now()))"
+    " AND ($2::text IS NULL OR id = $2) ORDER BY id DESC LIMIT $3";
+/* clang-format on */
+
 bool gate_changes(struct gate *g, bool open, const char *id, uint32_t limit, gate_list_fn *cb,
                   void *arg)
 {
     struct listing *l = gw_malloc(sizeof *l);
     const struct pg_param params[] = {pg_bool(open), pg_text(id), pg_int8(limit)};
-    const struct pg_statement ask = {
-        "SELECT json_build_object('id', id, 'state', CASE WHEN state = 'pending' AND expires_at <="
-        " now() THEN 'expired' ELSE state END, 'created_at', created_at AT TIME ZONE 'UTC',"
-        " 'expires_at', expires_at AT TIME ZONE 'UTC', 'requested_by', person, 'action', action,"
-        " 'target', target, 'reason', (record::json->>'text')::json->>'reason',"
-        " 'ticket', (record::json->>'text')::json->>'ticket', 'hash', encode(sha256, 'hex'),"
-        " 'base_version', base_version, 'diff', diff::json, 'audit', audit,"
-        " 'decided_at', decided_at AT TIME ZONE 'UTC', 'decided_by', decided_by,"
-        " 'decided_why', decided_why, 'result_audit', result_audit)"
-        " FROM change_requests WHERE (NOT $1 OR (state = 'pending' AND expires_at > now()))"
-        " AND ($2::text IS NULL OR id = $2) ORDER BY id DESC LIMIT $3",
-        params, GW_LEN(params)};
+    const struct pg_statement ask = {list_sql, params, GW_LEN(params)};
 
     *l = (struct listing){cb, arg};
     if (!pg_query(g->opt.pg, &ask, 0, on_list, l)) {
