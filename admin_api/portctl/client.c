@@ -185,7 +185,8 @@ static enum portctl_exit unreachable(struct client *c, const struct call *call,
     } else if (result == HTTP_LOST && change) {
         a->doubtful = true;
         say("no whole answer from %s: %s", c->settings->url, why);
-        say_next("the change may have been made: look (portctl status) before you repeat it");
+        say_next(
+            "the change may have been made: look before you repeat it (portctl status, key list)");
     } else {
         say("cannot reach %s: %s", c->settings->url, why);
         say_next("check that the gateway runs and that --url is its admin address");

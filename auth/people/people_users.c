@@ -407,18 +407,6 @@ enum people_err people_users(struct people *p, people_answer_fn *cb, void *arg)
     return view(p, users_sql, NULL, cb, arg);
 }
 
-/* clang-format off */
-static const char sessions_sql[] =
-    "SELECT json_build_object('sessions', coalesce(json_agg(json_build_object('session', s.id,"
-    " 'user', s.user_name, 'created_at', " JSON_TIME("s.created_at") ", 'last_seen_at', "
-    JSON_TIME("s.last_seen_at") ", 'factor_at', " JSON_TIME("s.factor_at") ", 'ends_at', "
-    JSON_TIME("s.ends_at") ", 'ip', host(s.ip), 'user_agent', s.user_agent)"
-    " ORDER BY s.user_name, s.created_at, s.id), '[]'::json))::text FROM user_sessions s"
-    " WHERE s.ended_at IS NULL AND s.ends_at > " AT("$1")
-    " AND s.last_seen_at > " AT("$1") " - interval '930 s'"
-    " AND ($2::text IS NULL OR s.user_name = $2)";
-/* clang-format on */
-
 enum people_err people_sessions(struct people *p, const char *name, people_answer_fn *cb, void *arg)
 {
     return view(p, sessions_sql, name, cb, arg);

@@ -442,7 +442,11 @@ check('completion of bash', async () => {
   const offered = async (...line) => (await run(['-c', `${out}
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _portctl; printf '%s\\n' "\${COMPREPLY[@]}"`, 'bash', 'portctl', ...line], { file: 'bash' }))
     .out.trim().split('\n');
-  assert.deepEqual(await offered('k'), ['key']);
+  assert.deepEqual(await offered('k'), ['kill', 'key']);
+  assert.deepEqual(await offered('kill', 'release', '--scope', 'g'), ['global']);
+  assert.deepEqual(await offered('mode', 'BTC/USD', 'S'), ['SOFT_HALT']);
+  assert.deepEqual(await offered('fanout', 'e'), ['emergency']);
+  assert.deepEqual(await offered('resume', 'BTC/USD', '--to', 'C'), ['CANCEL_ONLY']);
   assert.deepEqual(await offered('--url', 'https://h', '--json', 'key', 're'), ['revoke']);
   assert.deepEqual(await offered('key', 'r'), ['rotate', 'revoke']);
   assert.deepEqual(await offered('key', 'list', '--st'), ['--state']);
