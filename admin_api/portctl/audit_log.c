@@ -1,4 +1,4 @@
-/* audit search, audit export: the log as the server has it. What is exported is what audit verify
+/* audit search, audit check, audit export: the log as the server has it. What is exported is what audit verify
  * reads. */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +80,32 @@ enum portctl_exit audit_search(struct client *c, const struct args *a)
     }
     answer_fini(&answer);
     buf_fini(&target);
+    return code;
+}
+
+enum portctl_exit audit_check(struct client *c, const struct args *a)
+{
+    struct answer answer;
+    enum portctl_exit code =
+        client_call(c, &(struct call){.method = "GET", .target = "/v1/audit/verify"}, &answer);
+    const char *text = text_member(answer.root, "text");
+    bool whole = json_is_true(json_object_get(json_object_get(answer.root, "result"), "ok"));
+
+    (void)a;
+    if (code == PORTCTL_DONE && client_settings(c)->json) {
+        print_json(&answer);
+    } else if (code == PORTCTL_DONE) {
+        struct buf out = {0};
+
+        table_clean(&out, text, strlen(text));
+        buf_putc(&out, '\n');
+        print_buf(&out);
+    }
+    if (code == PORTCTL_DONE && !whole) {
+        say_next("change nothing; export the log, and ask who had access to the database");
+        code = PORTCTL_REFUSED;
+    }
+    answer_fini(&answer);
     return code;
 }
 

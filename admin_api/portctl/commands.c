@@ -111,7 +111,14 @@ static const struct opt withdrawal_options[] = {
     {"asset", "ASSET", "of this one alone",                             NULL, 0, '\0'},
     ROW_WHY, ROW_UNTIL, ROW_DRY, ROW_YES, {0}};
 static const struct opt control_options[] = {ROW_WHY, ROW_UNTIL, ROW_DRY, ROW_YES, {0}};
-static const struct opt cancel_options[] = {ROW_WHY, ROW_DRY, ROW_YES, {0}};
+static const struct opt cancel_options[] = {
+    {"all",    NULL,     "of all symbols",                              NULL, 0, '\0'},
+    ROW_WHY, ROW_DRY, ROW_YES, {0}};
+static const struct opt command_options[] = {ROW_WHY, {0}};
+static const struct opt commands_options[] = {
+    {"symbol", "SYMBOL", "about this one",                              NULL, 0, '\0'},
+    {0},
+};
 static const struct opt fanout_options[] = {
     {"for",        "TIME", "it ends by itself: 15m, 2h, or RFC 3339",    NULL, 0, '\0'},
     {"conflation", "MS",   "20, 50, 100, 250 or 1000 (the profile's own)", NULL, 0, '\0'},
@@ -148,6 +155,7 @@ static const struct opt search_options[] = {
 };
 static const struct opt export_options[] = {
     {"out",      "FILE",  "a new file (mode 0600); stdout if left out", NULL, OPT_FILE, '\0'},
+    {"limit",    "N",     "so many a request (1000)",                   NULL, 0, '\0'},
     ROWS_FILTER,
     {0},
 };
@@ -229,14 +237,19 @@ const struct command commands[] = {
      NULL,
      "portctl upstream alternate --reason 'the primary is silent' --ticket OPS-7",
      control_options, 1, 1, upstream_set, false, "primary alternate"},
-    {"cancel-all", "SYMBOL", "have the core cancel all open orders of a symbol",
+    {"cancel-all", "[SYMBOL]", "have the core cancel all open orders of a symbol, or of all",
      "The core is asked and answers in its own time: portctl commands.",
-     "portctl cancel-all BTC/USD --reason 'wrong tick size went live' --ticket OPS-7",
-     cancel_options, 1, 1, cancel_all, false, NULL},
+     "portctl cancel-all BTC/USD --reason 'wrong tick size went live' --ticket OPS-7\n"
+     "portctl cancel-all --all --reason 'ledger and engine differ' --ticket OPS-7 --yes",
+     cancel_options, 0, 1, cancel_all, false, NULL},
     {"commands", "", "what the core was told to do, and what it says it did",
      NULL,
-     "portctl commands",
-     NULL, 0, 0, commands_list, false, NULL},
+     "portctl commands --symbol BTC/USD",
+     commands_options, 0, 0, commands_list, false, NULL},
+    {"command cancel", "ID", "give a command up that the core has not settled",
+     NULL,
+     "portctl command cancel 01KQ3V7J9W8Y2M4N6P8R0T2V4X --reason 'sent by mistake'",
+     command_options, 1, 1, command_cancel, false, NULL},
     {"changes", "", "requests to loosen, newest first",
      NULL,
      "portctl changes --open",
@@ -321,6 +334,10 @@ const struct command commands[] = {
      "portctl audit export --out audit.ndjson\n"
      "portctl audit export --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z --out november.ndjson",
      export_options, 0, 0, audit_export, false, NULL},
+    {"audit check", "", "has the server walk its whole audit log and compare it with the last anchor",
+     "A server that was taken over can say anything: export, and use audit verify elsewhere.",
+     "portctl audit check",
+     NULL, 0, 0, audit_check, false, NULL},
     {"request", "METHOD PATH", "sign and send anything, print the answer as it comes",
      "PATH is percent-encoded as it shall be sent. Exit code 1 for an answer of 400 or more, 4 for 401.",
      "portctl request GET '/v1/symbols?halted=true'\n"

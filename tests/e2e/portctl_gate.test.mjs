@@ -2,8 +2,8 @@
 // typed confirmation on a pseudo terminal; what programs get with --json; exit codes; PostgreSQL away.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import https from 'node:https';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { buildDir, onStage, sleep, until } from './harness/gateway.mjs';
@@ -275,7 +275,6 @@ test('portctl: request and sign', within, () => withGate({}, async (stage, { ana
 
 // Between portctl and the gateway: cuts the connection after the request has been handed on, TIMES times.
 async function withCutter(stage, times, body) {
-  const { createServer, connect } = await import('node:net');
   let left = times;
   const server = createServer((client) => {
     const upstream = connect(stage.adminPort, '127.0.0.1');
@@ -320,47 +319,42 @@ test('portctl: the network fails: a POST is repeated under its Idempotency-Key; 
   ends(await ana('halt', 'BTC/USD', '--yes', ...why), UNREACHABLE, /cannot reach/);
 }));
 
-// The routes of the audit log and of commands, as they are agreed: here by a server of our own.
-test('portctl: audit search and export, cancel-all, commands', within, () => withGate({}, async (stage, { ana }) => {
-  const { readFileSync } = await import('node:fs');
-  const seen = [];
-  const entry = { seq: 7, time: '2026-11-20T23:51:47.101000Z', actor: 'user:ana', action: 'symbol.mode', target: 'mode BTC/USD', outcome: 'done', ticket: 'OPS-7', reason: 'prices\u001b[2J are off' };
-  const server = https.createServer({ key: readFileSync(path.join(stage.dir, 'key.pem')), cert: readFileSync(stage.ca) }, (request, response) => {
-    let body = '';
-    request.on('data', (data) => { body += data; });
-    request.on('end', () => {
-      seen.push({ method: request.method, url: request.url, headers: request.headers, body });
-      const url = new URL(request.url, 'https://x');
-      const json = (status, object, headers = {}) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(object));
-      if (url.pathname === '/v1/audit') json(200, { entries: url.searchParams.get('q') ? [] : [entry], next: 'c2' });
-      else if (url.pathname === '/v1/audit/export') {
-        const page = Number(url.searchParams.get('cursor') ?? 1);
-        response.writeHead(200, { 'content-type': 'application/x-ndjson', ...(page < 3 ? { link: `</v1/audit/export?cursor=${page + 1}>; rel="next"` } : {}) });
-        response.end(`{"seq":${2 * page - 1}}\n{"seq":${2 * page}}\n`);
-      } else if (url.pathname === '/v1/symbols/BTC%2FUSD/cancel-all') json(202, { command: { id: 'cmd-1', state: 'requested', action: 'cancel-all', target: 'BTC/USD' } });
-      else if (url.pathname === '/v1/commands') json(200, { commands: [{ id: 'cmd-1', state: 'accepted', action: 'cancel-all', target: 'BTC/USD', count: 12 }] });
-      else json(404, { type: '/problems/not-found', title: 'no', status: 404, code: 'not-found' });
-    });
-  });
-  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const fake = (...args) => run(stage, ['--url', `https://localhost:${server.address().port}`, ...args], ana.env);
-  try {
-    const found = ends(await fake('audit', 'search', '--ticket', 'OPS-7', '--target', 'mode BTC/USD', '--order', 'asc', '--limit', '5'), DONE, /--cursor c2/);
-    assert.equal(seen.at(-1).url, '/v1/audit?target=mode%20BTC%2FUSD&ticket=OPS-7&limit=5&order=asc');
-    assert.match(found.out, /^7 +2026-11-20 23:51:47Z +user:ana +symbol\.mode +mode BTC\/USD +done +OPS-7 +prices\\u001b\[2J are off$/m);
-    assert.equal(JSON.parse((await fake('--json', 'audit', 'search')).out).entries.length, 1);
-    ends(await fake('audit', 'search', '--q', 'x'), DONE, /no such records/);
-    assert.equal(ends(await fake('audit', 'export'), DONE, /6 records/).out, '{"seq":1}\n{"seq":2}\n{"seq":3}\n{"seq":4}\n{"seq":5}\n{"seq":6}\n');
-    assert.equal(seen.at(-1).headers.accept, 'application/x-ndjson');
-    ends(await fake('audit', 'export', '--out', 'a.ndjson'), DONE);
-    assert.equal(readFileSync(path.join(stage.dir, 'a.ndjson'), 'utf8').split('\n').length, 7);
-    ends(await fake('audit', 'export', '--out', 'a.ndjson'), USAGE, /cannot make a\.ndjson/);
-    ends(await fake('cancel-all', 'BTC/USD', ...why), USAGE, /no terminal/);
-    assert.match(ends(await fake('cancel-all', 'BTC/USD', '--yes', ...why), DONE, /portctl commands/).out, /^id +cmd-1\nstate +requested$/m);
-    assert.deepEqual(JSON.parse(seen.at(-1).body), { reason: 'a test of portctl', ticket: 'OPS-1' });
-    assert.match(seen.at(-1).headers['idempotency-key'], /^portctl-/);
-    assert.match(ends(await fake('commands'), DONE).out, /^cmd-1 +accepted +cancel-all +BTC\/USD +- +- +12$/m);
-  } finally {
-    server.close();
-  }
+test('portctl: audit search, check, export and verify; cancel-all and commands', within, () => withGate({}, async (stage, { ana, ben, eve }) => {
+  for (const symbol of ['BTC/USD', 'ETH/USD']) ends(await ana('halt', symbol, '--yes', ...why), DONE);
+  const asked = JSON.parse(ends(await ana('--json', 'resume', 'BTC/USD', '--yes', '--reason', 'prices agree again', '--ticket', 'OPS-2'), WAITING).out);
+  ends(await ben('approve', asked.change, '--yes'), DONE);
+  const found = ends(await ana('audit', 'search', '--ticket', 'OPS-2', '--order', 'asc'), DONE).out.trim().split('\n');
+  assert.equal(found.length, 3, found.join('\n'));
+  assert.match(found[1], /^\d+ +\d{4}-\d\d-\d\d \S+Z +key:pk_\w+ +symbol\.mode +\S*.*BTC\/USD +requested +OPS-2 +prices agree again$/);
+  assert.match(found[2], / approved /);
+  const page = ends(await ana('audit', 'search', '--action', 'symbol.mode', '--limit', '2'), DONE, /--cursor \S+/);
+  assert.equal(page.out.trim().split('\n').length, 3);
+  ends(await ana('audit', 'search', '--action', 'symbol.mode', '--limit', '2', '--cursor', /--cursor (\S+)/.exec(page.err)[1]), DONE);
+  ends(await ana('audit', 'search', '--ticket', 'OPS-99'), DONE, /no such records/);
+  ends(await ana('audit', 'search', '--from', 'yesterday'), REFUSED, /\/from: a time in UTC/);
+  assert.ok((await ana.json('audit', 'search')).entries.length >= 4);
+  ends(await eve('audit', 'search'), REFUSED, /403/);
+  ends(await ana('audit', 'check'), DONE, /records whole and in order/);
+
+  const whole = ends(await ana('audit', 'export', '--limit', '2'), DONE, /[1-9]\d* records$/m);
+  ends(await ana('audit', 'export', '--out', 'a.ndjson'), DONE);
+  ends(await ana('audit', 'export', '--out', 'a.ndjson'), USAGE, /cannot make a\.ndjson/);
+  const lines = readFileSync(path.join(stage.dir, 'a.ndjson'), 'utf8');
+  assert.ok(lines.startsWith(whole.out), 'in pages of two it is the same');
+  ends(await run(stage, ['audit', 'verify', '--file', 'a.ndjson']), DONE, /records whole and in order/);
+  writeFileSync(path.join(stage.dir, 'b.ndjson'), lines.replace('prices', 'prizes'));
+  ends(await run(stage, ['audit', 'verify', '--file', 'b.ndjson']), REFUSED);
+
+  ends(await ana('cancel-all', 'BTC/USD', ...why), USAGE, /no terminal/);
+  ends(await ana('cancel-all', '--yes', ...why), USAGE, /of what/);
+  ends(await ana('cancel-all', 'NO/SUCH', '--yes', ...why), REFUSED, /404 not-found/);
+  assert.match(ends(await ana('cancel-all', 'BTC/USD', '--dry-run', ...why), DONE).out, /^would send: POST \/v1\/symbols\/BTC%2FUSD\/cancel-all/);
+  const told = ends(await ana('cancel-all', 'BTC/USD', '--yes', ...why), DONE, /portctl commands/);
+  const id = /^id +(\S{26})$/m.exec(told.out)[1];
+  const { command } = JSON.parse(ends(await ana('--json', 'cancel-all', '--all', '--yes', ...why), DONE).out);
+  assert.deepEqual([command.kind, command.target], ['cancel_all', '*']);
+  assert.match(ends(await ana('commands'), DONE).out, new RegExp(`^core +has not spoken[^]*^Redis +answers[^]*^${id} +cancel_all +BTC/USD +\\w+ +- `, 'm'));
+  assert.deepEqual((await ana.json('commands', '--symbol', 'BTC/USD')).commands.map((c) => c.id), [id]);
+  ends(await ana('command', 'cancel', id, '--reason', 'sent by mistake'), DONE, /^state +/m);
+  ends(await ana('command', 'cancel', '01ARZ3NDEKTSV4RRFFQ69G5FAV', '--reason', 'sent by mistake'), REFUSED, /404/);
 }));
