@@ -36,6 +36,7 @@
     X(confirm,         MSEC_LIVE, "1s",   50,   10000,  "loops and the core are waited for so long; then the answer is 202 and says who has not confirmed") \
     X(chain_wait,      MSEC_LIVE, "250ms", 0,   5000,   "an effective halt waits so long for its audit number before it is answered as journaled") \
     X(ticket_pattern,  TEXT,      "[A-Z][A-Z0-9]+-[0-9]+", 0, 200, "what a ticket looks like (POSIX extended, whole text); \"\": anything") \
+    X(people_approve,  BOOL_LIVE, "false", 0,   0,      "only people, or keys that have an owner, may approve; else keys of another account may, too") \
     X(break_glass,     BOOL_LIVE, "false", 0,   0,      "the role break_glass may loosen alone")
 /* clang-format on */
 struct gate_config {

@@ -253,6 +253,11 @@ static bool check_decision(const struct job *j, const struct pg_reply *r,
         return gate_fail(problem, PROBLEM_SELF_APPROVAL, "%s asked for it: another person approves",
                          asked_by);
     }
+    if (j->decision == GATE_APPROVE && j->gate->opt.config->people_approve &&
+        strncmp(j->person, "user:", 5) != 0) {
+        return gate_fail(problem, PROBLEM_APPROVAL,
+                         "%s is no person: sign in, or use a key that has an owner", j->person);
+    }
     if (j->decision == GATE_APPROVE && late) {
         return gate_fail(problem, PROBLEM_EXPIRED, "ask for it again");
     }
