@@ -30,12 +30,12 @@ const struct metric_table api_metrics = {"api", metric_rows, API_M_COUNT};
     X(mutate_mode,           "symbol.mode",             MODE,        "symbol",  MODE)                 \
     X(mutate_modes,          "symbol.mode",             SET_MODE,    NULL,      MODE)                 \
     X(mutate_throttle,       "symbol.throttle",         THROTTLE,    "symbol",  THROTTLE)             \
-    X(mutate_kill,           "kill.engage",           KILL,        NULL,      KILL)                 \
+    X(mutate_kill,           "kill.engage",             KILL,        NULL,      KILL)                 \
     X(mutate_release,        "kill.release",            RELEASE,     NULL,      KILL)                 \
-    X(mutate_withdrawals,    "withdrawals.set",       WITHDRAWALS, NULL,      WITHDRAWALS)          \
+    X(mutate_withdrawals,    "withdrawals.set",         WITHDRAWALS, NULL,      WITHDRAWALS)          \
     X(mutate_account,        "account.trading",         ACCOUNT,     "id",      ACCOUNT)              \
     X(mutate_fanout,         "fanout.profile",          FANOUT,      NULL,      FANOUT)               \
-    X(mutate_upstream,       "upstream.set",          UPSTREAM,    NULL,      UPSTREAM)
+    X(mutate_upstream,       "upstream.set",            UPSTREAM,    NULL,      UPSTREAM)
 #define API_AS_MUTATION(sym, action, body, param, kind) \
     static const struct mutation sym = {action, CONTROL_BODY_##body, param, CONTROL_KIND_##kind};
 API_MUTATIONS(API_AS_MUTATION)
@@ -227,10 +227,12 @@ static void on_gone(void *arg)
         limits_cancel(c->wait);
         c->wait = NULL;
     }
-    if (c->gate_wait != NULL) {
-        gate_cancel(c->gate_wait);
-        c->gate_wait = NULL;
-        call_end(c);
+    if (c->gate_wait != NULL) { /* what was ordered goes on; its answer is kept for a repetition */
+        if (c->once[0] == '\0' || c->asking) {
+            gate_cancel(c->gate_wait);
+            c->gate_wait = NULL;
+            call_end(c);
+        }
     } else if (!c->owed) {
         call_end(c);
     }
@@ -335,6 +337,9 @@ void call_problem(struct api_call *c, const struct api_problem *p)
         buf_lit(&body, ",\"detail\":");
         buf_json_str(&body, p->detail, strlen(p->detail));
         buf_lit(&body, "}]");
+    }
+    if (c->current != NULL) {
+        buf_printf(&body, ",\"current\":%s", c->current);
     }
     buf_printf(&body, ",\"instance\":\"/traces/%s\"", c->trace);
     buf_lit(&body, ",\"time\":\"");

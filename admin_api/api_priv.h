@@ -97,7 +97,10 @@ struct api_call {
     bool fresh;                     /* the second factor is, or none is asked of it */
     char token[SESSION_TOKEN_SIZE]; /* of a session; "": a key's call */
     struct gate_wait *gate_wait;
-    char target[CONTROL_TARGET_MAX]; /* that the body named; "": several, or none */
+    const char *current; /* for call_problem(): JSON of what stands in the way; NULL: not told */
+    char target[CONTROL_TARGET_MAX]; /* of the path or the body; "": several, or none */
+    char once[256];                  /* Idempotency-Key of what was ordered; "": none */
+    bool asking;                     /* gate_wait is a question, nothing was ordered */
     enum limits_class class;         /* of the limits taken */
     bool nonce_unsure;               /* Redis could not vouch for the nonce: the database must */
     int64_t created_ns;
@@ -221,10 +224,14 @@ api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_ge
     changes_list, change_get, change_approve, change_reject, change_cancel;
 /* Answers with what the gate says. */
 void control_on_result(void *arg, const struct gate_result *r);
+/* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */
+void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(struct api_call *c));
 /* Who would feel DIFF: {"clients":..,"symbols":..}. */
 void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff);
 struct gate_actor call_actor(const struct api_call *c);
 void call_gate_problem(struct api_call *c, const struct gate_problem *p);
+/* Idempotency-Key, "" when there is none and none is REQUIRED. False: P says why not. */
+bool call_once(struct api_call *c, bool required, struct gate_problem *p);
 /* May the caller do PERMISSION now? False: it has been answered. */
 bool call_allowed(struct api_call *c, enum permission permission);
 

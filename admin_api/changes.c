@@ -1,4 +1,5 @@
 /* admin_api/changes.c - requests to loosen: what waits, and what the second person says. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
@@ -23,6 +24,11 @@ static void on_list(void *arg, const char *json, size_t len)
     }
     if (json == NULL) {
         (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
+        call_gate_problem(c, &p);
+        return;
+    }
+    if (c->route->handler == change_get && strcmp(json, "{\"changes\":[]}") == 0) {
+        (void)gate_fail(&p, PROBLEM_UNKNOWN, "no request has this id: see GET /v1/changes");
         call_gate_problem(c, &p);
         return;
     }
@@ -62,44 +68,87 @@ static bool member(struct api_call *c, const json_t *root, const char *name, siz
 
     *out = json_string_value(v);
     if (v != NULL && !json_is_null(v) && (*out == NULL || json_string_length(v) > max)) {
-        call_invalid(c, name, "a text of at most 500 characters");
+        char detail[48];
+
+        (void)snprintf(detail, sizeof detail, "a text of at most %zu bytes", max);
+        call_invalid(c, name, detail);
         return false;
     }
     return true;
 }
 
-static void decide(struct api_call *c, enum gate_decision decision)
+/* The body is read twice: before it is known whether this is a repetition, and after. NULL: answered. */
+static json_t *read_decision(struct api_call *c, struct gate_decide *d)
 {
     static const char *const names[] = {"hash", "reason", NULL};
-    struct gate_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
-    struct gate_decide d = {
-        .actor = call_actor(c),
-        .change_id = http_param(c->req, "id"),
-        .decision = decision,
-        .nonce = c->nonce[0] != '\0' ? &nonce : NULL,
-    };
-    json_t *root = body_read(c, names);
+    json_t *root;
 
-    if (root == NULL) {
+    d->actor = call_actor(c);
+    d->change_id = http_param(c->req, "id");
+    d->once = c->once[0] != '\0' ? c->once : NULL;
+    root = body_read(c, names);
+    if (root != NULL &&
+        (!member(c, root, "hash", 64, &d->hash) || !member(c, root, "reason", 500, &d->reason))) {
+        json_decref(root);
+        root = NULL;
+    }
+    return root;
+}
+
+static enum gate_decision decision_of(const struct api_call *c)
+{
+    return c->route->handler == change_approve  ? GATE_APPROVE
+           : c->route->handler == change_reject ? GATE_REJECT
+                                                : GATE_CANCEL;
+}
+
+static void decide_new(struct api_call *c)
+{
+    struct gate_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
+    struct gate_decide d = {.decision = decision_of(c),
+                            .nonce = c->nonce[0] != '\0' ? &nonce : NULL};
+    json_t *root = read_decision(c, &d);
+
+    if (root != NULL) {
+        c->gate_wait = gate_decide(c->api->opt.gate, &d, control_on_result, c);
+        json_decref(root);
+    }
+}
+
+static void on_repeated(void *arg, const struct gate_result *r)
+{
+    control_on_repeated(arg, r, decide_new);
+}
+
+static void decide(struct api_call *c)
+{
+    struct gate_decide d = {.decision = decision_of(c)};
+    struct gate_problem p;
+    json_t *root;
+
+    if (!call_once(c, true, &p)) {
+        call_gate_problem(c, &p);
         return;
     }
-    if (member(c, root, "hash", 64, &d.hash) && member(c, root, "reason", 500, &d.reason)) {
-        c->gate_wait = gate_decide(c->api->opt.gate, &d, control_on_result, c);
+    root = read_decision(c, &d);
+    if (root != NULL) {
+        c->asking = true;
+        c->gate_wait = gate_decide_repeated(c->api->opt.gate, &d, on_repeated, c);
+        json_decref(root);
     }
-    json_decref(root);
 }
 
 void change_approve(struct api_call *c)
 {
-    decide(c, GATE_APPROVE);
+    decide(c);
 }
 
 void change_reject(struct api_call *c)
 {
-    decide(c, GATE_REJECT);
+    decide(c);
 }
 
 void change_cancel(struct api_call *c)
 {
-    decide(c, GATE_CANCEL);
+    decide(c);
 }

@@ -27,6 +27,7 @@ struct gate_actor call_actor(const struct api_call *c)
     return (struct gate_actor){
         .person = c->person,
         .actor = c->actor,
+        .account = c->account,
         .session = c->session,
         .ip = http_peer_ip(c->req),
         .trace = c->trace,
@@ -59,8 +60,11 @@ static bool read_match(const char *text, bool post, struct gate_order *order,
     return gate_fail(p, PROBLEM_VALIDATION, "If-Match is * or one ETag as given, as \"7\"");
 }
 
-static bool read_once(const char *once, bool required, struct gate_problem *p)
+bool call_once(struct api_call *c, bool required, struct gate_problem *p)
 {
+    const char *once = http_header(c->req, "idempotency-key");
+
+    c->once[0] = '\0';
     if (once == NULL) {
         return !required ||
                gate_fail(p, PROBLEM_KEY_MISSING,
@@ -72,8 +76,11 @@ static bool read_once(const char *once, bool required, struct gate_problem *p)
             return gate_fail(p, PROBLEM_VALIDATION, "Idempotency-Key: visible ASCII");
         }
     }
-    return (once[0] != '\0' && strlen(once) <= 255) ||
-           gate_fail(p, PROBLEM_VALIDATION, "Idempotency-Key: 1 to 255 characters");
+    if (once[0] == '\0' || strlen(once) >= sizeof c->once) {
+        return gate_fail(p, PROBLEM_VALIDATION, "Idempotency-Key: 1 to 255 characters");
+    }
+    memcpy(c->once, once, strlen(once) + 1);
+    return true;
 }
 
 static bool read_order(struct api_call *c, struct gate_order *order, struct gate_nonce *nonce,
@@ -88,7 +95,6 @@ static bool read_order(struct api_call *c, struct gate_order *order, struct gate
         .action = m->action,
         .body = m->body,
         .target = m->param != NULL ? http_param(c->req, m->param) : NULL,
-        .once = http_header(c->req, "idempotency-key"),
     };
     order->text = http_body(c->req, &order->len);
     if (c->nonce[0] != '\0') {
@@ -98,8 +104,11 @@ static bool read_order(struct api_call *c, struct gate_order *order, struct gate
     if (type == NULL || strcmp(type, "application/json") != 0) {
         return gate_fail(p, PROBLEM_VALIDATION, "send content-type: application/json");
     }
-    return read_match(http_header(c->req, "if-match"), post, order, p) &&
-           read_once(order->once, post, p);
+    if (!read_match(http_header(c->req, "if-match"), post, order, p) || !call_once(c, post, p)) {
+        return false;
+    }
+    order->once = c->once[0] != '\0' ? c->once : NULL;
+    return true;
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -107,7 +116,7 @@ static bool read_order(struct api_call *c, struct gate_order *order, struct gate
 
 static const char *const loop_names[] = {"market", "rest"}; /* then the shards */
 
-static void put_missing(struct buf *out, uint32_t mask)
+static void put_missing(struct buf *out, uint64_t mask)
 {
     const char *comma = "";
 
@@ -149,12 +158,9 @@ static void put_text(struct buf *out, const char *name, const char *value)
 /* The resource as it is now, for answers about one target. */
 static void put_resource(const struct api_call *c, struct buf *out, const struct control *state)
 {
-    const struct mutation *m = c->route->mutation;
-    const char *target = m->param != NULL ? http_param(c->req, m->param) : c->target;
-
-    if (target != NULL && target[0] != '\0') {
+    if (c->target[0] != '\0') {
         buf_lit(out, ",\"resource\":");
-        control_cell_print(out, state, m->kind, target, clock_real_ns());
+        control_cell_print(out, state, c->route->mutation->kind, c->target, clock_real_ns());
     }
 }
 
@@ -168,9 +174,7 @@ static unsigned status_of(const struct gate_result *r)
 
 static void set_etag(struct api_call *c, const struct control *state)
 {
-    const struct mutation *m = c->route->mutation;
-    const char *target = m->param != NULL ? http_param(c->req, m->param) : c->target;
-    const struct control_cell *cell = target != NULL ? control_find(state, m->kind, target) : NULL;
+    const struct control_cell *cell = control_find(state, c->route->mutation->kind, c->target);
     char etag[24];
 
     if (cell != NULL) {
@@ -181,10 +185,8 @@ static void set_etag(struct api_call *c, const struct control *state)
 
 static void keep_answer(struct api_call *c, unsigned status, const struct buf *body)
 {
-    const char *once = http_header(c->req, "idempotency-key");
-
-    if (once != NULL) {
-        gate_answered(c->api->opt.gate, c->actor, once, status, body->data, body->len);
+    if (c->once[0] != '\0') {
+        gate_answered(c->api->opt.gate, c->actor, c->once, status, body->data, body->len);
     }
 }
 
@@ -202,27 +204,71 @@ static void answer(struct api_call *c, const struct gate_result *r)
     put_missing(&body, r->missing);
     if (c->route->mutation != NULL) {
         put_resource(c, &body, r->state);
-        set_etag(c, r->state);
     }
     buf_putc(&body, '}');
+    keep_answer(c, status, &body);
+    if (c->req == NULL) { /* it was done all the same */
+        call_end(c);
+        buf_fini(&body);
+        return;
+    }
+    if (c->route->mutation != NULL) {
+        set_etag(c, r->state);
+    }
     if (r->outcome == GATE_REQUESTED) {
         char location[64];
 
         (void)snprintf(location, sizeof location, "/v1/changes/%s", r->change_id);
         http_set_header(c->req, "location", location);
     }
-    keep_answer(c, status, &body);
     call_reply(c, status, &body);
     buf_fini(&body);
 }
 
-/* 412 says what it is now. */
-static void answer_conflict(struct api_call *c, const struct gate_result *r)
+/* 409 and 412 say what it is now. */
+static void answer_conflict(struct api_call *c, const struct gate_problem *p,
+                            const struct control *state)
 {
-    if (r->problem.kind == PROBLEM_VERSION && c->route->mutation != NULL) {
-        set_etag(c, r->state);
+    struct buf current = {0};
+
+    if ((p->kind == PROBLEM_VERSION || p->kind == PROBLEM_ILLEGAL) && c->route->mutation != NULL &&
+        c->target[0] != '\0') {
+        set_etag(c, state);
+        control_cell_print(&current, state, c->route->mutation->kind, c->target, clock_real_ns());
+        c->current = buf_cstr(&current);
     }
-    call_gate_problem(c, &r->problem);
+    call_gate_problem(c, p);
+    buf_fini(&current);
+}
+
+static void answer_failed(struct api_call *c, const struct gate_result *r)
+{
+    if (c->once[0] != '\0' && r->problem.kind != PROBLEM_IN_PROGRESS &&
+        r->problem.kind != PROBLEM_ONCE_MISMATCH) {
+        gate_answered(c->api->opt.gate, c->actor, c->once, 503, "", 0); /* may be tried again */
+    }
+    if (gate_problem_rows[r->problem.kind].http_status == 403) {
+        call_audit_denied(c, r->problem.detail);
+    }
+    if (c->req == NULL) {
+        call_end(c);
+        return;
+    }
+    answer_conflict(c, &r->problem, r->state);
+}
+
+static void answer_again(struct api_call *c, const struct gate_result *r)
+{
+    struct buf body = {0};
+
+    if (c->req == NULL) {
+        call_end(c);
+        return;
+    }
+    http_set_header(c->req, "idempotency-replayed", "true");
+    buf_puts(&body, r->stored);
+    call_reply(c, r->stored_status, &body);
+    buf_fini(&body);
 }
 
 void control_on_result(void *arg, const struct gate_result *r)
@@ -231,28 +277,27 @@ void control_on_result(void *arg, const struct gate_result *r)
 
     c->gate_wait = NULL;
     if (r->outcome == GATE_FAILED) {
-        if (gate_problem_rows[r->problem.kind].http_status == 403) {
-            call_audit_denied(c, r->problem.detail);
-        }
-        const char *once = http_header(c->req, "idempotency-key");
-
-        if (once != NULL && r->problem.kind != PROBLEM_IN_PROGRESS &&
-            r->problem.kind != PROBLEM_ONCE_MISMATCH) {
-            gate_answered(c->api->opt.gate, c->actor, once, 503, "", 0); /* may be tried again */
-        }
-        answer_conflict(c, r);
-        return;
+        answer_failed(c, r);
+    } else if (r->outcome == GATE_REPLAYED) {
+        answer_again(c, r);
+    } else {
+        answer(c, r);
     }
-    if (r->outcome == GATE_REPLAYED) {
-        struct buf body = {0};
+}
 
-        http_set_header(c->req, "idempotency-replayed", "true");
-        buf_puts(&body, r->stored);
-        call_reply(c, r->stored_status, &body);
-        buf_fini(&body);
-        return;
+void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(struct api_call *c))
+{
+    struct api_call *c = arg;
+
+    c->gate_wait = NULL;
+    c->asking = false;
+    if (r->outcome == GATE_FAILED) {
+        answer_conflict(c, &r->problem, r->state);
+    } else if (r->outcome == GATE_REPLAYED) {
+        answer_again(c, r);
+    } else {
+        go(c);
     }
-    answer(c, r);
 }
 
 /* --- the handler -------------------------------------------------------------------------------
@@ -276,7 +321,7 @@ static void dry_run(struct api_call *c, const struct control_diff *diff)
 /* The one target, where the body named it: for the answer's resource. */
 static void note_target(struct api_call *c, const struct control_diff *diff)
 {
-    if (diff->count == 1) {
+    if (c->target[0] == '\0' && diff->count == 1) {
         (void)snprintf(c->target, sizeof c->target, "%s", diff->items[0].target);
     }
 }
@@ -308,36 +353,81 @@ static bool ticket_ok(struct api_call *c, const struct control_diff *diff, struc
     return true;
 }
 
-void control_mutate(struct api_call *c)
+static bool is_dry(const struct api_call *c)
 {
     const char *dry = http_query(c->req, "dry_run");
+
+    return dry != NULL && strcmp(dry, "true") == 0;
+}
+
+/* Carries out ORDER, whose effect is DIFF. */
+static void give(struct api_call *c, const struct gate_order *order,
+                 const struct control_diff *diff)
+{
+    struct gate_problem p = {0};
+
+    note_target(c, diff);
+    if (!ticket_ok(c, diff, &p)) {
+        call_gate_problem(c, &p);
+    } else if (is_dry(c)) {
+        dry_run(c, diff);
+    } else if (diff->direction != CONTROL_LOOSEN || call_allowed(c, PERM_CONTROL_LOOSEN)) {
+        c->gate_wait = gate_order(c->api->opt.gate, order, control_on_result, c);
+    }
+}
+
+static void mutate_new(struct api_call *c)
+{
+    struct gate_order order;
+    struct gate_nonce nonce;
+    struct gate_problem p = {0};
+    struct control_diff diff;
+
+    if (read_order(c, &order, &nonce, &p) && gate_preview(c->api->opt.gate, &order, &diff, &p)) {
+        give(c, &order, &diff);
+        control_diff_fini(&diff);
+    } else {
+        answer_conflict(c, &p, gate_now(c->api->opt.gate));
+    }
+}
+
+static void on_repeated(void *arg, const struct gate_result *r)
+{
+    control_on_repeated(arg, r, mutate_new);
+}
+
+/* What halts goes ahead; of all else with an Idempotency-Key it is asked first whether it is a
+ * repetition: its answer may be one that would not be given again. */
+void control_mutate(struct api_call *c)
+{
+    const struct mutation *m = c->route->mutation;
     struct gate *g = c->api->opt.gate;
     struct gate_order order;
     struct gate_nonce nonce;
     struct gate_problem p = {0};
     struct control_diff diff;
-    bool ok;
+    enum control_direction direction = CONTROL_NONE;
 
     if (g == NULL) {
         (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "this gateway has no control state");
         call_gate_problem(c, &p);
         return;
     }
-    if (!read_order(c, &order, &nonce, &p) || !gate_preview(g, &order, &diff, &p)) {
-        if (p.kind == PROBLEM_VERSION) {
-            set_etag(c, gate_now(g));
-        }
+    if (m->param != NULL) {
+        (void)snprintf(c->target, sizeof c->target, "%s", http_param(c->req, m->param));
+    }
+    if (!read_order(c, &order, &nonce, &p)) {
         call_gate_problem(c, &p);
         return;
     }
-    note_target(c, &diff);
-    ok = ticket_ok(c, &diff, &p);
-    if (!ok) {
-        call_gate_problem(c, &p);
-    } else if (dry != NULL && strcmp(dry, "true") == 0) {
-        dry_run(c, &diff);
-    } else if (diff.direction != CONTROL_LOOSEN || call_allowed(c, PERM_CONTROL_LOOSEN)) {
-        c->gate_wait = gate_order(g, &order, control_on_result, c);
+    if (gate_preview(g, &order, &diff, &p)) {
+        direction = diff.direction;
+        control_diff_fini(&diff);
     }
-    control_diff_fini(&diff);
+    if (order.once == NULL || is_dry(c) || direction == CONTROL_TIGHTEN) {
+        mutate_new(c);
+        return;
+    }
+    c->asking = true;
+    c->gate_wait = gate_repeated(g, &order, direction == CONTROL_LOOSEN, on_repeated, c);
 }

@@ -14,6 +14,7 @@
 #define LOOP_REST   1u
 #define LOOP_SHARDS 2u
 #define MS_NS       ((int64_t)1000000)
+#define RESEND_MS   20u
 
 #define AUDIT_QUEUE       4096u
 #define AUDIT_QUEUE_BYTES (8u << 20)
@@ -31,7 +32,10 @@ struct gatehouse {
     struct audit_anchor *anchor; /* NULL: no state_dir */
     struct herald *herald;
     uint64_t generation;
-    struct gate_view *view;      /* as last told */
+    struct gate_view *view;   /* as last told */
+    struct gate_view *unsent; /* what the market thread's mailbox had no room for; NULL: nothing */
+    uv_timer_t resend;
+    struct metric_set *audit_metrics;
     struct control_value fanout; /* as last set */
     uv_timer_t timer;            /* what ends by itself */
 };
@@ -172,6 +176,8 @@ static void tell_fanout(struct gatehouse *h, const struct control *now)
     fanout_set(h->opt.fanout, &p);
 }
 
+static void on_resend(uv_timer_t *timer);
+
 static void on_timer(uv_timer_t *timer)
 {
     struct gatehouse *h = timer->data;
@@ -191,6 +197,34 @@ static void arm(struct gatehouse *h, const struct control *now)
     uv_timer_start(&h->timer, on_timer, (uint64_t)((next - clock_real_ns()) / MS_NS + 1), 1000);
 }
 
+/* The newest view to the market thread: what it was not told yet is out of date. */
+static void tell_market(struct gatehouse *h, struct gate_view *view)
+{
+    if (h->unsent != NULL) {
+        gate_view_destroy(&h->unsent);
+    }
+    if (mailbox_post(h->opt.market, &(struct mail){.kind = LINK_GATE, .payload = view})) {
+        mailbox_wake(h->opt.market);
+        return;
+    }
+    log_error(
+        "gate", "market_busy", "%s",
+        "\"next\":\"it is told again; if this stays, its thread hangs: restart the gateway\"");
+    h->unsent = view;
+    uv_timer_start(&h->resend, on_resend, RESEND_MS, 0);
+}
+
+static void on_resend(uv_timer_t *timer)
+{
+    struct gatehouse *h = timer->data;
+    struct gate_view *view = h->unsent;
+
+    h->unsent = NULL;
+    if (view != NULL) {
+        tell_market(h, view);
+    }
+}
+
 static void on_state(void *arg, const struct control *now, uint64_t generation, const char *cause)
 {
     struct gatehouse *h = arg;
@@ -198,13 +232,7 @@ static void on_state(void *arg, const struct control *now, uint64_t generation, 
 
     h->generation = generation;
     tell_rest(h, now, view);
-    if (mailbox_post(h->opt.market, &(struct mail){.kind = LINK_GATE, .payload = view})) {
-        mailbox_wake(h->opt.market);
-    } else {
-        log_error("gate", "market_busy", "%s",
-                  "\"next\":\"its thread hangs: restart the gateway\"");
-        gate_view_destroy(&view);
-    }
+    tell_market(h, view);
     tell_fanout(h, now);
     arm(h, now);
     herald_state(h->herald, now);
@@ -236,12 +264,19 @@ static void on_change(void *arg, const struct control_diff *diff, uint64_t audit
     }
 }
 
-static void on_head(void *arg, uint64_t seq, const uint8_t *hash)
+static void on_head(void *arg, uint64_t seq)
 {
     struct gatehouse *h = arg;
 
     herald_head(h->herald, seq);
-    if (h->anchor != NULL && hash != NULL) { /* written here */
+}
+
+static void on_entry(void *arg, const struct audit_entry *e)
+{
+    struct gatehouse *h = arg;
+
+    audit_count(h->audit_metrics, e);
+    if (h->anchor != NULL) {
         audit_anchor_now(h->anchor);
     }
 }
@@ -305,7 +340,10 @@ static bool open_gate(struct gatehouse *h, struct buf *why)
         .redis_metrics = h->opt.redis_metrics,
         .loops = LOOP_SHARDS + h->opt.shards,
         .names = &names,
-        .sink = {.on_state = on_state, .on_change = on_change, .on_head = on_head},
+        .sink = {.on_state = on_state,
+                 .on_change = on_change,
+                 .on_head = on_head,
+                 .on_entry = on_entry},
         .arg = h,
     };
 
@@ -344,10 +382,13 @@ struct gatehouse *gatehouse_create(uv_loop_t *loop, const struct gatehouse_optio
         .metrics = metrics_create(&audit_metrics),
     };
 
+    h->audit_metrics = audit.metrics;
     h->loop = loop;
     h->opt = *opt;
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
+    uv_timer_init(loop, &h->resend);
+    h->resend.data = h;
     h->view = gate_view_create(opt->symbols);
     h->audit = audit_store_create(&audit);
     open_herald(h);
@@ -376,6 +417,7 @@ struct audit_anchor *gatehouse_anchor(struct gatehouse *h)
 void gatehouse_close_gate(struct gatehouse *h, void (*done)(void *arg), void *arg)
 {
     uv_close((uv_handle_t *)&h->timer, NULL);
+    uv_close((uv_handle_t *)&h->resend, NULL);
     mailbox_close(h->opt.inbox);
     gate_close(h->gate, done, arg);
 }
@@ -431,5 +473,8 @@ void gatehouse_destroy(struct gatehouse **hp)
     audit_store_destroy(&h->audit);
     control_value_fini(&h->fanout);
     gate_view_destroy(&h->view);
+    if (h->unsent != NULL) {
+        gate_view_destroy(&h->unsent);
+    }
     free(h);
 }

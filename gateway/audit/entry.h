@@ -36,7 +36,7 @@
     X(outcome,        WORD,    1,   32,  "done, denied, failed, requested, approved, rejected and the like.")     \
     X(reason,         TEXT,    0,   2000, "Why, in the words of who asked.")                                      \
     X(ticket,         TEXT,    0,   400, "Where it was decided.")                                                 \
-    X(incident,       TEXT,    0,   128, "Incident it belongs to.")                                               \
+    X(incident,       TEXT,    0,   256, "Incident it belongs to.")                                               \
     X(request_sha256, SHA256,  0,   32,  "Hash of the canonical request, so that a request can be proven.")       \
     X(before,         JSON,    0,   AUDIT_JSON_MAX, "State before, JSON text without secrets.")                   \
     X(after,          JSON,    0,   AUDIT_JSON_MAX, "State after, JSON text without secrets.")                    \

@@ -49,6 +49,7 @@
     X("config.update",      "configuration read")                                 \
     X("audit.read",         "audit log exported or verified")                     \
     X("journal.replay",     "records of the emergency journal entered")           \
+    X("state.restore",      "halts remembered after the database was set back")   \
     X("gateway.start",      "gateway started")                                    \
     X("gateway.stop",       "gateway stopped")                                    \
     X("other",              "any other word")

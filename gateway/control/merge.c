@@ -57,3 +57,14 @@ const struct control *control_tightest(const struct control *a, const struct con
     }
     return out;
 }
+
+const struct control *control_renumber(const struct control *c, uint64_t version)
+{
+    struct control *out = control_begin(version, control_count(c));
+
+    GW_ASSERT(version >= control_version(c));
+    for (uint32_t i = 0; i < control_count(c); i++) {
+        control_push_shared(out, c, i);
+    }
+    return out;
+}

@@ -15,4 +15,6 @@
  * newer one's names and times. Its version is the greater one: when the result differs from that
  * snapshot, it has to be given a version of its own before anybody else sees it. */
 const struct control *control_tightest(const struct control *a, const struct control *b);
+/* A new reference to C under VERSION, which is not below that of C. */
+const struct control *control_renumber(const struct control *c, uint64_t version);
 #endif

@@ -1,20 +1,24 @@
 /* gateway/gate/answers.c - repetitions: the same Idempotency-Key of the same actor gets the answer that
  * was given, from memory or from PostgreSQL, and has no second effect
- * (draft-ietf-httpapi-idempotency-key-header). A halt does not wait for the database to find out: a
- * second halt changes nothing. */
+ * (draft-ietf-httpapi-idempotency-key-header). A halt does not wait for the database to find out: it
+ * is looked for in memory alone, into which the answers of the last day are read at the start. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include "gateway/gate/gate_priv.h"
+#include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
-#define KEPT    4096u
-#define SEND_MS 2000u
+#define KEPT     4096u
+#define SEND_MS  2000u
+#define READ_NS  ((int64_t)1000000000)
+#define SWEEP_NS (3600 * (int64_t)1000000000)
 
 struct answer {
     char *name; /* actor, a line end, key */
     uint8_t sha256[32];
     unsigned status; /* 0: not answered yet */
+    bool alone;      /* nobody will answer it: it is of before the start */
     struct buf body;
     UT_hash_handle hh; /* in the order of their arrival */
 };
@@ -54,20 +58,48 @@ static struct answer *find(struct gate *g, const char *actor, const char *once)
     return a;
 }
 
-void answers_begin(struct gate *g, const struct record *r)
+static struct answer *add(struct gate *g, const struct asked *q)
 {
-    struct answer *a;
+    struct answer *a = gw_calloc(1, sizeof *a);
 
-    if (r->once == NULL || find(g, r->actor, r->once) != NULL) {
-        return;
-    }
-    a = gw_calloc(1, sizeof *a);
-    a->name = name_of(r->actor, r->once);
-    memcpy(a->sha256, r->sha256, sizeof a->sha256);
+    a->name = name_of(q->actor, q->once);
+    memcpy(a->sha256, q->sha256, sizeof a->sha256);
     HASH_ADD_KEYPTR(hh, g->answers, a->name, strlen(a->name), a);
     if (HASH_COUNT(g->answers) > KEPT) {
         forget(g, g->answers); /* the oldest; PostgreSQL has it */
     }
+    return a;
+}
+
+void answers_begin(struct gate *g, const struct asked *q, bool alone)
+{
+    if (q->once != NULL) {
+        struct answer *a = find(g, q->actor, q->once);
+
+        a = a != NULL ? a : add(g, q);
+        a->alone = alone;
+    }
+}
+
+void answers_forget(struct gate *g, const struct asked *q)
+{
+    struct answer *a = q->once != NULL ? find(g, q->actor, q->once) : NULL;
+
+    if (a != NULL) {
+        forget(g, a);
+    }
+}
+
+bool answers_given(struct gate *g, const struct asked *q, unsigned *status, const char **body)
+{
+    struct answer *a = find(g, q->actor, q->once);
+
+    if (a == NULL || a->status == 0) {
+        return false;
+    }
+    *status = a->status;
+    *body = buf_cstr(&a->body);
+    return true;
 }
 
 /* Tells W what was found. */
@@ -79,23 +111,25 @@ static void replay(struct gate_wait *w, unsigned status, const char *body, size_
     wait_ready(w, GATE_REPLAYED, 0);
 }
 
-bool answers_known(struct gate *g, const struct record *r, struct gate_wait *w)
+bool answers_known(struct gate *g, const struct asked *q, struct gate_wait *w)
 {
-    struct answer *a = r->once != NULL ? find(g, r->actor, r->once) : NULL;
+    struct answer *a = q->once != NULL ? find(g, q->actor, q->once) : NULL;
     struct gate_problem problem;
 
     if (a == NULL) {
         return false;
     }
-    if (memcmp(a->sha256, r->sha256, sizeof a->sha256) != 0) {
+    if (memcmp(a->sha256, q->sha256, sizeof a->sha256) != 0) {
         (void)gate_fail(&problem, PROBLEM_ONCE_MISMATCH,
                         "take a fresh Idempotency-Key for a different request");
         wait_fail(w, &problem);
-    } else if (a->status == 0) {
+    } else if (a->status != 0) {
+        replay(w, a->status, a->body.data, a->body.len);
+    } else if (a->alone) {
+        return false; /* in force since the start: the state answers */
+    } else {
         (void)gate_fail(&problem, PROBLEM_IN_PROGRESS, "wait for its answer, then look");
         wait_fail(w, &problem);
-    } else {
-        replay(w, a->status, a->body.data, a->body.len);
     }
     return true;
 }
@@ -137,81 +171,106 @@ void gate_answered(struct gate *g, const char *actor, const char *once, unsigned
 
 struct lookup {
     struct gate *gate;
-    struct record *record;
-    struct gate_order order; /* match, version, nonce and alone alone */
-    struct gate_nonce nonce;
     struct gate_wait *wait;
 };
-
-static void lookup_destroy(struct lookup *l)
-{
-    record_destroy(&l->record);
-    free((char *)l->nonce.key_id);
-    free((char *)l->nonce.text);
-    free(l);
-}
 
 /* Columns: the same request, status, body. */
 static void on_looked_up(void *arg, const struct pg_reply *r)
 {
-    struct lookup *l = arg;
+    struct lookup l = *(struct lookup *)arg;
     struct gate_problem problem;
     bool same = false;
     int64_t status;
 
-    l->gate->lookups--;
-    if (pg_outcome(r) != PG_OK) {
-        (void)gate_fail(&problem, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
-        wait_fail(l->wait, &problem);
-    } else if (pg_rows(r, 0) == 0) {
-        answers_begin(l->gate, l->record);
-        transact_loosen(l->gate, &l->record, &l->order, l->wait);
+    free(arg);
+    l.gate->lookups--;
+    if (pg_outcome(r) != PG_OK || pg_rows(r, 0) == 0) {
+        wait_ready(l.wait, GATE_NOTHING, 0);
     } else if (!pg_value_bool(r, 0, 0, 0, &same) || !same) {
         (void)gate_fail(&problem, PROBLEM_ONCE_MISMATCH,
                         "take a fresh Idempotency-Key for a different request");
-        wait_fail(l->wait, &problem);
+        wait_fail(l.wait, &problem);
     } else if (!pg_value_i64(r, 0, 0, 1, &status)) {
         (void)gate_fail(&problem, PROBLEM_IN_PROGRESS,
                         "it was carried out, its answer was not kept: look at the state");
-        wait_fail(l->wait, &problem);
+        wait_fail(l.wait, &problem);
     } else {
         size_t len;
         const char *body = pg_value(r, 0, 0, 2, &len);
 
-        replay(l->wait, (unsigned)status, body != NULL ? body : "", body != NULL ? len : 0);
+        replay(l.wait, (unsigned)status, body != NULL ? body : "", body != NULL ? len : 0);
     }
-    lookup_destroy(l);
 }
 
-void answers_look_up(struct gate *g, struct record **record, const struct gate_order *order,
+void answers_look_up(struct gate *g, const struct asked *q, uint32_t timeout_ms,
                      struct gate_wait *w)
 {
-    struct lookup *l = gw_calloc(1, sizeof *l);
-    struct gate_problem problem;
-    const struct pg_param params[] = {pg_text((*record)->actor), pg_text((*record)->once),
-                                      pg_bytea((*record)->sha256, sizeof(*record)->sha256)};
+    const struct pg_param params[] = {pg_text(q->actor), pg_text(q->once), pg_bytea(q->sha256, 32)};
     const struct pg_statement ask = {
         "SELECT sha256 = $3, status, body FROM request_answers WHERE actor = $1 AND once = $2",
         params, GW_LEN(params)};
+    struct lookup *l;
 
-    l->gate = g;
-    l->record = *record;
-    *record = NULL;
-    l->order = (struct gate_order){.match = order->match, .version = order->version};
-    l->order.actor.alone = order->actor.alone;
-    if (order->nonce != NULL) {
-        l->nonce = (struct gate_nonce){gw_strdup(order->nonce->key_id),
-                                       gw_strdup(order->nonce->text), order->nonce->expires_ns};
-        l->order.nonce = &l->nonce;
+    w->question = true;
+    if (answers_known(g, q, w)) {
+        return;
     }
-    l->wait = w;
+    l = gw_malloc(sizeof *l);
+    *l = (struct lookup){g, w};
     g->lookups++;
-    if (!pg_query(g->opt.pg, &ask, 0, on_looked_up, l)) {
+    if (!pg_query(g->opt.pg, &ask, timeout_ms, on_looked_up, l)) {
         g->lookups--;
-        (void)gate_fail(&problem, PROBLEM_UNAVAILABLE,
-                        "try again when PostgreSQL answers (see /readyz)");
-        wait_fail(w, &problem);
-        lookup_destroy(l);
+        free(l);
+        wait_ready(w, GATE_NOTHING, 0);
+    }
+}
+
+/* Columns: actor, key, hash, status, body; newest first. */
+static void on_read(void *arg, const struct pg_reply *r)
+{
+    struct gate *g = arg;
+    struct buf sha256 = {0};
+    int64_t status;
+
+    for (size_t i = pg_rows(r, 0); i-- != 0;) {
+        const char *actor = pg_value(r, 0, i, 0, NULL);
+        const char *once = pg_value(r, 0, i, 1, NULL);
+        const char *body = pg_value(r, 0, i, 4, NULL);
+        struct answer *a;
+
+        buf_reset(&sha256);
+        if (find(g, actor, once) != NULL || !pg_value_bytes(r, 0, i, 2, &sha256) ||
+            sha256.len != sizeof a->sha256) {
+            continue;
+        }
+        a = add(g, &(struct asked){actor, once, (const uint8_t *)sha256.data});
+        a->alone = true;
+        if (pg_value_i64(r, 0, i, 3, &status) && body != NULL) {
+            a->status = (unsigned)status;
+            buf_puts(&a->body, body);
+        }
+    }
+    buf_fini(&sha256);
+    g->answers_read = g->answers_read || pg_outcome(r) == PG_OK;
+}
+
+void answers_tick(struct gate *g)
+{
+    static const struct pg_statement read_last = {
+        "SELECT actor, once, sha256, status, body FROM request_answers"
+        " WHERE created_at > now() - interval '1 day' ORDER BY created_at DESC LIMIT 4096",
+        NULL, 0};
+    static const struct pg_statement sweep = {
+        "DELETE FROM request_answers WHERE created_at < now() - interval '1 day'", NULL, 0};
+    int64_t now = clock_mono_ns();
+
+    if (now < g->answers_due_ns || !pg_up(g->opt.pg)) {
+        return;
+    }
+    g->answers_due_ns = now + (g->answers_read ? SWEEP_NS : READ_NS);
+    if (!pg_query(g->opt.pg, g->answers_read ? &sweep : &read_last, SEND_MS,
+                  g->answers_read ? NULL : on_read, g)) {
+        log_info("gate", "answers_not_read", "\"next\":\"tried again\"%s", "");
     }
 }
 
@@ -239,7 +298,7 @@ static void on_list(void *arg, const struct pg_reply *r)
         buf_puts(&out, pg_value(r, 0, i, 0, NULL));
     }
     buf_lit(&out, "]}");
-    l.cb(l.arg, out.data, out.len);
+    l.cb(l.arg, buf_cstr(&out), out.len);
     buf_fini(&out);
 }
 

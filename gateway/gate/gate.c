@@ -62,18 +62,25 @@ static void count_pending(struct gate *g)
     metrics_set(g->metrics, GATE_M_UNAUDITED, 0, unaudited);
 }
 
+/* STATE (a reference, taken) and what is remembered on top of it. */
+static const struct control *with_memory(const struct gate *g, const struct control *state)
+{
+    const struct control *both;
+
+    if (g->older == NULL) {
+        return state;
+    }
+    both = control_tightest(state, g->older);
+    control_unref(&state);
+    return both;
+}
+
 void gate_adopt(struct gate *g, const char *cause)
 {
-    const struct control *next = control_ref(g->base);
+    const struct control *next = with_memory(g, control_ref(g->base));
     const struct control *before = g->now;
     const struct pending *p;
 
-    if (g->older != NULL) {
-        const struct control *both = control_tightest(next, g->older);
-
-        control_unref(&next);
-        next = both;
-    }
     DL_FOREACH(g->pending, p)
     {
         if (p->effective) {
@@ -94,29 +101,35 @@ void gate_adopt(struct gate *g, const char *cause)
     }
 }
 
-/* The database was set back (a backup): what it has forgotten stays closed until it has overtaken
- * this memory by decisions of two. */
-static void compare_memory(struct gate *g, const struct control *next)
-{
-    if (g->older != NULL && control_version(next) >= control_version(g->older)) {
-        control_unref(&g->older);
-    } else if (!g->base_known && control_version(next) < control_version(g->base)) {
-        log_error("gate", "database_set_back",
-                  "\"database\":%" PRIu64 ",\"remembered\":%" PRIu64
-                  ",\"next\":\"the tighter of both is in force; look at the audit log\"",
-                  control_version(next), control_version(g->base));
-        g->older = control_ref(g->base);
-    }
-}
-
 void gate_set_base(struct gate *g, const struct control *next, uint64_t seq)
 {
-    compare_memory(g, next);
+    const struct control *kept;
+
     control_unref(&g->base);
     g->base = next;
     g->base_seq = seq > g->base_seq ? seq : g->base_seq;
     g->base_known = true;
-    state_file_keep(g->file, next);
+    kept = with_memory(g, control_ref(next));
+    state_file_keep(g->file, kept);
+    control_unref(&kept);
+}
+
+void gate_set_back(struct gate *g, const struct control *next, uint64_t seq)
+{
+    log_error("gate", "database_set_back",
+              "\"database\":%" PRIu64 ",\"remembered\":%" PRIu64
+              ",\"next\":\"the tighter of both is in force and is entered; look at the audit log\"",
+              control_version(next), control_version(g->base));
+    g->older = with_memory(g, control_ref(g->base));
+    g->base_seq = 0;
+    gate_set_base(g, next, seq);
+}
+
+void gate_restored(struct gate *g)
+{
+    if (g->older != NULL) {
+        control_unref(&g->older);
+    }
 }
 
 const struct control *gate_now(const struct gate *g)
@@ -180,12 +193,12 @@ void gate_cancel(struct gate_wait *w)
 }
 
 /* Loops that have not confirmed what W waits for. */
-static uint32_t missing(const struct gate *g, const struct gate_wait *w)
+static uint64_t missing(const struct gate *g, const struct gate_wait *w)
 {
-    uint32_t mask = 0;
+    uint64_t mask = 0;
 
     for (uint32_t i = 0; w->generation != 0 && i < g->opt.loops; i++) {
-        mask |= (uint32_t)(g->confirmed[i] < w->generation) << i;
+        mask |= (uint64_t)(g->confirmed[i] < w->generation) << i;
     }
     return mask;
 }
@@ -202,7 +215,9 @@ static void answer(struct gate *g, struct gate_wait *w, int64_t now)
     } else if (r->missing != 0) {
         metrics_inc(g->metrics, GATE_M_LATE);
     }
-    metrics_add(g->metrics, GATE_M_ORDERS, r->outcome, 1);
+    if (!w->question) {
+        metrics_add(g->metrics, GATE_M_ORDERS, r->outcome, 1);
+    }
     r->version = r->version != 0 ? r->version : control_version(g->now);
     r->state = g->now;
     r->stored = w->stored.data;
@@ -276,6 +291,7 @@ static void on_watch(uv_timer_t *timer)
 
     tighten_tick(g);
     replicas_tick(g);
+    answers_tick(g);
     count_due(g);
 }
 
@@ -371,7 +387,12 @@ struct gate_wait *gate_order(struct gate *g, const struct gate_order *order, gat
         r != NULL ? control_change_direction(g->now, &r->change) : CONTROL_NONE;
     const struct control *next = NULL;
 
-    if (r != NULL && answers_known(g, r, w)) {
+    struct asked asked = {0};
+
+    if (r != NULL) {
+        asked = (struct asked){r->actor, r->once, r->sha256};
+    }
+    if (r != NULL && answers_known(g, &asked, w)) {
         /* told */
     } else if (r == NULL || !check(g, order, r, direction, &problem)) {
         wait_fail(w, &problem);
@@ -381,20 +402,32 @@ struct gate_wait *gate_order(struct gate *g, const struct gate_order *order, gat
         } else {
             wait_fail(w, &problem);
         }
-    } else if (direction == CONTROL_LOOSEN) {
-        if (r->once != NULL) {
-            answers_look_up(g, &r, order, w);
-        } else {
-            transact_loosen(g, &r, order, w);
-        }
     } else {
-        answers_begin(g, r);
-        tighten(g, &r, order->nonce, w);
+        answers_begin(g, &asked, false);
+        if (direction == CONTROL_LOOSEN) {
+            transact_loosen(g, &r, order, w);
+        } else {
+            tighten(g, &r, order->nonce, w);
+        }
     }
     if (next != NULL) {
         control_unref(&next);
     }
     record_destroy(&r);
+    return w;
+}
+
+#define HALT_ASKS_MS 100u /* PostgreSQL, whether what changes nothing is a repetition */
+
+struct gate_wait *gate_repeated(struct gate *g, const struct gate_order *order, bool loosens,
+                                gate_result_fn *cb, void *arg)
+{
+    struct gate_wait *w = wait_create(g, cb, arg);
+    uint8_t sha256[32];
+
+    record_order_hash(order, sha256);
+    answers_look_up(g, &(struct asked){order->actor.actor, order->once, sha256},
+                    loosens ? 0 : HALT_ASKS_MS, w);
     return w;
 }
 
@@ -425,7 +458,7 @@ static bool take_journal(struct gate *g, struct buf *why)
                        j->id);
             return false;
         }
-        answers_begin(g, r);
+        answers_begin(g, &(struct asked){r->actor, r->once, r->sha256}, true);
         p = pending_add(g, &r, true);
         memcpy(p->journal_id, j->id, sizeof p->journal_id);
         p->disk = DISK_HOLDS;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
+#include "gateway/audit/entry.h"
 #include "gateway/control/control_json.h"
 #include "gateway/gate/problem.h"
 #include "gateway/runtime/config.h"
@@ -51,6 +52,7 @@ struct gate;
 struct gate_actor {
     const char *person;  /* "user:ana": whom four eyes are counted by */
     const char *actor;   /* "user:ana", "key:pk_..." */
+    const char *account; /* whose key it is, "" none: keys without a person are their account's */
     const char *session; /* "" none */
     const char *ip;
     const char *trace; /* 32 hex digits or "" */
@@ -108,7 +110,7 @@ struct gate_result {
     char journal_id[GATE_ID_SIZE]; /* "" when not through the journal */
     char change_id[GATE_ID_SIZE];  /* REQUESTED, DECIDED, and DONE by approval; else "" */
     int64_t effect_ns;  /* from the order to its effect in every loop, 0: not confirmed */
-    uint32_t missing;   /* bit mask of loops that have not confirmed */
+    uint64_t missing;   /* bit mask of loops that have not confirmed */
     const char *stored; /* REPLAYED: body */
     unsigned stored_status;
     const struct control *state; /* in force */
@@ -123,9 +125,10 @@ struct gate_sink {
     void (*on_state)(void *arg, const struct control *now, uint64_t generation, const char *cause);
     /* A committed or journaled change, in order, for the core and the dashboards. */
     void (*on_change)(void *arg, const struct control_diff *diff, uint64_t audit, const char *id);
-    /* The chain has grown: SEQ is its end now, HASH that of its last entry,
-     * NULL when another gateway wrote it. */
-    void (*on_head)(void *arg, uint64_t seq, const uint8_t *hash);
+    /* The chain reaches to SEQ, whoever wrote it. */
+    void (*on_head)(void *arg, uint64_t seq);
+    /* The chain has grown by E, which the gate has written. */
+    void (*on_entry)(void *arg, const struct audit_entry *e);
     /* May this loosening go on? False: PROBLEM says why (an open incident without root cause). */
     bool (*may_loosen)(void *arg, const struct control_diff *diff, struct gate_problem *problem);
 };
@@ -168,6 +171,13 @@ GW_MUSTCHECK
 bool gate_preview(struct gate *g, const struct gate_order *order, struct control_diff *diff,
                   struct gate_problem *problem);
 
+/* Was ORDER, which has an Idempotency-Key, given before? REPLAYED: the answer of then; FAILED: it is
+ * under way, or the key was used for something else; NOTHING: it is new, or nobody can say. CB comes
+ * once, never inside the call. What would tighten is ordered without asking; what does not loosen
+ * asks for a moment only. */
+struct gate_wait *gate_repeated(struct gate *g, const struct gate_order *order, bool loosens,
+                                gate_result_fn *cb, void *arg);
+
 /* The answer that was given under Idempotency-Key ONCE, so that a repetition gets it again. */
 void gate_answered(struct gate *g, const char *actor, const char *once, unsigned status,
                    const char *body, size_t len);
@@ -182,8 +192,12 @@ struct gate_decide {
     enum gate_decision decision;
     const char *hash;   /* hex SHA-256 the approver saw; required for GATE_APPROVE */
     const char *reason; /* NULL: none */
+    const char *once;   /* Idempotency-Key; NULL: none */
     const struct gate_nonce *nonce;
 };
+/* As gate_repeated(). */
+struct gate_wait *gate_decide_repeated(struct gate *g, const struct gate_decide *d,
+                                       gate_result_fn *cb, void *arg);
 struct gate_wait *gate_decide(struct gate *g, const struct gate_decide *d, gate_result_fn *cb,
                               void *arg);
 

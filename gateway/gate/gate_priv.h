@@ -15,6 +15,7 @@
 #include "gateway/store/redis.h"
 
 #define GATE_LOOPS_MAX 40u
+#define GATE_RECENT    256u
 
 /* clang-format off */
 #define GATE_METRICS(X)                                                                                               \
@@ -34,7 +35,8 @@ enum pending_disk { DISK_WRITING, DISK_HOLDS, DISK_REFUSED };
 struct pending {
     struct gate *gate;
     struct record *record;
-    bool own; /* this gateway's: in its journal. Else heard of through Redis */
+    bool own;   /* this gateway's: in its journal. Else heard of through Redis */
+    bool asked; /* not own: PostgreSQL is being asked whether the chain has it */
     enum pending_disk disk;
     char journal_id[ULID_SIZE]; /* its name there */
     bool effective;
@@ -51,6 +53,7 @@ struct gate_wait {
     void *arg;
     struct gate_result result;
     struct buf stored;
+    bool question;       /* nothing was ordered: not counted */
     bool ready;          /* but for the confirmations */
     uint64_t generation; /* whose confirmation is waited for, 0: none */
     int64_t ordered_ns;  /* mono */
@@ -65,10 +68,10 @@ struct gate {
     uv_loop_t *loop;
     struct gate_options opt;
     struct metric_set *metrics;
-    const struct control *base; /* what the chain holds, as far as known */
-    const struct control *now;  /* in force */
-    const struct control
-        *older; /* what this disk remembers and PostgreSQL does not; NULL: nothing */
+    const struct control *base;  /* what the chain holds, as far as known */
+    const struct control *now;   /* in force */
+    const struct control *older; /* what is remembered and PostgreSQL, set back, has forgotten;
+                                    NULL: nothing */
     uint64_t base_seq;
     char base_id[GATE_ID_SIZE]; /* of the entry at base_seq, when another gateway wrote it */
     bool base_known;            /* read from PostgreSQL at least once */
@@ -84,11 +87,17 @@ struct gate {
     uint32_t jobs;          /* transactions under way */
     uint32_t lookups;       /* of answers */
     struct answer *answers; /* by actor and Idempotency-Key */
+    int64_t answers_due_ns; /* mono: to be read (once) and swept */
+    bool answers_read;
     int64_t enter_after_ns; /* mono: not before, after a failure */
     struct redis *redis;
     struct pg_listen *listen;
-    int64_t head_due_ns; /* mono */
+    int64_t head_due_ns;                    /* mono */
+    char recent[GATE_RECENT][GATE_ID_SIZE]; /* orders known to be in the chain, a ring */
+    uint32_t recent_at;
     bool asking_head;
+    bool ask_head_again;
+    uint64_t asked_version; /* of the base when the head was asked for */
     bool asking_redis;
     bool closing;
     unsigned open_handles;
@@ -102,6 +111,11 @@ struct gate {
 void gate_adopt(struct gate *g, const char *cause);
 /* The chain holds NEXT now (a reference, taken), up to SEQ. */
 void gate_set_base(struct gate *g, const struct control *next, uint64_t seq);
+/* PostgreSQL holds NEXT, older than what it held before (a backup, a replica that lagged): what it has
+ * forgotten stays in force and is entered into it. */
+void gate_set_back(struct gate *g, const struct control *next, uint64_t seq);
+/* PostgreSQL holds the state that was remembered. */
+void gate_restored(struct gate *g);
 struct gate_wait *wait_create(struct gate *g, gate_result_fn *cb, void *arg);
 /* Complete but for the confirmations of generation G (0: none are needed). */
 void wait_ready(struct gate_wait *w, enum gate_outcome outcome, uint64_t generation);
@@ -114,6 +128,8 @@ void tighten(struct gate *g, struct record **record, const struct gate_nonce *no
 /* An order in force that is not this gateway's, or was found in the journal at start. */
 struct pending *pending_add(struct gate *g, struct record **record, bool own);
 void pending_remove(struct pending *p);
+/* P takes effect now. */
+void tighten_now(struct pending *p);
 struct pending *pending_find(const struct gate *g, const char *id);
 /* Time has passed: makes effective what the disk keeps waiting, enters the next into the chain. */
 void tighten_tick(struct gate *g);
@@ -123,20 +139,33 @@ void tighten_entered(struct pending *p, uint64_t seq);
 /* --- transact.c ------------------------------------------------------------------------------- */
 /* Enters P; g->entering until it is done. */
 void transact_enter(struct gate *g, struct pending *p);
+/* Enters g->older; g->entering until it is done. */
+void transact_restore(struct gate *g);
 /* Takes RECORD: a request to loosen, or (break glass) the loosening itself. */
 void transact_loosen(struct gate *g, struct record **record, const struct gate_order *order,
                      struct gate_wait *w);
 void transact_decide(struct gate *g, const struct gate_decide *d, struct gate_wait *w);
 
 /* --- answers.c -------------------------------------------------------------------------------- */
-/* R is being carried out. */
-void answers_begin(struct gate *g, const struct record *r);
+/* What was asked for under which Idempotency-Key. Borrowed. */
+struct asked {
+    const char *actor;
+    const char *once; /* NULL: under none */
+    const uint8_t *sha256;
+};
+/* It is being carried out; ALONE: and nobody waits for the answer (it was found in the journal). */
+void answers_begin(struct gate *g, const struct asked *q, bool alone);
 /* It was asked for before: W has been told. */
-bool answers_known(struct gate *g, const struct record *r, struct gate_wait *w);
-/* Takes RECORD, a loosening with a key: asks PostgreSQL whether it is a repetition, then goes on. */
-void answers_look_up(struct gate *g, struct record **record, const struct gate_order *order,
+bool answers_known(struct gate *g, const struct asked *q, struct gate_wait *w);
+/* The answer, once it is given: false: not (yet). Borrowed until the loop turns. */
+bool answers_given(struct gate *g, const struct asked *q, unsigned *status, const char **body);
+/* As answers_known(), but asks PostgreSQL, too, for TIMEOUT_MS at most; W is told in any case. */
+void answers_look_up(struct gate *g, const struct asked *q, uint32_t timeout_ms,
                      struct gate_wait *w);
+void answers_forget(struct gate *g, const struct asked *q);
 void answers_forget_all(struct gate *g);
+/* Reads those of the last day when PostgreSQL is there, and sweeps older ones. */
+void answers_tick(struct gate *g);
 
 /* --- replicas.c ------------------------------------------------------------------------------- */
 void replicas_open(struct gate *g);

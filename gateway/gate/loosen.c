@@ -84,10 +84,10 @@ static bool may_loosen(struct job *j, const struct control *next, struct gate_pr
     return ok;
 }
 
-/* Halts that the chain does not hold yet could be what is about to be loosened. */
+/* Halts that the chain does not hold (yet) could be what is about to be loosened. */
 static bool journal_empty(const struct gate *g, struct gate_problem *problem)
 {
-    if (g->pending != NULL) {
+    if (g->pending != NULL || g->older != NULL) {
         return gate_fail(problem, PROBLEM_JOURNAL_OPEN,
                          "they are entered by themselves within moments; try again");
     }
@@ -229,6 +229,34 @@ static const char *column(const struct pg_reply *r, enum job_change_column c)
 
 static const char *const decision_words[] = {"approved", "rejected", "cancelled"};
 
+/* Is who decides who asked? A key without a person may be anybody's of its account. */
+static bool same_person(const struct job *j, const char *asked_by, const struct record *r)
+{
+    static const char anybody[] = "account:";
+    bool unnamed = strncmp(asked_by, anybody, sizeof anybody - 1) == 0 ||
+                   strncmp(j->person, anybody, sizeof anybody - 1) == 0;
+
+    return strcmp(asked_by, j->person) == 0 ||
+           (unnamed && r->account[0] != '\0' && strcmp(r->account, j->account) == 0);
+}
+
+/* Is the request what was asked for, and what the second person saw? */
+static bool check_payload(const struct job *j, const struct pg_reply *r,
+                          struct gate_problem *problem)
+{
+    uint8_t seen[32];
+
+    if (j->hash == NULL || strcmp(j->hash, column(r, C_SHA256)) != 0) {
+        return gate_fail(problem, PROBLEM_PAYLOAD,
+                         "`hash` is not that of the request, which is %s: look at it again",
+                         column(r, C_SHA256));
+    }
+    return (audit_unhex(j->hash, strlen(j->hash), seen, sizeof seen) &&
+            memcmp(seen, j->record->sha256, sizeof seen) == 0) ||
+           gate_fail(problem, PROBLEM_PAYLOAD,
+                     "the request was altered after it was asked for: ask for it again");
+}
+
 /* May this person decide this request so, now? */
 static bool check_decision(const struct job *j, const struct pg_reply *r,
                            struct gate_problem *problem)
@@ -238,6 +266,9 @@ static bool check_decision(const struct job *j, const struct pg_reply *r,
 
     if (pg_rows(r, 1) != 1) {
         return gate_fail(problem, PROBLEM_UNKNOWN, "no request has this id: see GET /v1/changes");
+    }
+    if (j->record == NULL) {
+        return gate_fail(problem, PROBLEM_PAYLOAD, "the request cannot be read: ask for it again");
     }
     asked_by = column(r, C_PERSON);
     (void)pg_value_bool(r, 1, 0, C_LATE, &late);
@@ -249,7 +280,7 @@ static bool check_decision(const struct job *j, const struct pg_reply *r,
                gate_fail(problem, PROBLEM_FORBIDDEN, "only %s can cancel it; reject it instead",
                          asked_by);
     }
-    if (j->decision == GATE_APPROVE && strcmp(asked_by, j->person) == 0) {
+    if (j->decision == GATE_APPROVE && same_person(j, asked_by, j->record)) {
         return gate_fail(problem, PROBLEM_SELF_APPROVAL, "%s asked for it: another person approves",
                          asked_by);
     }
@@ -261,13 +292,7 @@ static bool check_decision(const struct job *j, const struct pg_reply *r,
     if (j->decision == GATE_APPROVE && late) {
         return gate_fail(problem, PROBLEM_EXPIRED, "ask for it again");
     }
-    if (j->decision == GATE_APPROVE &&
-        (j->hash == NULL || strcmp(j->hash, column(r, C_SHA256)) != 0)) {
-        return gate_fail(problem, PROBLEM_PAYLOAD,
-                         "`hash` is not that of the request, which is %s: look at it again",
-                         column(r, C_SHA256));
-    }
-    return true;
+    return j->decision != GATE_APPROVE || check_payload(j, r, problem);
 }
 
 /* The cells it touches stand where they stood when it was asked for. */
@@ -326,20 +351,20 @@ static bool judge_approval(struct job *j, const struct pg_reply *r, struct gate_
 static void judge_decision(struct job *j, const struct pg_reply *r)
 {
     struct gate_problem problem = {0};
-    struct record *record;
+    struct record *record = NULL;
 
+    if (pg_rows(r, 1) == 1) {
+        record = record_parse(column(r, C_RECORD), strlen(column(r, C_RECORD)));
+    }
+    if (record != NULL) {
+        free(record->once); /* was the requester's */
+        record->once = NULL;
+    }
+    j->record = record;
     if (!check_decision(j, r, &problem)) {
         job_refuse(j, &problem);
         return;
     }
-    record = record_parse(column(r, C_RECORD), strlen(column(r, C_RECORD)));
-    if (record == NULL) {
-        job_fail(j, PROBLEM_PAYLOAD, "the request cannot be read: ask for it again");
-        return;
-    }
-    free(record->once); /* was the requester's */
-    record->once = NULL;
-    j->record = record;
     if (j->decision == GATE_APPROVE && !judge_approval(j, r, &problem)) {
         job_refuse(j, &problem);
         return;
@@ -401,15 +426,45 @@ static char *copy_text(const char *s)
     return s != NULL ? gw_strdup(s) : NULL;
 }
 
+static void decide_hash(const struct gate_decide *d, uint8_t sha256[32])
+{
+    struct buf text = {0};
+
+    buf_puts(&text, d->hash != NULL ? d->hash : "");
+    buf_putc(&text, '\n');
+    buf_puts(&text, d->reason != NULL ? d->reason : "");
+    record_hash(decision_words[d->decision], d->change_id, text.data, text.len, sha256);
+    buf_fini(&text);
+}
+
+struct gate_wait *gate_decide_repeated(struct gate *g, const struct gate_decide *d,
+                                       gate_result_fn *cb, void *arg)
+{
+    struct gate_wait *w = wait_create(g, cb, arg);
+    uint8_t sha256[32];
+
+    decide_hash(d, sha256);
+    answers_look_up(g, &(struct asked){d->actor.actor, d->once, sha256}, 0, w);
+    return w;
+}
+
 void transact_decide(struct gate *g, const struct gate_decide *d, struct gate_wait *w)
 {
     struct gate_problem problem;
+    struct asked asked = {d->actor.actor, d->once, NULL};
+    uint8_t sha256[32];
     struct job *j;
 
+    decide_hash(d, sha256);
+    asked.sha256 = sha256;
+    if (answers_known(g, &asked, w)) {
+        return;
+    }
     if (d->decision == GATE_APPROVE && !journal_empty(g, &problem)) {
         wait_fail(w, &problem);
         return;
     }
+    answers_begin(g, &asked, false);
     j = job_create(g, &decide_row, w);
     j->decision = d->decision;
     j->person = copy_text(d->actor.person);
@@ -420,6 +475,9 @@ void transact_decide(struct gate *g, const struct gate_decide *d, struct gate_wa
     j->change_id = copy_text(d->change_id);
     j->hash = copy_text(d->hash);
     j->why = copy_text(d->reason);
+    j->account = copy_text(d->actor.account);
+    j->once = copy_text(d->once);
+    memcpy(j->sha256, sha256, sizeof sha256);
     job_take_nonce(j, d->nonce);
     job_start(j);
 }

@@ -17,18 +17,30 @@ static char *copy(const char *s)
     return gw_strdup(s != NULL ? s : "");
 }
 
-static void hash(struct record *r)
+void record_hash(const char *what, const char *target, const char *text, size_t len,
+                 uint8_t out[32])
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    const char *target = r->target != NULL ? r->target : "";
 
-    /* lengths keep the parts apart */
+    if (target == NULL) {
+        target = "";
+    }
+    /* their NULs keep the parts apart */
     GW_ASSERT(md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(md, body_words[r->body], strlen(body_words[r->body]) + 1) == 1 &&
+              EVP_DigestUpdate(md, what, strlen(what) + 1) == 1 &&
               EVP_DigestUpdate(md, target, strlen(target) + 1) == 1 &&
-              EVP_DigestUpdate(md, r->text, r->len) == 1 &&
-              EVP_DigestFinal_ex(md, r->sha256, NULL) == 1);
+              EVP_DigestUpdate(md, text, len) == 1 && EVP_DigestFinal_ex(md, out, NULL) == 1);
     EVP_MD_CTX_free(md);
+}
+
+void record_order_hash(const struct gate_order *order, uint8_t out[32])
+{
+    record_hash(body_words[order->body], order->target, order->text, order->len, out);
+}
+
+static void hash(struct record *r)
+{
+    record_hash(body_words[r->body], r->target, r->text, r->len, r->sha256);
 }
 
 static bool read_change(struct record *r, struct gate_problem *problem)
@@ -59,6 +71,7 @@ struct record *record_create(const struct gate_order *order, int64_t now_ns,
     r->time_ns = now_ns;
     r->person = copy(order->actor.person);
     r->actor = copy(order->actor.actor);
+    r->account = copy(order->actor.account);
     r->session = copy(order->actor.session);
     r->ip = copy(order->actor.ip);
     r->trace = copy(order->actor.trace);
@@ -88,6 +101,7 @@ void record_destroy(struct record **rp)
     control_change_fini(&r->change);
     free(r->person);
     free(r->actor);
+    free(r->account);
     free(r->session);
     free(r->ip);
     free(r->trace);
@@ -116,6 +130,7 @@ void record_print(const struct record *r, struct buf *out)
     buf_printf(out, "{\"id\":\"%s\",\"time_ns\":\"%" PRId64 "\"", r->id, r->time_ns);
     put(out, "person", r->person);
     put(out, "actor", r->actor);
+    put(out, "account", r->account);
     put(out, "session", r->session);
     put(out, "ip", r->ip);
     put(out, "trace", r->trace);
@@ -163,10 +178,11 @@ static bool take_all(const json_t *root, struct record *r)
     if (id == NULL || !ulid_valid(id, strlen(id)) ||
         !json_read_u64(json_object_get(root, "time_ns"), &time_ns) || time_ns > INT64_MAX ||
         !take(root, "person", false, &r->person) || !take(root, "actor", false, &r->actor) ||
-        !take(root, "session", false, &r->session) || !take(root, "ip", false, &r->ip) ||
-        !take(root, "trace", false, &r->trace) || !take(root, "action", false, &r->action) ||
-        !take_body(root, &r->body) || !take(root, "target", true, &r->target) ||
-        !take(root, "once", true, &r->once) || !take(root, "text", false, &r->text)) {
+        !take(root, "account", false, &r->account) || !take(root, "session", false, &r->session) ||
+        !take(root, "ip", false, &r->ip) || !take(root, "trace", false, &r->trace) ||
+        !take(root, "action", false, &r->action) || !take_body(root, &r->body) ||
+        !take(root, "target", true, &r->target) || !take(root, "once", true, &r->once) ||
+        !take(root, "text", false, &r->text)) {
         return false;
     }
     memcpy(r->id, id, sizeof r->id);

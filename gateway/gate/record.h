@@ -14,6 +14,7 @@ struct record {
     int64_t time_ns; /* wall: when it was ordered */
     char *person;
     char *actor;
+    char *account; /* "" none */
     char *session;
     char *ip;
     char *trace;
@@ -35,6 +36,12 @@ void record_destroy(struct record **rp);
 void record_print(const struct record *r, struct buf *out);
 /* NULL: TEXT is not a record. */
 struct record *record_parse(const char *text, size_t len);
+
+/* SHA-256 of what is asked for: WHAT (a word), of TARGET (NULL: none), in these words. */
+void record_hash(const char *what, const char *target, const char *text, size_t len,
+                 uint8_t out[32]);
+/* Of an order, as in its record. */
+void record_order_hash(const struct gate_order *order, uint8_t out[32]);
 
 /* What the change is about, for the audit log: the one target, or their number. */
 void record_target(const struct record *r, struct buf *out);

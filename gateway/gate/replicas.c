@@ -1,7 +1,8 @@
 /* gateway/gate/replicas.c - what other gateways did. The database is the truth: its head is read when
  * NOTIFY says so and once a second. What only a journal holds yet stands in a Redis hash that every
  * gateway reads ten times a second: a replica is tightened within that, PostgreSQL or not. Whoever
- * enters an order into the chain takes it out of the hash. */
+ * enters an order into the chain takes it out of the hash; one that was left there is found in the
+ * chain before it takes effect, if PostgreSQL answers at all. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,86 +19,92 @@
 /* --- the head in PostgreSQL ---------------------------------------------------------------------
  */
 
-/* Announced orders that the chain has meanwhile. */
-static void on_entered(void *arg, const struct pg_reply *r)
+/* Announced orders: ENTERED are the ids of those the chain has; the others that were asked about take
+ * effect. One statement has read both them and the head, so that none is dropped before the state
+ * that holds its effect is known. */
+static void sort_announced(struct gate *g, const char *entered)
 {
-    struct gate *g = arg;
-
-    for (size_t i = 0; pg_outcome(r) == PG_OK && i < pg_rows(r, 0); i++) {
-        const char *id = pg_value(r, 0, i, 0, NULL);
-        struct pending *p = id != NULL ? pending_find(g, id) : NULL;
-
-        if (p != NULL && !p->own) {
-            pending_remove(p);
-        }
-    }
-    gate_adopt(g, g->base_id);
-}
-
-static void forget_entered(struct gate *g)
-{
-    struct buf ids = {0};
     struct pending *p;
-    bool any = false;
+    struct pending *next;
 
-    DL_FOREACH(g->pending, p)
+    DL_FOREACH_SAFE(g->pending, p, next)
     {
-        if (!p->own) {
-            pg_array_put(&ids, p->record->id);
-            any = true;
+        if (p->own || !p->asked) {
+            continue;
         }
-    }
-    pg_array_end(&ids);
-    if (any) {
-        const struct pg_param param = pg_text(buf_cstr(&ids));
-        const struct pg_statement ask = {"SELECT id FROM audit_entries WHERE id = ANY ($1::text[])",
-                                         &param, 1};
-
-        if (!pg_query(g->opt.pg, &ask, 0, on_entered, g)) {
-            any = false; /* asked again with the next head */
+        p->asked = false;
+        if (strstr(entered, p->record->id) != NULL) {
+            replicas_withdraw(g, p->record->id); /* whoever entered it could not */
+            pending_remove(p);
+        } else if (!p->effective) {
+            tighten_now(p);
         }
-    }
-    buf_fini(&ids);
-    if (!any) {
-        gate_adopt(g, g->base_id);
     }
 }
 
-static void take_head(struct gate *g, const struct pg_reply *r)
+/* The state of VERSION as TEXT; NULL: it was logged why not. */
+static const struct control *read_state(int64_t version, const char *text, size_t len)
 {
-    const struct control *next;
+    const struct control *state = NULL;
     struct control_error e = {0};
-    int64_t version;
-    int64_t seq;
-    size_t len;
-    const char *text = pg_value(r, 0, 0, 2, &len);
-    const char *id = pg_value(r, 0, 0, 3, NULL);
 
-    if (!pg_value_i64(r, 0, 0, 0, &version) || !pg_value_i64(r, 0, 0, 1, &seq)) {
-        return;
-    }
-    (void)snprintf(g->base_id, sizeof g->base_id, "%s", id != NULL ? id : "");
-    if (((uint64_t)seq > g->base_seq || !g->base_known) && g->opt.sink.on_head != NULL) {
-        g->opt.sink.on_head(g->opt.arg, (uint64_t)seq, NULL);
-    }
-    if (text == NULL) { /* no newer state */
-        g->base_seq = (uint64_t)seq > g->base_seq ? (uint64_t)seq : g->base_seq;
-        g->base_known = true;
-        forget_entered(g);
-        return;
-    }
     if (len == 0) {
-        next = control_create();
-    } else if (control_parse(text, len, &next, &e) != CONTROL_FINE) {
+        return control_create();
+    }
+    if (control_parse(text, len, &state, &e) != CONTROL_FINE) {
         log_error("gate", "bad_state",
                   "\"version\":%" PRId64
                   ",\"error\":%s,\"next\":\"what was in force stays; is this "
                   "gateway older than the one that wrote it?\"",
                   version, log_json(e.text));
+        return NULL;
+    }
+    return state;
+}
+
+/* False: the state is not known, what is in force stays. */
+static bool take_state(struct gate *g, uint64_t version, uint64_t seq, const char *text, size_t len)
+{
+    uint64_t known = g->base_known ? g->asked_version : control_version(g->base);
+    const struct control *next;
+
+    if (text == NULL ||
+        (g->base_known && version >= known && version <= control_version(g->base))) {
+        g->base_seq = seq > g->base_seq ? seq : g->base_seq; /* the same, or we are ahead of it */
+        g->base_known = true;
+        return true;
+    }
+    next = read_state((int64_t)version, text, len);
+    if (next == NULL) {
+        return false;
+    }
+    if (version < known) {
+        gate_set_back(g, next, seq);
+    } else {
+        gate_set_base(g, next, seq);
+    }
+    return true;
+}
+
+static void take_head(struct gate *g, const struct pg_reply *r)
+{
+    int64_t version;
+    int64_t seq;
+    size_t len;
+    const char *text = pg_value(r, 0, 0, 2, &len);
+    const char *id = pg_value(r, 0, 0, 3, NULL);
+    const char *entered = pg_value(r, 0, 0, 4, NULL);
+
+    if (pg_value_i64(r, 0, 0, 1, &seq) && g->opt.sink.on_head != NULL) {
+        g->opt.sink.on_head(g->opt.arg, (uint64_t)seq);
+    }
+    if (!pg_value_i64(r, 0, 0, 0, &version) || !pg_value_i64(r, 0, 0, 1, &seq) ||
+        !take_state(g, (uint64_t)version, (uint64_t)seq, text, len)) {
         return;
     }
-    gate_set_base(g, next, (uint64_t)seq);
-    forget_entered(g);
+    (void)snprintf(g->base_id, sizeof g->base_id, "%s", id != NULL ? id : "");
+    sort_announced(g, entered != NULL ? entered : "");
+    gate_adopt(g, g->base_id);
 }
 
 static void on_head(void *arg, const struct pg_reply *r)
@@ -108,20 +115,41 @@ static void on_head(void *arg, const struct pg_reply *r)
     if (pg_outcome(r) == PG_OK && pg_rows(r, 0) == 1) {
         take_head(g, r);
     }
+    if (g->ask_head_again) {
+        replicas_read_head(g);
+    }
 }
 
 void replicas_read_head(struct gate *g)
 {
-    const struct pg_param param =
-        pg_int8(g->base_known ? (int64_t)control_version(g->base) : (int64_t)-1);
+    struct buf ids = {0};
+    struct pg_param params[2];
     const struct pg_statement ask = {
-        "SELECT version, seq, CASE WHEN version > $1 THEN state END,"
-        " (SELECT id FROM audit_entries e WHERE e.seq = h.seq) FROM gate_head h",
-        &param, 1};
+        "SELECT version, seq, CASE WHEN version <> $1 THEN state END,"
+        " (SELECT id FROM audit_entries e WHERE e.seq = h.seq),"
+        " array_to_string(ARRAY(SELECT id FROM audit_entries WHERE id = ANY ($2::text[])), ' ')"
+        " FROM gate_head h",
+        params, GW_LEN(params)};
+    struct pending *p;
 
-    if (!g->asking_head && !g->closing) {
-        g->asking_head = pg_query(g->opt.pg, &ask, 0, on_head, g);
+    if (g->asking_head || g->closing) {
+        g->ask_head_again = true; /* what is asked for now is not in that answer */
+        return;
     }
+    g->ask_head_again = false;
+    DL_FOREACH(g->pending, p)
+    {
+        p->asked = !p->own;
+        if (p->asked) {
+            pg_array_put(&ids, p->record->id);
+        }
+    }
+    pg_array_end(&ids);
+    g->asked_version = control_version(g->base);
+    params[0] = pg_int8(g->base_known ? (int64_t)g->asked_version : (int64_t)-1);
+    params[1] = pg_text(buf_cstr(&ids));
+    g->asking_head = pg_query(g->opt.pg, &ask, 0, on_head, g);
+    buf_fini(&ids);
 }
 
 static void on_notify(void *arg, const char *channel, const char *payload)
@@ -162,7 +190,19 @@ void replicas_withdraw(struct gate *g, const char *id)
 {
     const char *argv[] = {"HDEL", HASH, id};
 
+    (void)snprintf(g->recent[g->recent_at++ % GATE_RECENT], GATE_ID_SIZE, "%s", id);
     (void)redis_command(g->redis, 3, argv, NULL, REDIS_MS, NULL, NULL); /* else found entered */
+}
+
+/* A reading of the hash may be older than its withdrawal. */
+static bool is_recent(const struct gate *g, const char *id)
+{
+    for (uint32_t i = 0; i < GATE_RECENT; i++) {
+        if (strcmp(g->recent[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void take_announced(struct gate *g, const char *text, size_t len)
@@ -174,16 +214,19 @@ static void take_announced(struct gate *g, const char *text, size_t len)
         log_warn("gate", "bad_announcement", "%s", "\"next\":\"who else writes to " HASH "?\"");
         return;
     }
-    if (pending_find(g, r->id) != NULL) {
+    if (pending_find(g, r->id) != NULL || is_recent(g, r->id)) {
         record_destroy(&r);
         return;
     }
     log_info("gate", "announced", "\"id\":\"%s\",\"by\":%s", r->id, log_json(r->person));
     p = pending_add(g, &r, false);
     p->disk = DISK_HOLDS; /* of another gateway */
-    p->effective = true;
-    gate_adopt(g, p->record->id);
-    g->head_due_ns = 0; /* it may be in the chain already */
+    if (g->base_known && pg_up(g->opt.pg)) {
+        g->head_due_ns =
+            0; /* it may be in the chain, and lifted: PostgreSQL has a moment to say so */
+    } else {
+        tighten_now(p);
+    }
 }
 
 static void on_hash(void *arg, const struct redis_reply *reply)
@@ -199,6 +242,10 @@ static void on_hash(void *arg, const struct redis_reply *reply)
         const char *text = redis_text(redis_item(reply, i + 1), &len);
 
         take_announced(g, text, len);
+    }
+    if (g->head_due_ns == 0 && pg_up(g->opt.pg)) {
+        g->head_due_ns = clock_mono_ns() + HEAD_NS;
+        replicas_read_head(g);
     }
 }
 

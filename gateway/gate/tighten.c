@@ -54,8 +54,7 @@ void pending_remove(struct pending *p)
     free(p);
 }
 
-/* P takes effect now. */
-static void put_in_force(struct pending *p)
+void tighten_now(struct pending *p)
 {
     struct gate *g = p->gate;
     struct gate_wait *w = p->wait;
@@ -91,7 +90,7 @@ static void on_journaled(void *arg, enum gw_err err, const char *id)
                   p->record->id);
     }
     if (!p->effective) {
-        put_in_force(p);
+        tighten_now(p);
     }
 }
 
@@ -138,14 +137,18 @@ void tighten_tick(struct gate *g)
     DL_FOREACH(g->pending, p)
     {
         if (!p->effective && now - p->since_ns >= DISK_WAIT_NS) {
-            log_warn("gate", "slow_disk",
-                     "\"id\":\"%s\",\"next\":\"the halt does not wait for it\"", p->record->id);
-            put_in_force(p);
+            if (p->own) {
+                log_warn("gate", "slow_disk",
+                         "\"id\":\"%s\",\"next\":\"the halt does not wait for it\"", p->record->id);
+            }
+            tighten_now(p);
         }
     }
     if (g->entering == NULL && now >= g->enter_after_ns && pg_up(g->opt.pg) && !g->closing) {
         p = next_to_enter(g, now);
-        if (p != NULL) {
+        if (g->older != NULL) { /* first: the halts of before are older */
+            transact_restore(g);
+        } else if (p != NULL) {
             transact_enter(g, p);
         }
     }

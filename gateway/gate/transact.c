@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "gateway/control/merge.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
@@ -66,6 +67,8 @@ static void job_destroy(struct job **jp)
     free(j->why);
     free(j->change_id);
     free(j->hash);
+    free(j->account);
+    free(j->once);
     if (j->batch != NULL) {
         audit_batch_destroy(&j->batch);
     }
@@ -75,6 +78,7 @@ static void job_destroy(struct job **jp)
     buf_fini(&j->approvals);
     buf_fini(&j->text);
     buf_fini(&j->extra);
+    buf_fini(&j->answer);
     free(j);
 }
 
@@ -97,6 +101,17 @@ void job_refuse(struct job *j, const struct gate_problem *problem)
     job_destroy(&j);
 }
 
+/* What J carries out, and under which Idempotency-Key. */
+static struct asked job_asked(const struct job *j)
+{
+    const struct record *r = j->pending != NULL ? j->pending->record : j->record;
+
+    if (j->once != NULL || r == NULL) {
+        return (struct asked){j->actor, j->once, j->sha256};
+    }
+    return (struct asked){r->actor, r->once, r->sha256};
+}
+
 /* What a failure of PostgreSQL means for who asked. */
 static void refuse_reply(struct job *j, const struct pg_reply *r)
 {
@@ -105,6 +120,11 @@ static void refuse_reply(struct job *j, const struct pg_reply *r)
         if (strstr(pg_message(r), "admin_nonces") != NULL) {
             job_fail(j, PROBLEM_REPLAY, "sign the request anew");
             return;
+        }
+        if (strstr(pg_message(r), "request_answers") != NULL) { /* another gateway has it */
+            struct asked asked = job_asked(j);
+
+            answers_forget(j->gate, &asked);
         }
         job_fail(j, PROBLEM_IN_PROGRESS, "the request was taken before: look at the state");
         return;
@@ -126,7 +146,10 @@ static void tell_moved(const struct job *j)
     const struct audit_entry *e = audit_batch_entry(j->batch, 0);
 
     if (j->gate->opt.sink.on_head != NULL) {
-        j->gate->opt.sink.on_head(j->gate->opt.arg, e->seq, e->hash);
+        j->gate->opt.sink.on_head(j->gate->opt.arg, e->seq);
+    }
+    if (j->gate->opt.sink.on_entry != NULL) {
+        j->gate->opt.sink.on_entry(j->gate->opt.arg, e);
     }
 }
 
@@ -189,19 +212,32 @@ static void add_nonce(struct job *j)
     }
 }
 
-/* The effect is in the chain: a repetition is told so even if the answer is not kept. */
+/* The effect is in the chain: a repetition is told so even if the answer is not kept. The answer of
+ * a halt may have been given before PostgreSQL came back. */
 static void add_once(struct job *j)
 {
-    const struct record *r = j->pending != NULL ? j->pending->record : j->record;
+    struct asked asked = job_asked(j);
+    unsigned status;
+    const char *body;
 
-    if (r != NULL && r->once != NULL) {
-        const struct pg_param params[] = {pg_text(r->actor), pg_text(r->once),
-                                          pg_bytea(r->sha256, sizeof r->sha256)};
+    if (asked.once != NULL) {
+        bool given = answers_given(j->gate, &asked, &status, &body);
+        struct pg_param params[] = {pg_text(asked.actor), pg_text(asked.once),
+                                    pg_bytea(asked.sha256, 32), pg_text(NULL), pg_text(NULL)};
 
+        if (given) {
+            buf_reset(&j->answer);
+            buf_puts(&j->answer, body);
+            params[3] = pg_int8(status);
+            params[4] = pg_text(buf_cstr(&j->answer));
+        }
         job_add(j,
-                "INSERT INTO request_answers (actor, once, sha256) VALUES ($1, $2, $3)"
-                " ON CONFLICT (actor, once) DO NOTHING",
-                params, 3);
+                j->pending != NULL
+                    ? "INSERT INTO request_answers (actor, once, sha256, status, body)"
+                      " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (actor, once) DO NOTHING"
+                    : "INSERT INTO request_answers (actor, once, sha256, status, body)"
+                      " VALUES ($1, $2, $3, $4, $5)",
+                params, GW_LEN(params));
     }
 }
 
@@ -284,6 +320,10 @@ static bool take_state(struct job *j, const struct pg_reply *r)
         j->base = control_ref(g->base);
         return true;
     }
+    if (g->base_known && control_version(g->base) > j->head.version) {
+        replicas_read_head(g); /* set back: nothing is decided on what it has forgotten */
+        return false;
+    }
     if (text[0] == '\0') {
         j->base = control_create();
         return true;
@@ -302,7 +342,8 @@ static void on_head(void *arg, const struct pg_reply *r)
     if (pg_outcome(r) != PG_OK) {
         refuse_reply(j, r);
     } else if (!take_state(j, r)) {
-        job_fail(j, PROBLEM_UNAVAILABLE, "the state in the database cannot be read: see the log");
+        job_fail(j, PROBLEM_UNAVAILABLE,
+                 "the state in the database cannot be taken: see the log, then try again");
     } else {
         j->row->judge(j, r);
     }
@@ -376,6 +417,9 @@ static void ended_enter(struct job *j, bool done)
     struct pending *p = j->pending;
 
     g->entering = NULL;
+    if (j->repeated && j->base != NULL && control_version(j->base) > control_version(g->base)) {
+        gate_set_base(g, control_ref(j->base), j->head.seq); /* it holds the effect of P */
+    }
     if (done || j->repeated) {
         tighten_entered(p, done ? j->seq : 0);
         gate_adopt(g, g->base_id);
@@ -395,4 +439,65 @@ void transact_enter(struct gate *g, struct pending *p)
     job_take_nonce(j, &p->nonce);
     g->entering = j;
     job_start(j);
+}
+
+/* --- entering what PostgreSQL has forgotten ------------------------------------------------------
+ */
+
+static void judge_restore(struct job *j, const struct pg_reply *r)
+{
+    struct gate *g = j->gate;
+    const struct control *both;
+
+    (void)r;
+    if (g->older == NULL) {
+        job_fail(j, PROBLEM_NONE, "");
+        return;
+    }
+    both = control_tightest(j->base, g->older);
+    if (control_equal(both, j->base)) { /* another gateway remembered it, too */
+        control_unref(&both);
+        gate_restored(g);
+        job_fail(j, PROBLEM_NONE, "");
+        return;
+    }
+    j->next =
+        control_renumber(both, 1 + (control_version(both) > j->head.version ? control_version(both)
+                                                                            : j->head.version));
+    control_unref(&both);
+    job_describe(j, j->base, j->next);
+    ulid_make(j->made_id, j->now_ns);
+    job_write(j, &(struct audit_entry){
+                     .id = j->made_id,
+                     .time_ns = j->now_ns,
+                     .actor = "system",
+                     .action = "state.restore",
+                     .target = "state",
+                     .outcome = "done",
+                     .reason = "the database was set back; what this gateway remembers as halted "
+                               "stays halted",
+                     .before = buf_cstr(&j->before),
+                     .after = buf_cstr(&j->after),
+                 });
+}
+
+static void ended_restore(struct job *j, bool done)
+{
+    struct gate *g = j->gate;
+
+    g->entering = NULL;
+    g->enter_after_ns = done ? 0 : clock_mono_ns() + RETRY_NS;
+    if (done) {
+        gate_restored(g);
+        state_file_keep(g->file, g->base);
+    }
+    gate_adopt(g, done ? j->made_id : g->base_id);
+}
+
+static const struct job_row restore_row = {"restore", judge_restore, ended_restore};
+
+void transact_restore(struct gate *g)
+{
+    g->entering = job_create(g, &restore_row, NULL);
+    job_start(g->entering);
 }

@@ -47,13 +47,16 @@ struct job {
     char *why;
     char *change_id; /* NULL: none is decided */
     char *hash;
+    char *account;
+    char *once; /* of a decision; orders have it in their record */
+    uint8_t sha256[32];
     char made_id[GATE_ID_SIZE]; /* of a request that was written */
     struct audit_batch *batch;
     struct pg_statement statements[JOB_STATEMENTS];
     size_t statement_count;
     struct pg_param params[JOB_PARAMS];
     size_t param_count;
-    struct buf target, before, after, approvals, text, extra;
+    struct buf target, before, after, approvals, text, extra, answer;
 };
 
 struct job *job_create(struct gate *g, const struct job_row *row, struct gate_wait *w);
