@@ -79,9 +79,12 @@ static json_t *read_change(struct api_call *c, const char *const *names, struct 
 {
     json_t *root = people_of(c) != NULL ? body_read(c, names) : NULL;
 
+    if (root == NULL) {
+        return NULL; /* and C is gone */
+    }
     *by = (struct people_by){.actor = c->actor, .session = c->session, .ip = http_peer_ip(c->req)};
-    if (root != NULL && (!people_text_of(c, root, "reason", false, &by->reason) ||
-                         !people_text_of(c, root, "ticket", false, &by->ticket))) {
+    if (!people_text_of(c, root, "reason", false, &by->reason) ||
+        !people_text_of(c, root, "ticket", false, &by->ticket)) {
         json_decref(root);
         return NULL;
     }
@@ -264,16 +267,17 @@ void people_role_grant(struct api_call *c)
     static const char *const names[] = {"role", "kind", "until", "reason", "ticket", NULL};
     const char *word;
     struct people_by by;
+    struct grant_ask ask;
     json_t *root = read_change(c, names, &by);
-    struct grant_ask ask = {.name = http_param(c->req, "name"),
-                            .person = c->person,
-                            .actor = c->actor,
-                            .reason = by.reason,
-                            .ticket = by.ticket};
 
     if (root == NULL) {
         return;
     }
+    ask = (struct grant_ask){.name = http_param(c->req, "name"),
+                             .person = c->person,
+                             .actor = c->actor,
+                             .reason = by.reason,
+                             .ticket = by.ticket};
     if (people_text_of(c, root, "role", true, &word) && read_role(c, word, &ask.role) &&
         read_kind(c, root, &ask.eligible) && read_until(c, root, &ask.until_ns) &&
         for_another(c, ask.name)) {
