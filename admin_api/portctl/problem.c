@@ -86,7 +86,7 @@ static const struct {
     {"illegal-transition",    "portctl status shows what is; portctl resume takes the step that is allowed"},
     {"version-conflict",      "somebody was faster: look (portctl status), then decide anew"},
     {"payload-differs",       "look again (portctl change show ID), then decide anew"},
-    {"precondition-required", "it changed while you decided: look (portctl status), then decide anew"},
+    {"precondition-required", "look at what is there now; If-Match takes the ETag that a GET of it gives"},
     {"idempotency-in-progress", "portctl status shows what came of it"},
     {"audit-unavailable",     "nothing was changed, halts work all the same; try again when portctl status says that "
                               "PostgreSQL answers"},

@@ -185,7 +185,7 @@ static void put_symbols(struct buf *out, const struct status *s)
         {"SYMBOL", "symbol", FIELD_PLAIN},
         {"MODE IN EFFECT", "effective_mode", FIELD_PLAIN},
         {"BECAUSE OF", "decided_by_kind", FIELD_PLAIN},
-        {"", "decided_by_target", FIELD_PLAIN},
+        {"TARGET", "decided_by_target", FIELD_PLAIN},
         {"CORE SAYS", "observed_mode", FIELD_PLAIN},
     };
     const json_t *list = json_object_get(s->symbols.root, "symbols");
