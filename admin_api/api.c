@@ -78,6 +78,9 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/commands",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  commands_list,  NULL, "what was asked of the core and what it says; `symbol after`") \
     X(HTTP_GET,  "/v1/commands/{id}",              PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  command_get,    NULL, "one command")                           \
     X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_WRITE, command_cancel, NULL, "give a command up")                     \
+    X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
+    X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
+    X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \
     X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`") \
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \

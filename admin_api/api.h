@@ -52,6 +52,8 @@ struct sse;
 struct audit_anchor;
 struct people;
 
+struct connections_view;
+
 struct api_options {
     const struct auth_config *config;
     const struct limits_config *limits_config;
@@ -63,13 +65,11 @@ struct api_options {
     const struct gate_config *gate_config;
     struct people *people; /* NULL: none, nobody can log in */
     const struct people_config *people_config;
-    struct audit_store *audit;   /* NULL: none */
-    struct core *core;           /* the exchange core; NULL: none */
-    struct sse *events;          /* NULL: none */
-    struct audit_anchor *anchor; /* NULL: none */
-    /* Sessions and subscriptions there are now, for the blast radius: of SYMBOL, or (SYMBOL_NONE) of all. */
-    uint64_t (*followers)(void *arg, uint32_t symbol);
-    void *arg;
+    struct audit_store *audit;                  /* NULL: none */
+    struct core *core;                          /* the exchange core; NULL: none */
+    struct sse *events;                         /* NULL: none */
+    struct audit_anchor *anchor;                /* NULL: none */
+    const struct connections_view *connections; /* NULL: none */
     const struct symbols *symbols;
 };
 

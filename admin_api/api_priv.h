@@ -262,6 +262,11 @@ http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
 /* The body as a JSON object with no members but those in NAMES (ended by NULL); NULL: answered. The
  * caller releases it. */
 json_t *body_read(struct api_call *c, const char *const *names);
+/* Reason (10 to 500 characters) and ticket of the body into C, for the audit entry. False: answered. */
+bool body_why(struct api_call *c);
+
+/* --- connections.c --------------------------------------------------------------------------- */
+api_handler_fn connections_list, connections_summary, connection_close;
 /* "expires":... and the like. */
 extern const char *const api_verdict_names[API_VERDICT_COUNT];
 #endif

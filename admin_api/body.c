@@ -41,3 +41,53 @@ json_t *body_read(struct api_call *c, const char *const *names)
     }
     return root;
 }
+
+/* Characters, not bytes. */
+static size_t length_of(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text != '\0'; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+/* Absent and null are the same: "". */
+static bool take_text(struct api_call *c, const json_t *root, const char *name, size_t least,
+                      size_t most, char *out, size_t cap)
+{
+    const json_t *v = json_object_get(root, name);
+    const char *text = json_string_value(v);
+    size_t len = text != NULL ? length_of(text) : 0;
+    char wanted[48];
+
+    out[0] = '\0';
+    if ((v != NULL && !json_is_null(v) && text == NULL) || len < least || len > most ||
+        (text != NULL && (strlen(text) != json_string_length(v) || strlen(text) >= cap))) {
+        (void)snprintf(wanted, sizeof wanted, "a text of %zu to %zu characters", least, most);
+        call_invalid(c, name, wanted);
+        return false;
+    }
+    if (text != NULL) {
+        (void)snprintf(out, cap, "%s", text);
+    }
+    return true;
+}
+
+bool body_why(struct api_call *c)
+{
+    static const char *const names[] = {"reason", "ticket", "incident", NULL};
+    json_t *root = body_read(c, names);
+    char incident[401];
+    bool ok;
+
+    if (root == NULL) {
+        return false;
+    }
+    ok = take_text(c, root, "reason", 10, KEY_REASON_MAX, c->why, sizeof c->why) &&
+         take_text(c, root, "ticket", 0, 100, c->ticket, sizeof c->ticket) &&
+         take_text(c, root, "incident", 0, 100, incident, sizeof incident);
+    json_decref(root);
+    return ok;
+}

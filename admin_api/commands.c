@@ -48,39 +48,6 @@ static void answer_command(struct api_call *c, const char *id)
     buf_fini(&body);
 }
 
-static bool take_text(struct api_call *c, const json_t *root, const char *name, size_t least,
-                      char *out, size_t cap)
-{
-    const json_t *v = json_object_get(root, name);
-    const char *text = json_string_value(v);
-
-    out[0] = '\0';
-    if (text == NULL ? least > 0 : strlen(text) < least || strlen(text) >= cap) {
-        call_invalid(c, name, least > 0 ? "10 to 500 characters: why" : "a short text");
-        return false;
-    }
-    if (text != NULL) {
-        (void)snprintf(out, cap, "%s", text);
-    }
-    return true;
-}
-
-/* Reason and ticket of a command, for its audit entry. */
-static bool read_why(struct api_call *c)
-{
-    static const char *const names[] = {"reason", "ticket", "incident", NULL};
-    json_t *root = body_read(c, names);
-    bool ok;
-
-    if (root == NULL) {
-        return false;
-    }
-    ok = take_text(c, root, "reason", 10, c->why, sizeof c->why) &&
-         take_text(c, root, "ticket", 0, c->ticket, sizeof c->ticket);
-    json_decref(root);
-    return ok;
-}
-
 void cancel_all(struct api_call *c)
 {
     const char *symbol = http_param(c->req, "symbol");
@@ -96,7 +63,7 @@ void cancel_all(struct api_call *c)
         call_gate_problem(c, &p);
         return;
     }
-    if (!read_why(c)) {
+    if (!body_why(c)) {
         return;
     }
     err = core_command(c->api->opt.core, &ask, NULL, NULL, id, &wrong);
@@ -177,7 +144,7 @@ void command_cancel(struct api_call *c)
     enum gw_err err;
 
     (void)snprintf(id, sizeof id, "%s", http_param(c->req, "id"));
-    if (!read_why(c)) {
+    if (!body_why(c)) {
         return;
     }
     err = core_cancel(c->api->opt.core, id);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
+#include "admin_api/connections.h"
 #include "gateway/control/effective.h"
 #include "gateway/core/core.h"
 #include "gateway/runtime/clock.h"
@@ -258,6 +259,13 @@ void stats_get(struct api_call *c)
     buf_fini(&body);
 }
 
+static uint64_t followers_of(const struct api *a, uint32_t symbol)
+{
+    const struct connections_view *v = a->opt.connections;
+
+    return v != NULL ? v->followers(v->arg, symbol) : 0;
+}
+
 void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff)
 {
     bool all = false;
@@ -275,12 +283,12 @@ void control_blast_radius(struct api *a, struct buf *out, const struct control_d
                       number == SYMBOL_NONE);
         if (number != SYMBOL_NONE) {
             symbols++;
-            followers += a->opt.followers != NULL ? a->opt.followers(a->opt.arg, number) : 0;
+            followers += followers_of(a, number);
         }
     }
     if (all) {
         symbols = symbols_count(a->opt.symbols);
-        followers = a->opt.followers != NULL ? a->opt.followers(a->opt.arg, SYMBOL_NONE) : 0;
+        followers = followers_of(a, SYMBOL_NONE);
     }
     buf_printf(out,
                "{\"symbols\":%" PRIu64 ",\"subscriptions\":%" PRIu64 ",\"version\":%" PRIu64 "}",

@@ -158,6 +158,7 @@ static bool fill(struct session *s, struct buf *batch)
             break;
         }
         metrics_add(s->shard->metrics, WS_M_SENT, sub->stream->key.channel, 1);
+        s->sent_messages++;
         begin_message(s, n.frame);
         took_message(sub, &n);
         put_partial(s, batch);
@@ -192,6 +193,7 @@ void session_flush(struct session *s)
             return;
         }
         s->sent_ns = shard->now_ns;
+        s->sent_bytes += shard->batch.len;
         metrics_inc(shard->metrics, WS_M_WRITES);
         metrics_add(shard->metrics, WS_M_BYTES, 0, shard->batch.len);
         if (!transport_write(s->conn, shard->batch.data, shard->batch.len)) {

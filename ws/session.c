@@ -71,6 +71,9 @@ void session_destroy(struct session **sp)
     struct session *s = *sp;
 
     *sp = NULL;
+    if (s->state != WS_CLOSING) {
+        shard_count_left(s);
+    }
     drop_subs(s);
     session_set_choked(s, false);
     if (s->state == WS_CLOSING) {
@@ -192,6 +195,7 @@ struct sub *session_add_sub(struct session *s, struct stream *stream)
         set_state(s, WS_LIVE);
     }
     metrics_add(s->shard->metrics, WS_M_SUBS, stream->key.channel, 1);
+    follow_count(s->shard->opt.follow, stream->key.symbol, 1);
     return sub;
 }
 
@@ -208,6 +212,7 @@ void session_remove_sub(struct sub **subp)
     resume_forget(sub);
     s->sub_count[sub->stream->key.channel]--;
     metrics_add(s->shard->metrics, WS_M_SUBS, sub->stream->key.channel, UINT64_MAX);
+    follow_count(s->shard->opt.follow, sub->stream->key.symbol, -1);
     DL_DELETE(s->subs, sub);
     stream_remove_sub(sub->stream, sub);
     shard_stream_left(s->shard, sub->stream);
@@ -296,6 +301,7 @@ void session_close(struct session *s, enum gw_err err, struct buf *notice)
         return;
     }
     keep_cause(s, err);
+    shard_note_closed(s, shard_close_name(err), row->ws_close);
     if (!write_control(s)) {
         shard_doom(s->shard, s);
     }

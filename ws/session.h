@@ -72,7 +72,9 @@ struct session {
     struct frame *partial; /* message being written piece by piece, one reference */
     struct buf control;    /* framed replies and notices, whole messages */
     int64_t sent_ns;       /* last write */
-    uint32_t partial_at;   /* offset of the next piece */
+    uint64_t sent_bytes;
+    uint64_t sent_messages; /* of streams */
+    uint32_t partial_at;    /* offset of the next piece */
     enum ws_state state;
     bool dirty;
     bool choked;    /* in the shard's choked list */
@@ -103,6 +105,7 @@ struct session {
     uint64_t received_bytes;  /* of the socket, when last looked at */
     int64_t alive_ns;         /* when that was found to have grown */
     bool pinged;              /* since then */
+    bool dead;                /* and never answered */
     uint64_t skipped;         /* frames folded into merged updates */
     int64_t opened_ns;
     int64_t stuck_ns;            /* choked since */

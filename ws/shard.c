@@ -19,13 +19,16 @@ static const struct metric_label ws_channel_label = {"channel", channel_names, C
 #define WS_CLOSES(X) \
     X(GW_ESLOW, "SLOW_CONSUMER") X(GW_EIDLE, "IDLE") X(GW_ERATE, "RATE_LIMITED") \
     X(GW_ETOOBIG, "MESSAGE_TOO_BIG") X(GW_EDRAIN, "RESTART") \
-    X(GW_EFLOOD, "INBOUND_FLOOD") X(GW_EREVOKED, "KEY_REVOKED") X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
+    X(GW_EFLOOD, "INBOUND_FLOOD") X(GW_EREVOKED, "KEY_REVOKED") X(GW_EKICKED, "KICKED") X(GW_ECONNS, "TOO_MANY_CONNECTIONS") X(GW_EFULL, "OVERRUN") X(GW_EINVAL, "PROTOCOL")
 /* clang-format on */
 #define WS_CLOSE_ERR(err, name)  err,
 #define WS_CLOSE_NAME(err, name) name,
 static const enum gw_err close_errs[] = {WS_CLOSES(WS_CLOSE_ERR)};
-static const char *const close_names[] = {WS_CLOSES(WS_CLOSE_NAME)};
-static const struct metric_label ws_close_label = {"reason", close_names, GW_LEN(close_names)};
+/* Behind them, the ends that are not ours: counted by the shard alone. */
+static const char *const close_names[] = {WS_CLOSES(WS_CLOSE_NAME) "PEER_LEFT", "DEAD_PEER"};
+#define CLOSE_LEFT GW_LEN(close_errs)
+#define CLOSE_DEAD (GW_LEN(close_errs) + 1)
+static const struct metric_label ws_close_label = {"reason", close_names, GW_LEN(close_errs)};
 #define WS_SHARD_NUMBERS                                                                           \
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",    \
         "17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31"
@@ -48,6 +51,13 @@ uint64_t shard_next_id(struct shard *s)
 {
     /* Below 2^53, so that JavaScript keeps it: 16 bits of shard, the rest counts. */
     return (uint64_t)s->opt.number << 40 | ++s->next_session;
+}
+
+uint32_t shard_of(uint64_t connection_id)
+{
+    uint64_t number = connection_id >> 40;
+
+    return number < LINK_SHARDS_MAX ? (uint32_t)number : LINK_SHARDS_MAX;
 }
 
 const char *shard_epoch(const struct shard *s, uint32_t symbol)
@@ -76,6 +86,21 @@ static unsigned close_index(enum gw_err err)
 void shard_count_close(struct shard *s, enum gw_err err)
 {
     metrics_add(s->metrics, WS_M_CLOSES, close_index(err), 1);
+    s->closes[close_index(err)]++;
+}
+
+void shard_count_left(const struct session *session)
+{
+    unsigned reason = session->dead ? CLOSE_DEAD : CLOSE_LEFT;
+
+    session->shard->closes[reason]++;
+    shard_note_closed(session, close_names[reason], 0);
+}
+
+const char *const *shard_close_reasons(unsigned *count)
+{
+    *count = GW_LEN(close_names);
+    return close_names;
 }
 
 const char *shard_close_name(enum gw_err err)
@@ -227,6 +252,9 @@ static void on_mail(void *arg, struct mail *m)
     case LINK_REVOKE:
         close_key(s, m->payload);
         break;
+    case LINK_ROSTER:
+        shard_on_roster(s, m->payload);
+        break;
     case LINK_STOP:
         shard_start_drain(s);
         break;
@@ -284,6 +312,7 @@ static void *on_open(void *arg, struct transport_conn *c, const char *ip, const 
     session->counted = ip_limit_open(s->opt.ips, ip);
     metrics_set(s->metrics, WS_M_CLIENTS, 0, open + 1);
     metrics_inc(s->metrics, WS_M_OPENED);
+    s->opened_total++;
     if (!session->counted || open >= s->config->max_clients) {
         metrics_inc(s->metrics, WS_M_REFUSED);
         session_close(session, GW_ECONNS, NULL);
@@ -460,6 +489,7 @@ static void tear_down(struct shard *s)
     buf_fini(&s->batch);
     buf_fini(&s->text);
     free(s->all);
+    free(s->gone);
 }
 
 static void thread_main(void *arg)
@@ -487,6 +517,7 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out)
 {
     struct shard *s = gw_calloc(1, sizeof *s);
     uint32_t symbols = symbols_count(opt->symbols);
+    uint64_t first = 0;
     enum gw_err err;
 
     s->opt = *opt;
@@ -496,6 +527,9 @@ enum gw_err shard_start(const struct shard_options *opt, struct shard **out)
     s->epochs = gw_calloc(symbols, sizeof *s->epochs);
     s->by_symbol = gw_calloc((size_t)symbols + 1, sizeof(struct stream *));
     s->ping_rate = gcra_rate_per_s(1, 2);
+    /* Operators name connections by these ids: those of a start must not be those of the one before. */
+    GW_ASSERT(getrandom(&first, sizeof first, 0) == (ssize_t)sizeof first);
+    s->next_session = first & (((uint64_t)1 << 39) - 1);
     s->fanout.profile.default_depth = 10;
     apply_config(s);
     GW_ASSERT(uv_barrier_init(&s->started, 2) == 0);
@@ -533,6 +567,16 @@ void shard_revoke(struct shard *s, const char *keyid)
         free(copy);
     }
     mailbox_wake(s->opt.inbox);
+}
+
+bool shard_ask(struct shard *s, struct roster **rp)
+{
+    if (!mailbox_post(s->opt.inbox, &(struct mail){.kind = LINK_ROSTER, .payload = *rp})) {
+        return false;
+    }
+    *rp = NULL;
+    mailbox_wake(s->opt.inbox);
+    return true;
 }
 
 void shard_stop(struct shard *s)

@@ -12,6 +12,7 @@
 #include "gateway/runtime/mailbox.h"
 #include "gateway/runtime/metrics.h"
 #include "ratelimit/limits.h"
+#include "ws/follow.h"
 #include "ws/ip_limit.h"
 
 /* clang-format off */
@@ -68,6 +69,7 @@ struct shard_options {
     struct ip_limit *ips;
     struct ip_limit *keys; /* sessions by key */
     struct key_gate *gate;
+    struct follow *follow; /* subscriptions of all shards */
     struct fanout *fanout;
     const struct fanout_config *fanout_config;
     const char *redis;                  /* where causes of closes are kept */
@@ -86,6 +88,13 @@ void shard_take_live(struct shard *s, const struct ws_config *ws,
                      const struct fanout_config *fanout, const struct limits_config *limits);
 /* The key is revoked or has ended: its sessions are closed (4003). Any thread. */
 void shard_revoke(struct shard *s, const char *keyid);
+struct roster;
+/* Which shard a connection of that id is on. */
+uint32_t shard_of(uint64_t connection_id);
+/* A question about its connections (gateway/publish/roster.h). False: it cannot be asked, R stays the
+ * caller's. Any thread. */
+GW_MUSTCHECK
+bool shard_ask(struct shard *s, struct roster **rp);
 /* Tells it to drain: no new sessions, existing ones closed with 1012 over ws.drain, then it ends. Any
  * thread. */
 void shard_stop(struct shard *s);

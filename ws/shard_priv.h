@@ -2,6 +2,7 @@
 #ifndef WS_SHARD_PRIV_H
 #define WS_SHARD_PRIV_H
 #include <uv.h>
+#include "gateway/publish/roster.h"
 #include "ws/cause.h"
 #include "ws/key_rate.h"
 #include "ws/resume.h"
@@ -98,6 +99,11 @@ struct shard {
     struct session *doomed;
     uint32_t in_state[WS_STATE_COUNT];
     uint64_t next_session;
+    uint64_t opened_total;
+    uint64_t closes[ROSTER_REASONS_MAX];
+    struct roster_row
+        *gone; /* a ring of the last ROSTER_LIMIT_MAX that were closed; NULL: none yet */
+    uint64_t gone_total;
     uint32_t notice_mark;
     uint64_t turn_messages;
     int64_t now_ns; /* monotonic, of this turn */
@@ -138,7 +144,15 @@ void shard_take_fanout(struct shard *s);
 /* shard_timers.c */
 void shard_on_timer(uv_timer_t *timer);
 void shard_start_drain(struct shard *s);
+/* shard_roster.c */
+void shard_on_roster(struct shard *s, struct roster *r);
+/* SESSION is about to lose its subscriptions: for those who ask why it went. CODE 0: none was sent. */
+void shard_note_closed(const struct session *session, const char *reason, uint16_t code);
 /* shard.c */
+/* The peer has left, or is dead. */
+void shard_count_left(const struct session *session);
+/* Words of all reasons a connection can end for; indexes of shard->closes. */
+const char *const *shard_close_reasons(unsigned *count);
 void shard_flush_and_reap(struct shard *s);
 
 /* session.c, for flush.c */

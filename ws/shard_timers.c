@@ -138,6 +138,7 @@ static void check_alive(struct shard *s, struct session *session)
 
     if (silent_ns > (int64_t)s->config->hangup_after * 1000000) {
         metrics_inc(s->metrics, WS_M_DEAD);
+        session->dead = true;
         shard_doom(s, session);
     } else if (!session->pinged && silent_ns > (int64_t)s->config->ping_after * 1000000) {
         session->pinged = true;

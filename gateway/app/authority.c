@@ -111,6 +111,7 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .anchor = gatehouse_anchor(a->gatehouse),
         .core = herald_core(gatehouse_herald(a->gatehouse)),
         .events = herald_events(gatehouse_herald(a->gatehouse)),
+        .connections = a->opt.connections,
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);

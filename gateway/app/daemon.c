@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "gateway/app/authority.h"
+#include "gateway/app/connections.h"
 #include "gateway/app/market_thread.h"
 #include "gateway/http/server.h"
 #include "gateway/publish/link.h"
@@ -58,6 +59,9 @@ struct gateway {
     struct ip_limit *ips;
     struct ip_limit *key_sessions;
     struct key_gate *gate;
+    struct follow *follow;
+    struct mailbox *roster_inbox;
+    struct connections *connections;
     struct authority *authority; /* NULL: no keys */
     struct market_thread *market;
     struct rest *rest;
@@ -103,6 +107,7 @@ static enum gw_err start_shards(struct gateway *g)
     shard_count_set((uint32_t)ws->shards);
     g->key_sessions = ip_limit_create((uint32_t)ws->max_per_key, 0);
     g->gate = key_gate_create();
+    g->follow = follow_create(symbols_count(g->symbols));
     g->ips = ip_limit_create((uint32_t)ws->max_per_ip, (uint32_t)ws->connects_per_10min);
     for (uint32_t i = 0; i < ws->shards; i++) {
         struct shard_options opt = {
@@ -117,6 +122,7 @@ static enum gw_err start_shards(struct gateway *g)
             .ips = g->ips,
             .keys = g->key_sessions,
             .gate = g->gate,
+            .follow = g->follow,
             .fanout = g->fanout,
             .fanout_config = &g->config->fanout,
             .redis = g->config->feed.redis,
@@ -178,6 +184,7 @@ static enum gw_err start_authority(struct gateway *g)
                  .name = g->config->admin.listen,
                  .shards = g->shard_count},
         .people = &g->config->people,
+        .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,
         .arg = g,
@@ -311,6 +318,7 @@ static void create_mailboxes(struct gateway *g)
     }
     g->market_inbox = mailbox_create(65536);
     g->rest_inbox = mailbox_create(1024);
+    g->roster_inbox = mailbox_create(1024);
     g->gate_inbox = g->config->auth.database[0] != '\0' ? mailbox_create(1024) : NULL;
 }
 
@@ -322,6 +330,8 @@ static void destroy_mailboxes(struct gateway *g)
     }
     mailbox_destroy(&g->market_inbox);
     mailbox_destroy(&g->rest_inbox);
+    link_drain(g->roster_inbox);
+    mailbox_destroy(&g->roster_inbox);
     if (g->gate_inbox != NULL) {
         mailbox_destroy(&g->gate_inbox);
     }
@@ -351,6 +361,8 @@ static enum gw_err start(struct gateway *g)
     rest.inbox = g->rest_inbox;
     rest.limits = g->limits.data;
     g->rest = rest_create(&g->loop, &rest);
+    g->connections =
+        connections_create(&g->loop, g->shards, g->shard_count, g->roster_inbox, g->follow);
     err = start_authority(g);
     if (err == GW_OK) {
         err = start_http(g);
@@ -376,6 +388,7 @@ static void stop(struct gateway *g)
     }
     if (g->rest != NULL) {
         rest_close(g->rest);
+        connections_close(g->connections);
     }
     if (g->market != NULL) {
         market_thread_stop(g->market);
@@ -392,6 +405,8 @@ static void stop(struct gateway *g)
         }
         (void)uv_run(&g->loop, UV_RUN_NOWAIT);
         rest_destroy(&g->rest);
+        connections_destroy(&g->connections);
+        follow_destroy(&g->follow);
         (void)uv_loop_close(&g->loop);
         destroy_mailboxes(g);
         ip_limit_destroy(&g->ips);

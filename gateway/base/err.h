@@ -39,6 +39,7 @@
     X(GW_EIDLE,       200, 4010, true,  "no subscription within the idle limit")                 \
     X(GW_EHALTED,     503, 1013, true,  "the book is withdrawn while its symbol is halted")      \
     X(GW_EREVOKED,    401, 4003, false, "the key was revoked")                                   \
+    X(GW_EKICKED,     403, 4014, true,  "KICKED")                                                \
     X(GW_EFLOOD,      429, 1008, false, "too many bytes received")                               \
     X(GW_ECONNS,      429, 4013, true,  "too many connections")                                  \
     X(GW_EDRAIN,      503, 1012, true,  "service restart")                                       \

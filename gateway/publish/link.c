@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "gateway/publish/query.h"
+#include "gateway/publish/roster.h"
 #include "gateway/runtime/mailbox.h"
 
 #define LINK_SYSTEM_AS_TEXT(sym, text) text,
@@ -30,6 +31,7 @@ void link_drain(struct mailbox *m)
         struct link_resume *r = mail.payload;
         struct query *q = mail.payload;
         struct gate_view *gate = mail.payload;
+        struct roster *roster = mail.payload;
 
         switch ((enum link_kind)mail.kind) {
         case LINK_FRAME:
@@ -47,6 +49,9 @@ void link_drain(struct mailbox *m)
             break;
         case LINK_GATE:
             gate_view_destroy(&gate);
+            break;
+        case LINK_ROSTER:
+            roster_destroy(&roster);
             break;
         case LINK_SYMBOL:
         case LINK_SYSTEM:

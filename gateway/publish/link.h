@@ -21,6 +21,8 @@
  *     <---------- LINK_GATED number, key = version: the shard's sockets have been told
  *     LINK_REVOKE payload = id of a key (text)     ---------->   its sessions are closed
  *     LINK_CONFIG payload = the shard's configuration ---------->   its live keys
+ *     LINK_ROSTER payload = struct roster          ---------->   its connections
+ *     <---------- LINK_ROSTER payload = the same, answered, to the mailbox it names
  *   REST
  *     LINK_QUERY payload = struct query  ---------->
  *     <---------- LINK_ANSWER payload = the same struct query, answered
@@ -53,6 +55,7 @@ enum link_kind {
     LINK_REVOKE,
     LINK_GATE,
     LINK_GATED,
+    LINK_ROSTER,
     LINK_STOP, /* to any loop: leave */
 };
 
