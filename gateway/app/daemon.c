@@ -9,6 +9,7 @@
 #include "gateway/app/market_thread.h"
 #include "gateway/http/server.h"
 #include "gateway/publish/link.h"
+#include "gateway/rest/dashboard.h"
 #include "gateway/rest/rest.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
@@ -65,6 +66,7 @@ struct gateway {
     struct authority *authority; /* NULL: no keys */
     struct market_thread *market;
     struct rest *rest;
+    struct dashboard *dashboard;
     struct http_server *public_http;
     struct http_server *admin_http;
     struct buf limits;
@@ -200,6 +202,25 @@ static enum gw_err start_authority(struct gateway *g)
     return ok ? GW_OK : GW_ECONFIG;
 }
 
+static enum gw_err start_dashboard(struct gateway *g)
+{
+    const struct admin_config *a = &g->config->admin;
+    struct dashboard_options opt = {
+        .folder = a->web_dir, .socket = a->web_socket, .rest = a->web_rest};
+    struct buf why = {0};
+    char host[64];
+    enum gw_err err;
+
+    GW_ASSERT(config_endpoint(g->config->ws.listen, host, &opt.ws_port));
+    GW_ASSERT(config_endpoint(g->config->public.listen, host, &opt.rest_port));
+    err = dashboard_create(&opt, &why, &g->dashboard);
+    if (err != GW_OK) {
+        log_error("app", "cannot_start", "\"dashboard\":%s", log_json(buf_cstr(&why)));
+    }
+    buf_fini(&why);
+    return err;
+}
+
 static enum gw_err start_http(struct gateway *g)
 {
     const struct public_config *p = &g->config->public;
@@ -233,9 +254,11 @@ static enum gw_err start_http(struct gateway *g)
     GW_ASSERT(config_endpoint(g->config->admin.listen, host, &opt.port));
     opt.name = "admin";
     opt.routes[0] = (struct http_routes){rest_ops_routes, rest_ops_route_count, g->rest};
+    opt.routes[1] = (struct http_routes){dashboard_routes, dashboard_route_count, g->dashboard};
+    opt.route_sets = 2;
     if (g->authority != NULL) {
-        opt.routes[1] = (struct http_routes){api_admin_routes, api_admin_route_count,
-                                             authority_api(g->authority)};
+        opt.routes[opt.route_sets++] = (struct http_routes){api_admin_routes, api_admin_route_count,
+                                                            authority_api(g->authority)};
     }
     opt.cors_origin = NULL;
     return http_server_create(&g->loop, &opt, &g->admin_http);
@@ -365,6 +388,9 @@ static enum gw_err start(struct gateway *g)
         connections_create(&g->loop, g->shards, g->shard_count, g->roster_inbox, g->follow);
     err = start_authority(g);
     if (err == GW_OK) {
+        err = start_dashboard(g);
+    }
+    if (err == GW_OK) {
         err = start_http(g);
     }
     if (err != GW_OK) {
@@ -400,6 +426,7 @@ static void stop(struct gateway *g)
         }
         http_server_destroy(&g->public_http);
         http_server_destroy(&g->admin_http);
+        dashboard_destroy(&g->dashboard);
         if (g->authority != NULL) {
             authority_destroy(&g->authority);
         }

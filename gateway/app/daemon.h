@@ -27,7 +27,10 @@
     X(max_age,            MSEC, "1h",    1000, 86400000,         "longest life of a connection")         \
     X(requests_per_s,     UINT, "200",   1, 1000000,             "requests a second of one connection, above which it is cut")
 #define ADMIN_CONFIG(X)                                                                                  \
-    X(listen,             ENDPOINT, "127.0.0.1:8445", 1, 300,    "address of the admin HTTPS listener (/livez, /readyz, /metrics)")
+    X(listen,             ENDPOINT, "127.0.0.1:8445", 1, 300,    "address of the admin HTTPS listener (/livez, /readyz, /metrics)") \
+    X(web_dir,            TEXT, "", 0, 4096, "folder of the built dashboard (web/dist), read at start; \"\": a page says that there is none") \
+    X(web_socket,         TEXT, "", 0, 300, "public WebSocket as browsers reach it, wss://host:port/v2; \"\": the page's host at the port of ws.listen") \
+    X(web_rest,           TEXT, "", 0, 300, "public REST as browsers reach it, https://host:port; \"\": the page's host at the port of public.listen")
 /* clang-format on */
 struct tls_config {
     TLS_CONFIG(CFG_FIELD)

@@ -13,6 +13,7 @@
 #include "gateway/http/metrics.h"
 #include "gateway/http/sse.h"
 #include "gateway/publish/publisher.h"
+#include "gateway/rest/dashboard.h"
 #include "gateway/rest/rest.h"
 #include "gateway/store/redis.h"
 
@@ -92,6 +93,7 @@ static void describe_routes(struct buf *out)
     buf_lit(out, "# Routes\n\n| listener | route |\n|---|---|\n");
     put_routes(out, "public", rest_public_routes, rest_public_route_count);
     put_routes(out, "admin", rest_ops_routes, rest_ops_route_count);
+    put_routes(out, "admin", dashboard_routes, dashboard_route_count);
     buf_lit(out,
             "| admin | `GET /v1/time` |\n| public | `POST /0/private/GetWebSocketsToken` (Kraken's "
             "signature) |\n\n## Signed routes of the admin listener\n\nRFC 9421, see "

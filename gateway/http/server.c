@@ -126,6 +126,7 @@ static void add_header(h2o_req_t *req, const char *name, const char *value)
 void http_set_header(struct http_req *req, const char *name, const char *value)
 {
     req->has_cache_control = req->has_cache_control || strcmp(name, "cache-control") == 0;
+    req->has_csp = req->has_csp || strcmp(name, "content-security-policy") == 0;
     add_header(req->req, name, value);
 }
 
@@ -136,6 +137,7 @@ static const char *reason_of(unsigned status)
         const char *text;
     } reasons[] = {
         {200, "OK"},
+        {304, "Not Modified"},
         {400, "Bad Request"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
@@ -156,12 +158,25 @@ static const char *reason_of(unsigned status)
     return "Status";
 }
 
-/* On every answer, errors included. */
+/* What a page of ours never asks of a browser. */
+#define NO_FEATURES                                                                                \
+    "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), "        \
+    "gyroscope=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
+
+/* On every answer, errors included: a browser that is shown one must not make more of it. */
 static void add_common_headers(struct http_req *r)
 {
     const struct http_options *opt = &r->server->opt;
 
     add_header(r->req, "x-content-type-options", "nosniff");
+    add_header(r->req, "referrer-policy", "no-referrer");
+    add_header(r->req, "cross-origin-opener-policy", "same-origin");
+    add_header(r->req, "cross-origin-resource-policy",
+               opt->cors_origin != NULL ? "cross-origin" : "same-origin");
+    add_header(r->req, "permissions-policy", NO_FEATURES);
+    if (!r->has_csp) {
+        add_header(r->req, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    }
     if (!r->has_cache_control) {
         add_header(r->req, "cache-control", "no-store");
     }
@@ -196,7 +211,7 @@ void http_reply(struct http_req *r, unsigned status, const char *content_type, c
 {
     h2o_req_t *req = http_req_answer(r, status, content_type, len);
 
-    h2o_send_inline(req, body, r->head ? 0 : len);
+    h2o_send_inline(req, body, r->head || status == 304 ? 0 : len);
 }
 
 void http_reply_problem(struct http_req *r, enum gw_err err, const char *detail)

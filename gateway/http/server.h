@@ -92,7 +92,9 @@ struct http_text http_target(const struct http_req *req);    /* path and query *
  * there are. */
 size_t http_fields(const struct http_req *req, struct http_field *out, size_t max);
 
-/* Answers; BODY is copied. CONTENT_TYPE e.g. "application/json". */
+/* Answers; BODY is copied. CONTENT_TYPE e.g. "application/json". A HEAD or a 304 is sent without BODY,
+ * with its length. Security headers come with every answer; content-security-policy is the strictest
+ * unless the handler set its own. */
 void http_reply(struct http_req *req, unsigned status, const char *content_type, const void *body,
                 size_t len);
 /* RFC 9457 problem+json from the row of ERR; DETAIL says what to do next. */

@@ -55,6 +55,7 @@ struct http_req {
     int64_t start_ns;
     bool head;
     bool has_cache_control;
+    bool has_csp;
     void (*gone)(void *arg);
     void *gone_arg;
 };
