@@ -1,0 +1,120 @@
+// The admin API, and nothing else of the gateway: RFC 9457 problems as errors, ETag with If-Match, Idempotency-Key on
+// what acts, the session's CSRF header. A path the gateway does not know is a fact to show, not a failure to hide.
+import { signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { hidden } from './beat.js';
+
+const TIMEOUT_MS = 10000;
+const ABSENT_RETRY_MS = 60000;
+
+// The link to the admin listener: any answer keeps it, whatever its status.
+export const link = signal({ up: true, since: Date.now(), lastAt: 0 });
+export const session = signal(null); // {user, roles, csrf} once the gateway has sign-in
+
+function heard(up) {
+  const before = link.peek();
+  link.value = { up, since: before.up === up ? before.since : Date.now(), lastAt: up ? Date.now() : before.lastAt };
+}
+
+const newKey = () => crypto.randomUUID();
+
+async function bodyOf(response) {
+  const type = response.headers.get('content-type') ?? '';
+  const text = await response.text();
+  if (!/json/.test(type)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+// {status, ok, data, problem, etag}; status 0: no answer at all.
+export async function request(method, path, { body, ifMatch, idempotencyKey, headers = {}, base = '' } = {}) {
+  const acts = method !== 'GET' && method !== 'HEAD';
+  let response;
+  try {
+    response = await fetch(base + path, {
+      method, credentials: base ? 'omit' : 'same-origin', cache: 'no-store', redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: {
+        ...headers,
+        ...(acts ? { 'Content-Type': 'application/json', 'X-CSRF-Token': session.peek()?.csrf ?? '', 'Idempotency-Key': idempotencyKey ?? newKey() } : {}),
+        ...(ifMatch ? { 'If-Match': ifMatch } : {}),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (!base) heard(false);
+    return { status: 0, ok: false, problem: { title: 'no answer', detail: error.name === 'TimeoutError' ? `nothing within ${TIMEOUT_MS / 1000} s` : 'the connection failed' } };
+  }
+  if (!base) heard(true);
+  const data = await bodyOf(response).catch(() => undefined);
+  const { status, ok } = response;
+  return { status, ok, etag: response.headers.get('etag'), data: ok ? data : undefined, location: response.headers.get('location'),
+    problem: ok ? undefined : problemOf(status, data) };
+}
+
+function problemOf(status, data) {
+  if (data && typeof data === 'object') return { status, ...data };
+  return { status, title: `HTTP ${status}`, detail: typeof data === 'string' ? data.slice(0, 300) : '' };
+}
+
+// ok, absent (404: not offered by this gateway), denied (401, 403), error, lost (no answer)
+export function phaseOf({ status, ok }) {
+  if (ok) return 'ok';
+  if (status === 0) return 'lost';
+  if (status === 404) return 'absent';
+  return status === 401 || status === 403 ? 'denied' : 'error';
+}
+
+const resources = new Map();
+
+class Resource {
+  constructor(path, { every, base }) {
+    Object.assign(this, { path, every, base, users: 0 });
+    this.state = signal({ phase: 'loading' });
+  }
+
+  async load() {
+    clearTimeout(this.timer);
+    if (this.loading) return;
+    this.loading = true;
+    const answer = await request('GET', this.path, { base: typeof this.base === 'function' ? this.base() : this.base });
+    this.loading = false;
+    const phase = phaseOf(answer);
+    const old = this.state.peek();
+    this.state.value = phase === 'ok'
+      ? { phase, data: answer.data, etag: answer.etag, at: Date.now() }
+      : { phase, problem: answer.problem, data: old.data, etag: old.etag, at: old.at, triedAt: Date.now() };
+    this.plan();
+  }
+
+  plan() {
+    clearTimeout(this.timer);
+    if (this.users === 0 || !this.every) return;
+    const { phase } = this.state.peek();
+    const wait = phase === 'absent' || phase === 'denied' ? Math.max(ABSENT_RETRY_MS, this.every) : this.every;
+    this.timer = setTimeout(() => (hidden.peek() ? this.plan() : this.load()), wait);
+  }
+
+  use() {
+    if (this.users++ === 0) this.load();
+    return () => {
+      if (--this.users === 0) clearTimeout(this.timer);
+    };
+  }
+}
+
+export function resource(path, options = {}) {
+  const key = `${path} ${typeof options.base === 'string' ? options.base : ''}`;
+  if (!resources.has(key)) resources.set(key, new Resource(path, options));
+  return resources.get(key);
+}
+
+// The state of GET PATH, loaded while a component uses it, again every EVERY ms.
+export function useResource(path, options = {}) {
+  const r = resource(path, options);
+  useEffect(() => r.use(), [r]);
+  return r.state.value;
+}

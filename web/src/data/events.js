@@ -1,0 +1,79 @@
+// Admin events (SSE, GET /v1/admin/events): one stream per browser. The tab that holds the Web Lock reads it and tells
+// the others over a BroadcastChannel; when it is closed another takes over, from the last id.
+import { signal } from '@preact/signals';
+import { EventParser } from './sse_parse.js';
+
+const PATH = '/v1/admin/events';
+const SILENT_MS = 40000; // a heartbeat comment comes every 15 s
+const ABSENT_RETRY_MS = 60000;
+
+export const events = signal({ phase: 'connecting', lastAt: 0, leader: false }); // connecting live absent denied lost
+export const recent = signal([]); // newest first, at most 200
+let channel;
+let lastId = '';
+
+function took(event) {
+  lastId = event.id;
+  recent.value = [{ ...event, at: Date.now() }, ...recent.peek()].slice(0, 200);
+}
+
+function tell(change) {
+  events.value = { ...events.peek(), ...change };
+  channel?.postMessage({ state: { phase: events.peek().phase, lastAt: events.peek().lastAt } });
+}
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// One connection to its end.
+async function read() {
+  const abort = new AbortController();
+  const parser = new EventParser((event) => {
+    took(event);
+    channel?.postMessage({ event });
+  });
+  let watch = setTimeout(() => abort.abort(), SILENT_MS);
+  try {
+    const response = await fetch(PATH, { cache: 'no-store', signal: abort.signal,
+      headers: { Accept: 'text/event-stream', ...(lastId ? { 'Last-Event-ID': lastId } : {}) } });
+    if (!response.ok || !/^text\/event-stream/.test(response.headers.get('content-type') ?? '')) {
+      return { 404: 'absent', 401: 'denied', 403: 'denied' }[response.status] ?? 'lost';
+    }
+    tell({ phase: 'live', lastAt: Date.now() });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return 'lost';
+      clearTimeout(watch);
+      watch = setTimeout(() => abort.abort(), SILENT_MS);
+      tell({ lastAt: Date.now() });
+      parser.push(value);
+    }
+  } catch {
+    return 'lost';
+  } finally {
+    clearTimeout(watch);
+  }
+}
+
+async function lead() {
+  events.value = { ...events.peek(), leader: true };
+  for (let attempt = 0; ;) {
+    const since = Date.now();
+    const phase = await read();
+    attempt = Date.now() - since > 30000 ? 0 : attempt + 1;
+    tell({ phase });
+    await sleep(phase === 'lost' ? 500 + Math.random() * Math.min(15000, 500 * 2 ** attempt) : ABSENT_RETRY_MS);
+  }
+}
+
+export function startEvents() {
+  if ('BroadcastChannel' in globalThis) {
+    channel = new BroadcastChannel('portcullis.events');
+    channel.onmessage = ({ data }) => {
+      if (data.event) took(data.event);
+      if (data.state && !events.peek().leader) events.value = { ...events.peek(), ...data.state };
+    };
+  }
+  if (navigator.locks) navigator.locks.request('portcullis.events', lead);
+  else lead();
+}

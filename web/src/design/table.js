@@ -1,0 +1,142 @@
+// The one data table: sort, filter, copy, rows drawn only where they are seen, keys j k Enter. Rows stay where they are
+// while live data flows: the order changes only when the reader sorts or a slow beat has passed.
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../ui.js';
+import { Icon } from './icons.js';
+import { CopyButton } from './parts.js';
+
+const ROW_REM = 1.75;
+const OVER = 8; // rows drawn beyond what is seen
+
+// The table that j, k and Enter move in: the last one mounted as primary.
+const stack = [];
+export const activeTable = () => stack.at(-1);
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+// Rows by column COLUMN; rows without a value last, whatever the direction. Pure.
+export function sortRows(rows, column, direction) {
+  if (!column) return rows;
+  const of = column.sort ?? column.text ?? ((row) => row[column.id]);
+  const sign = direction === 'desc' ? -1 : 1;
+  const empty = (v) => v === undefined || v === null || v === '' || Number.isNaN(v);
+  return rows.map((row, i) => ({ row, v: of(row), i })).sort((a, b) => {
+    if (empty(a.v) || empty(b.v)) return empty(a.v) - empty(b.v) || a.i - b.i;
+    const order = typeof a.v === 'string' ? collator.compare(a.v, String(b.v)) : a.v < b.v ? -1 : a.v > b.v ? 1 : 0;
+    return sign * order || a.i - b.i;
+  }).map(({ row }) => row);
+}
+
+const textOf = (column, row) => String((column.text ?? ((r) => r[column.id]))(row) ?? '');
+const tsv = (columns, rows) => [columns.map((c) => c.name), ...rows.map((r) => columns.map((c) => textOf(c, r)))].map((cells) => cells.join('\t')).join('\n');
+
+function Head({ columns, sort, onSort }) {
+  return html`<thead><tr>${columns.map((c) => {
+    const mine = sort?.id === c.id;
+    const state = mine ? (sort.direction === 'desc' ? 'descending' : 'ascending') : undefined;
+    return html`<th scope="col" class=${c.num ? 'num' : ''} aria-sort=${state} title=${c.title}>${c.fixed ? c.name : html`
+      <button type="button" onClick=${() => onSort(c)}>${c.name}<span class="arrow" aria-hidden="true">${mine ? (sort.direction === 'desc' ? '↓' : '↑') : ''}</span></button>`}</th>`;
+  })}</tr></thead>`;
+}
+
+// Which rows are seen in the box BOX refers to.
+function useWindow(box, count) {
+  const [range, setRange] = useState([0, 60]);
+  const row = useMemo(() => ROW_REM * parseFloat(getComputedStyle(document.documentElement).fontSize), []);
+  useLayoutEffect(() => {
+    const element = box.current;
+    let asked = 0;
+    const measure = () => {
+      asked = 0;
+      const first = Math.max(0, Math.floor(element.scrollTop / row) - OVER);
+      const last = Math.ceil((element.scrollTop + element.clientHeight) / row) + OVER;
+      setRange(([a, b]) => (a === first && b === last ? [a, b] : [first, last]));
+    };
+    const later = () => { asked ||= requestAnimationFrame(measure); };
+    const sizes = new ResizeObserver(later);
+    sizes.observe(element);
+    element.addEventListener('scroll', later, { passive: true });
+    measure();
+    return () => {
+      sizes.disconnect();
+      element.removeEventListener('scroll', later);
+      cancelAnimationFrame(asked);
+    };
+  }, []);
+  return { row, first: Math.min(range[0], count), last: Math.min(range[1], count) };
+}
+
+// Moves the choice; registers the table for the keyboard.
+function useChoice({ primary, rows, keyOf, onOpen, box, row }) {
+  const [chosen, choose] = useState(null);
+  const live = useRef();
+  live.current = { rows, chosen, onOpen };
+  useEffect(() => {
+    if (!primary) return undefined;
+    const table = {
+      move(by) {
+        const { rows: all, chosen: key } = live.current;
+        if (all.length === 0) return;
+        const at = all.findIndex((r) => keyOf(r) === key);
+        const next = at < 0 ? 0 : Math.max(0, Math.min(all.length - 1, at + by));
+        choose(keyOf(all[next]));
+        const { current: element } = box;
+        const head = row;
+        if (next * row < element.scrollTop) element.scrollTop = next * row;
+        else if ((next + 1) * row > element.scrollTop + element.clientHeight - head) element.scrollTop = (next + 1) * row - element.clientHeight + head;
+      },
+      open() {
+        const { rows: all, chosen: key, onOpen: act } = live.current;
+        const found = all.find((r) => keyOf(r) === key);
+        if (found && act) act(found);
+      },
+    };
+    stack.push(table);
+    return () => stack.splice(stack.indexOf(table), 1);
+  }, [primary, row]);
+  return [chosen, choose];
+}
+
+function Row({ row, columns, chosen, onOpen, onChoose, index }) {
+  return html`<tr class=${`${chosen ? 'chosen ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
+    onClick=${(e) => { onChoose(); if (onOpen && !e.target.closest('a,button')) onOpen(row); }}>
+    ${columns.map((c, i) => {
+      const cell = c.cell ? c.cell(row) : textOf(c, row) || html`<span class="none">–</span>`;
+      const name = c.num ? 'num' : undefined;
+      return i === 0 ? html`<th scope="row" class=${name}>${cell}</th>` : html`<td class=${name}>${cell}</td>`;
+    })}</tr>`;
+}
+
+// COLUMNS: {id, name, num, title, text(row), sort(row), cell(row), fixed}. FILTER and SORT come from the address.
+export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, onSort, tools, height = '24rem', empty, onRange, noCopy }) {
+  const box = useRef();
+  const column = columns.find((c) => c.id === sort?.id);
+  const sorted = useMemo(() => sortRows(rows, column, sort?.direction), [rows, sort?.id, sort?.direction]);
+  const { row, first, last } = useWindow(box, sorted.length);
+  const [chosen, choose] = useChoice({ primary, rows: sorted, keyOf, onOpen, box, row });
+  const seen = sorted.slice(first, last);
+  useEffect(() => onRange?.(seen), [first, last, sorted]);
+  const by = (c) => onSort?.(sort?.id === c.id ? { id: c.id, direction: sort.direction === 'desc' ? 'asc' : 'desc' } : { id: c.id, direction: c.num ? 'desc' : 'asc' });
+  return html`
+    ${(tools || !noCopy) && html`<div class="tools">${tools}<span class="count">${sorted.length.toLocaleString('en-GB')} rows</span>
+      ${!noCopy && html`<${CopyButton} what=${`${label} as text`} text=${() => tsv(columns, sorted)} />`}</div>`}
+    <div class="scroll" ref=${box} tabindex="0" role="region" aria-label=${label} style=${{ maxHeight: height }}>
+      <table class="grid" aria-rowcount=${sorted.length + 1}>
+        <caption class="sr">${label}</caption>
+        <${Head} columns=${columns} sort=${sort} onSort=${by} />
+        <tbody>
+          ${first > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${first * row}px` }}></td></tr>`}
+          ${seen.map((r, i) => html`<${Row} key=${keyOf(r)} row=${r} index=${first + i} columns=${columns} chosen=${keyOf(r) === chosen} onOpen=${onOpen} onChoose=${() => choose(keyOf(r))} />`)}
+          ${last < sorted.length && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${(sorted.length - last) * row}px` }}></td></tr>`}
+        </tbody>
+      </table>
+      ${sorted.length === 0 && empty}
+    </div>`;
+}
+
+export function SearchField({ label, value, onInput, hint = '/' }) {
+  return html`<label class="search"><span class="sr">${label}</span>
+    <input class="input" type="search" data-search placeholder=${label} value=${value} onInput=${(e) => onInput(e.target.value)} spellcheck="false" autocomplete="off" />
+    <kbd aria-hidden="true">${hint}</kbd></label>`;
+}
+
+export { Icon };

@@ -1,0 +1,53 @@
+// One-key commands. None of them acts on the market: actions open a sheet only.
+import { paused, setPaused } from '../data/beat.js';
+import { activeTable } from '../design/table.js';
+import { closeSheet, sheet } from '../design/sheet.js';
+import { navigate, SCREENS } from '../router.js';
+import { signal } from '../ui.js';
+
+export const overlay = signal(null); // 'help' | 'symbol' | null
+
+export const KEYS = [
+  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'],
+  ['p', 'pause live updates'], ['?', 'this help'], ['Esc', 'close'],
+];
+
+const typing = (target) => target.closest?.('input,textarea,select,[contenteditable]');
+let prefix = 0; // when g was pressed
+
+function escape() {
+  if (overlay.peek()) overlay.value = null;
+  else if (sheet.peek()) closeSheet();
+  else document.activeElement?.blur?.();
+}
+
+const commands = {
+  '/': () => document.querySelector('[data-search]')?.focus(),
+  '?': () => { overlay.value = 'help'; },
+  p: () => setPaused(!paused.peek()),
+  j: () => activeTable()?.move(1),
+  k: () => activeTable()?.move(-1),
+  g: () => { prefix = Date.now(); },
+};
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === 'Escape') {
+    escape();
+    return;
+  }
+  if (typing(event.target) || overlay.peek() || sheet.peek()) return;
+  const { key } = event;
+  const screen = SCREENS.find((s) => s.key === key);
+  if (key === 's' && Date.now() - prefix < 1200) overlay.value = 'symbol';
+  else if (screen) navigate({ screen: screen.id });
+  else if (key === 'Enter' && !event.target.closest?.('a,button')) activeTable()?.open();
+  else if (commands[key]) commands[key]();
+  else return;
+  if (key !== 'g') prefix = 0;
+  event.preventDefault();
+}
+
+export function startKeys() {
+  window.addEventListener('keydown', onKey);
+}

@@ -1,0 +1,144 @@
+// Who listens, how much they get, who is slow, why connections ended: measured by the gateway itself.
+import { stream } from '../app.js';
+import { useResource } from '../data/api.js';
+import { bytes, bytesText, duration, lasting, perSecond, whole } from '../data/format.js';
+import { pair, useMeter } from '../data/meter.js';
+import { quantile, rate, sum, value } from '../data/metrics.js';
+import { now } from '../data/beat.js';
+import { Chart } from '../design/chart.js';
+import { Chip, Facts, NotThere, Panel, State, Tile } from '../design/parts.js';
+import { openSheet } from '../design/sheet.js';
+import { DataTable } from '../design/table.js';
+import { html, useMemo, useState } from '../ui.js';
+import { fanoutSheet } from './actions.js';
+
+const PROFILES = ['normal', 'degraded', 'emergency'];
+
+function Tiles({ m }) {
+  const [sample, then] = pair(m.samples, 9000);
+  const get = (name) => sum(sample.metrics, name);
+  const per = (name) => rate(sample, then, name);
+  const backlog = Math.max(0, ...(sample.metrics.get('ws_backlog_max_bytes') ?? []).map((r) => r.value));
+  const [sent, sentUnit] = bytes(per('ws_sent_bytes_total'));
+  const [hold, holdUnit] = bytes(get('ws_backlog_bytes'));
+  const [most, mostUnit] = bytes(backlog);
+  const dropped = get('ws_dropped_total');
+  const choked = get('ws_choked_clients');
+  return html`<div class="tiles">
+    <${Tile} label="Clients" value=${whole(get('ws_clients'))} hint=${`${whole(get('ws_opened_total'))} since start`} />
+    <${Tile} label="Subscriptions" value=${whole(get('ws_subscriptions'))} hint=${`on ${whole(get('ws_streams'))} streams`} />
+    <${Tile} label="Out" value=${sent} unit=${`${sentUnit}/s`} hint=${`${perSecond(per('ws_sent_messages_total'))} messages/s`} />
+    <${Tile} label="In" value=${perSecond(per('ws_received_messages_total'))} unit="messages/s" hint=${`${whole(get('ws_bad_requests_total'))} bad since start`} />
+    <${Tile} label="Backlog" value=${hold} unit=${holdUnit} hint=${`largest ${most} ${mostUnit}`} kind=${backlog > 524288 ? 'warn' : undefined} />
+    <${Tile} label="Slow clients" value=${whole(choked)} hint=${`${whole(get('ws_slow_warnings_total'))} warned since start`} kind=${choked > 0 ? 'warn' : undefined} />
+    <${Tile} label="Folded" value=${perSecond(per('ws_conflated_total'))} unit="frames/s" hint="for clients that were behind" />
+    <${Tile} label="Refused" value=${perSecond(per('ws_refused_total'))} unit="/s" hint=${`${whole(get('ws_refused_total'))} since start`} />
+    <${Tile} label="Trades dropped" value=${whole(dropped)} hint="must stay 0" kind=${dropped > 0 ? 'bad' : undefined} />
+  </div>`;
+}
+
+// [xs, ...ys] of what OF(sample, the sample before) gives.
+function seriesOf(samples, ...of) {
+  const used = samples.slice(1);
+  return [used.map((s) => s.at / 1000), ...of.map((f) => used.map((s, i) => f(s, samples[i]) ?? null))];
+}
+
+const gauge = (name) => (s) => sum(s.metrics, name);
+const per = (name, factor = 1) => (s, before) => { const r = rate(s, before, name); return r === undefined ? undefined : r * factor; };
+const lag = (q) => (s, before) => { const v = quantile(s, before, 'md_publish_lag_seconds', q); return v === Infinity ? 10 : v === undefined ? undefined : v * 1000; };
+
+function Charts({ samples }) {
+  const clients = useMemo(() => seriesOf(samples, gauge('ws_clients'), gauge('ws_choked_clients')), [samples]);
+  const out = useMemo(() => seriesOf(samples, per('ws_sent_messages_total')), [samples]);
+  const backlog = useMemo(() => seriesOf(samples, gauge('ws_backlog_bytes')), [samples]);
+  const publish = useMemo(() => seriesOf(samples, lag(0.5), lag(0.99)), [samples]);
+  return html`<div class="columns two">
+    <${Panel} title="Clients"><${Chart} label="Clients" data=${clients} format=${whole} series=${[{ name: 'open', colour: 'accent', fill: true }, { name: 'slow', colour: 'warn' }]} /><//>
+    <${Panel} title="Messages out"><${Chart} label="Messages out" data=${out} format=${(v) => `${whole(v)}/s`} series=${[{ name: 'market data', colour: 'accent', fill: true }]} /><//>
+    <${Panel} title="Publish lag"><${Chart} label="Publish lag" data=${publish} format=${(v) => `${Number(v.toPrecision(3))} ms`} series=${[{ name: 'median', colour: 'accent' }, { name: 'p99', colour: 'warn' }]} /><//>
+    <${Panel} title="Backlog"><${Chart} label="Backlog" data=${backlog} format=${bytesText} series=${[{ name: 'between cursors and heads', colour: 'accent', fill: true }]} /><//>
+  </div>`;
+}
+
+// Words for the reasons of ws_close_total.
+const MEANING = { SLOW_CONSUMER: 'too far behind for too long (4008)', slow: 'too far behind for too long (4008)' };
+
+function labelled(samples, name, label) {
+  const [sample, minute] = pair(samples, 60000);
+  return (sample.metrics.get(name) ?? []).map((r) => ({ name: r.labels[label], total: r.value,
+    recent: minute ? r.value - (value(minute.metrics, name, { [label]: r.labels[label] }) ?? 0) : undefined }));
+}
+
+function Counted({ title, rows, first, recent = 'Last minute', note }) {
+  const [sort, setSort] = useState({ id: 'total', direction: 'desc' });
+  const columns = [
+    { id: 'name', name: first, cell: (r) => html`${r.name}${MEANING[r.name] ? html` <span class="muted">${MEANING[r.name]}</span>` : ''}` },
+    { id: 'recent', name: recent, num: true, text: (r) => (r.recent === undefined ? '' : whole(r.recent)), sort: (r) => r.recent },
+    { id: 'total', name: 'Since start', num: true, text: (r) => whole(r.total), sort: (r) => r.total },
+  ];
+  return html`<${Panel} title=${title} flush><${DataTable} label=${title} columns=${columns} rows=${rows} keyOf=${(r) => r.name} sort=${sort} onSort=${setSort} height="17rem" noCopy empty=${html`<${State} title="Nothing counted">${note}<//>`} /><//>`;
+}
+
+function Shards({ samples }) {
+  const [sample, then] = pair(samples, 9000);
+  const rows = (sample.metrics.get('ws_shard_clients') ?? []).map(({ labels, value: clients }) => {
+    const cpu = rate(sample, then, 'ws_shard_cpu_microseconds_total', labels);
+    return { shard: labels.shard, clients, backlog: value(sample.metrics, 'ws_shard_backlog_bytes', labels), most: value(sample.metrics, 'ws_backlog_max_bytes', labels), cpu: cpu === undefined ? undefined : cpu / 1e4 };
+  }).filter((r) => r.clients > 0 || r.cpu > 0 || r.shard === '0');
+  const columns = [
+    { id: 'shard', name: 'Shard' }, { id: 'clients', name: 'Clients', num: true },
+    { id: 'backlog', name: 'Backlog', num: true, text: (r) => bytesText(r.backlog), sort: (r) => r.backlog },
+    { id: 'most', name: 'Largest', num: true, text: (r) => bytesText(r.most), sort: (r) => r.most },
+    { id: 'cpu', name: 'Core', num: true, text: (r) => (r.cpu === undefined ? '' : `${r.cpu.toFixed(0)} %`), sort: (r) => r.cpu, cell: (r) => (r.cpu > 90 ? html`<${Chip} kind="warn" bare>${r.cpu.toFixed(0)} %<//>` : undefined ?? (r.cpu === undefined ? '–' : `${r.cpu.toFixed(0)} %`)) },
+  ];
+  const [sort, setSort] = useState({ id: 'shard', direction: 'asc' });
+  return html`<${Panel} title="Shards" flush><${DataTable} label="Shards" columns=${columns} rows=${rows} keyOf=${(r) => r.shard} sort=${sort} onSort=${setSort} height="17rem" noCopy /><//>`;
+}
+
+function Fanout({ samples }) {
+  const [sample] = pair(samples);
+  const number = sum(sample.metrics, 'fanout_profile');
+  const profile = PROFILES[number] ?? 'unknown';
+  const [p99, unit] = duration(quantile(sample, undefined, 'ws_flush_seconds', 0.99));
+  return html`<${Panel} title="Fan-out profile" aside=${html`<button type="button" class="btn" onClick=${() => openSheet(fanoutSheet(profile === 'degraded' ? 'emergency' : 'degraded'))}>Change…</button>`}>
+    <p class="verdict"><${Chip} kind=${number === 0 ? 'ok' : 'warn'}>${profile}<//></p>
+    <${Facts} rows=${[['Shortest interval in force', `${whole(sum(sample.metrics, 'fanout_floor_ms'))} ms`], ['Conflated for slow clients', `${whole(sum(sample.metrics, 'ws_conflated_total'))} frames`],
+      ['Resumes', `${whole(sum(sample.metrics, 'ws_resumes_total'))}`], ['Flush p99 since start', `${p99} ${unit}`], ['Mailbox overruns', whole(sum(sample.metrics, 'ws_mailbox_overrun_total'))]]} /><//>`;
+}
+
+// This page is a client as well.
+function Own() {
+  const s = stream.value;
+  if (!s) return null;
+  const { phase, since, close } = s.state.value;
+  return html`<${Panel} title="This page’s connection"><p class="verdict"><${Chip} kind=${phase === 'live' ? 'ok' : 'warn'}>${phase}<//> <span class="muted">for ${lasting(now.value - since)}</span></p>
+    <${Facts} rows=${[['Address', html`<code>${s.url}</code>`], ['Session', html`<code>${s.session ?? '–'}</code>`], ['Subscriptions', whole(s.subs.size)], ['Received', `${whole(s.counts.messages)} messages, ${bytesText(s.counts.bytes)}`],
+      ['Last close', close ? `${close.code} ${close.reason || '(no reason)'}` : 'none']]} /><//>`;
+}
+
+const closedColumns = [{ id: 'id', name: 'Connection' }, { id: 'key', name: 'Key' }, { id: 'address', name: 'Address' }, { id: 'backlog_bytes', name: 'Backlog', num: true }, { id: 'rate', name: 'Rate', num: true },
+  { id: 'conflated', name: 'Folded', num: true }, { id: 'lag_ms', name: 'Lag', num: true }, { id: 'age_s', name: 'Age', num: true }, { id: 'reason', name: 'Closed because' }];
+
+function Each() {
+  const state = useResource('/v1/connections?sort=-backlog_bytes&limit=200', { every: 3000 });
+  const [sort, setSort] = useState({ id: 'backlog_bytes', direction: 'desc' });
+  const rows = state.data?.items ?? state.data?.connections;
+  return html`<${Panel} title="Connection by connection" at=${state.at} flush>${state.phase === 'ok' && Array.isArray(rows)
+    ? html`<${DataTable} label="Connections" primary columns=${closedColumns} rows=${rows} keyOf=${(r) => r.id} sort=${sort} onSort=${setSort} empty=${html`<${State} title="No client is connected" />`} />`
+    : html`<${NotThere} state=${state} path="/v1/connections" of="Each client with its backlog, rate and time to eviction, and those closed with the reason," />`}<//>`;
+}
+
+export function Connections() {
+  const m = useMeter();
+  if (m.samples.length === 0) return html`<div class="title"><h1>Connections</h1></div><section class="panel"><${NotThere} state=${m} path="/metrics" of="Clients, backlogs and closes" /></section>`;
+  const { samples } = m;
+  return html`<div class="title"><h1>Connections</h1></div>
+    <${Tiles} m=${m} /><${Charts} samples=${samples} />
+    <div class="columns three">
+      <${Counted} title="Closed by the gateway" first="Reason" rows=${labelled(samples, 'ws_close_total', 'reason').filter((r) => r.total > 0)} note="No connection has been closed by the gateway since it started." />
+      <${Counted} title="Sent, by channel" first="Channel" rows=${labelled(samples, 'ws_sent_messages_total', 'channel')} />
+      <${Counted} title="Folded, by channel" first="Channel" rows=${labelled(samples, 'ws_conflated_total', 'channel')} note="" />
+      <${Shards} samples=${samples} /><${Fanout} samples=${samples} /><${Own} />
+    </div>
+    <${Each} />`;
+}

@@ -1,0 +1,95 @@
+// One symbol, live: ladder, candles, depth, trades, the health of what is shown, and the frames themselves.
+import { instruments, restBase, stream } from '../app.js';
+import { depth, interval } from '../data/settings.js';
+import { BookStore, CandleStore, RawStore, TradeStore } from '../data/stores.js';
+import { request } from '../data/api.js';
+import { Icon } from '../design/icons.js';
+import { Chip, copy, Panel, Pick, State } from '../design/parts.js';
+import { openSheet } from '../design/sheet.js';
+import { overlay } from '../frame/keys.js';
+import { navigate, route, setFilter, symbolPart } from '../router.js';
+import { html, useEffect, useMemo } from '../ui.js';
+import { modeSheet } from './actions.js';
+import { modeOf } from './overview.js';
+import { Candles } from './market/candles.js';
+import { Depth } from './market/depth.js';
+import { Health } from './market/health.js';
+import { Ladder, Top } from './market/ladder.js';
+import { Raw } from './market/raw.js';
+import { Tape } from './market/tape.js';
+
+const INTERVALS = [[1, '1m'], [5, '5m'], [15, '15m'], [60, '1h']];
+const SIZES = [['20', '20'], ['50', '50'], ['full', 'Full', 'up to 1,000 levels a side']];
+
+function symbolOf(part, pairs) {
+  for (const symbol of pairs.keys()) if (symbolPart(symbol) === part) return symbol;
+  return part ? undefined : pairs.keys().next().value;
+}
+
+// A store that lives as long as its arguments.
+function useStore(make, deps) {
+  const store = useMemo(make, deps);
+  useEffect(() => () => store?.close(), [store]);
+  return store;
+}
+
+function useHistory(store, symbol, minutes) {
+  useEffect(() => {
+    let gone = false;
+    request('GET', `/v1/md/${symbolPart(symbol)}/candles?interval=${minutes}&limit=500`, { base: restBase() }).then((answer) => {
+      if (!gone && answer.ok) store.addHistory(answer.data.candles);
+    });
+    return () => { gone = true; };
+  }, [store]);
+}
+
+async function copySnapshot(symbol) {
+  const answer = await request('GET', `/v1/md/${symbolPart(symbol)}/book?depth=full`, { base: restBase() });
+  if (answer.ok) await copy(JSON.stringify(answer.data, null, 1), `The whole book of ${symbol}`);
+}
+
+function Screen({ symbol }) {
+  const s = stream.value;
+  const { query } = route.value;
+  const size = SIZES.some(([v]) => v === query.depth) ? query.depth : depth.value;
+  const minutes = INTERVALS.find(([v]) => String(v) === query.interval)?.[0] ?? interval.value;
+  const book = useStore(() => new BookStore(s, symbol, size), [s, symbol, size]);
+  const trades = useStore(() => new TradeStore(s, symbol), [s, symbol]);
+  const candles = useStore(() => new CandleStore(s, symbol, minutes), [s, symbol, minutes]);
+  const raw = useStore(() => new RawStore(s), [s]);
+  useHistory(candles, symbol, minutes);
+  const pair = instruments.pairs.value.get(symbol);
+  const [kind, mode] = modeOf(pair?.status);
+  const pick = (name, setting) => (v) => { setting.value = v; setFilter(name, String(v)); };
+  return html`<div class="title">
+      <h1><button type="button" class="btn symbol" title="Go to a symbol (g s)" onClick=${() => { overlay.value = 'symbol'; }}>${symbol} <${Icon} name="search" size="14" /></button></h1>
+      <${Chip} kind=${kind}>${mode}<//><${Top} view=${book.view.value} trades=${trades.view.value} />
+      <span class="push actions"><button type="button" class="btn" onClick=${() => copySnapshot(symbol)}><${Icon} name="copy" size="14" />Copy snapshot</button>
+        <button type="button" class="btn" title="Ask for the whole book again" onClick=${() => s.resnapshot(book.sub.key)}><${Icon} name="refresh" size="14" />Resnapshot</button>
+        <button type="button" class="btn" onClick=${() => openSheet(modeSheet(symbol))}>Set mode…</button></span>
+    </div>
+    <div class="market">
+      <${Panel} title="Book" className="area-book" flush aside=${html`<${Pick} label="Levels a side" value=${size} options=${SIZES} onPick=${pick('depth', depth)} />`}><${Ladder} store=${book} size=${size} /><//>
+      <${Panel} title="Candles" className="area-candles" aside=${html`<${Pick} label="Interval" value=${minutes} options=${INTERVALS} onPick=${pick('interval', interval)} />`}><${Candles} store=${candles} symbol=${symbol} minutes=${minutes} precision=${pair?.price_precision} /><//>
+      <${Panel} title="Trades" className="area-trades" flush><${Tape} store=${trades} /><//>
+      <${Panel} title="Depth" className="area-depth"><${Depth} view=${book.view.value} symbol=${symbol} /><//>
+      <${Panel} title="Feed health" className="area-health"><${Health} view=${book.view.value} symbol=${symbol} /><//>
+    </div>
+    <${Panel} title="Messages" flush><${Raw} store=${raw} symbol=${symbol} /><//>
+    <p class="credits muted">Candles are drawn with Lightweight Charts™ by TradingView: <a href="/settings/about">licences and notices</a>.</p>`;
+}
+
+export function Market() {
+  const { part } = route.value;
+  const pairs = instruments.pairs.value;
+  const symbol = symbolOf(part, pairs);
+  useEffect(() => {
+    if (!part && symbol) navigate({ screen: 'market', part: symbolPart(symbol), query: route.peek().query }, { replace: true });
+  }, [part, symbol]);
+  if (!stream.value || pairs.size === 0) return html`<div class="title"><h1>Market</h1></div><section class="panel"><${State} icon="wait" title="Waiting for the list of symbols">It comes with the first connection to the public WebSocket.<//></section>`;
+  if (!symbol) {
+    return html`<div class="title"><h1>Market</h1></div><section class="panel"><${State} icon="search" title=${`This gateway has no symbol ${part}`}
+      action=${html`<button type="button" class="btn main" onClick=${() => { overlay.value = 'symbol'; }}>Choose a symbol</button>`}>It may be written differently, or be on another gateway.<//></section>`;
+  }
+  return html`<${Screen} key=${symbol} symbol=${symbol} />`;
+}

@@ -1,0 +1,45 @@
+import { clockOffset, stream } from '../../app.js';
+import { now } from '../../data/beat.js';
+import { age, duration, whole } from '../../data/format.js';
+import { useMeter } from '../../data/meter.js';
+import { Chip, Facts } from '../../design/parts.js';
+import { html, useRef } from '../../ui.js';
+
+// Messages a second over the last few seconds of this page's connection.
+function useRate(stream) {
+  const before = useRef([]);
+  const at = now.value;
+  const list = before.current;
+  if (list.at(-1)?.at !== at) list.push({ at, messages: stream.counts.messages, bytes: stream.counts.bytes });
+  if (list.length > 6) list.shift();
+  const [a, b] = [list[0], list.at(-1)];
+  return b.at > a.at ? { messages: ((b.messages - a.messages) * 1000) / (b.at - a.at), bytes: ((b.bytes - a.bytes) * 1000) / (b.at - a.at) } : {};
+}
+
+export function Health({ view, symbol }) {
+  const s = stream.value;
+  const { counts } = s;
+  const m = useMeter();
+  const row = m.symbols.get(symbol) ?? {};
+  const flow = useRate(s);
+  const h = view?.health ?? {};
+  const quiet = h.at ? now.value - h.at : undefined;
+  const path = h.at ? h.at + clockOffset.value - h.engineAt : undefined;
+  const [lag, unit] = duration(path === undefined ? undefined : Math.max(0, path) / 1000);
+  const feed = s.feed.value;
+  const bad = feed.state === 'degraded' && (!feed.symbols || feed.symbols.includes(symbol));
+  const sound = !bad && row.live !== 0 && counts.badChecksums === 0;
+  return html`<p class="verdict"><${Chip} kind=${sound ? 'ok' : 'bad'}>${bad ? `degraded: ${feed.cause}` : sound ? 'sound' : 'look below'}<//>
+      <span class="muted">${counts.checksums ? `${whole(counts.checksums)} checksums compared, ${whole(counts.badChecksums)} wrong` : 'no message yet'}</span></p>
+    <${Facts} rows=${[
+      ['Engine to page', `${lag} ${unit}`, 'From the engine’s time stamp to this page; the interval asked for (100 ms) and both clocks are in it'],
+      ['Last message', age(quiet)],
+      ['Messages', flow.messages === undefined ? '–' : `${whole(flow.messages)} /s, ${whole(flow.bytes / 1024)} KiB/s`],
+      ['Conflation', h.frames ? `${(h.folded / h.frames).toFixed(1)} events a frame` : '–', 'How many engine events one message folds'],
+      ['Lost places, healed', html`<span class=${counts.gaps ? 'down' : ''}>${whole(counts.gaps)}</span>`, 'Times this page noticed a break and asked for the book again'],
+      ['Gaps, duplicates at the gateway', row.gaps === undefined ? '–' : `${whole(row.gaps)}, ${whole(row.duplicates)}`],
+      ['Resumed', `${whole(counts.resumed)} streams, ${whole(counts.connects)} connections`],
+      ['Levels at the gateway', row.bids === undefined ? '–' : `${whole(row.bids)} bids, ${whole(row.asks)} asks`],
+      ['Epoch', html`<code>${s.epoch ?? '–'}</code>`],
+    ]} />`;
+}
