@@ -42,7 +42,7 @@ const SHOTS = [
   { name: 'settings', path: '/settings' }, { name: 'about', path: '/settings/about' },
   { name: 'help', path: '/overview', act: press('?') },
   { name: 'go-to-symbol', path: '/overview', act: press('g', 's', 'E', 'T') },
-  { name: 'sheet', path: '/market/BTC-USD', act: (page) => page.getByRole('button', { name: 'Set mode…' }).click() },
+  { name: 'sheet', path: '/market/BTC-USD', act: (page) => page.getByRole('button', { name: 'Set mode…' }).first().click() },
   { name: 'narrow', path: '/market/BTC-USD', width: 390, height: 844 },
   { name: 'disconnected', path: '/market/BTC-USD', last: true, act: async (page, stage) => { await stage.stopGateway('SIGKILL'); await sleep(9000); } },
 ];
@@ -66,6 +66,7 @@ try {
   mkdirSync(opt.out, { recursive: true });
   const tape = ['--data', 'synthetic', '--symbols', opt.symbols, '--rate', '900', '--seed', '7', '--loop', 'forever', '--time', 'now', '--maxlen', '20000'];
   stage.writeSymbols(tape);
+  await stage.startPostgres();
   await stage.startGateway({ admin: { web_dir: dist } });
   stage.feed(...tape);
   await sleep(20000);

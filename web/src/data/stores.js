@@ -136,7 +136,7 @@ export class CandleStore {
   // What REST had, unless the stream knows better.
   addHistory(candles) {
     for (const c of candles) {
-      const time = Date.parse(c.interval_begin) / 1000;
+      const time = Date.parse(c.begin) / 1000;
       if (!this.byTime.has(time)) this.byTime.set(time, { time, open: c.open, high: c.high, low: c.low, close: c.close, volume: c.volume, trades: c.trades });
     }
     this.touch();

@@ -23,11 +23,11 @@ const clock = (s) => {
   return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`;
 };
 
-function optionsFor(size, { series, format, formatX, stepped, Plot, range }) {
+function optionsFor(size, { series, format, formatX, stepped, Plot, least }) {
   return {
     ...size, tzDate: (ts) => new Date(ts * 1000), legend: { show: false }, padding: [8, 8, 0, 0],
     cursor: { drag: { x: false, y: false }, points: { size: 5 } },
-    scales: { x: { time: false }, y: { range: range ?? ((_, min, max) => [0, max > 0 ? max * 1.12 : 1]) } },
+    scales: { x: { time: false }, y: { range: (_, min, max) => [0, Math.max(max * 1.12, Number(least))] } },
     axes: axes(format, formatX ?? clock),
     series: [{}, ...series.map((s) => ({
       label: s.name, stroke: colour(s.colour), width: 1.5, points: { show: false },
@@ -36,8 +36,9 @@ function optionsFor(size, { series, format, formatX, stepped, Plot, range }) {
   };
 }
 
-// SERIES: {name, colour (token), fill}; DATA: [xs, ys...]; FORMAT(y), FORMATX(x).
-export function Chart({ label, series, data, format = String, formatX, stepped, range, height }) {
+// SERIES: {name, colour (token), fill, idle (text while nothing is pointed at)}; DATA: [xs, ys...]; FORMAT(y), FORMATX(x);
+// LEAST: the scale of y reaches so far at least.
+export function Chart({ label, series, data, format = String, formatX, stepped, least = 0 }) {
   const box = useRef();
   const plot = useRef();
   const [asTable, setAsTable] = useState(false);
@@ -54,7 +55,7 @@ export function Chart({ label, series, data, format = String, formatX, stepped, 
     loadPlot().then((Plot) => {
       if (gone) return;
       const size = () => ({ width: box.current.clientWidth, height: box.current.clientHeight });
-      const options = optionsFor(size(), { series, format, formatX, stepped, Plot, range });
+      const options = optionsFor(size(), { series, format, formatX, stepped, Plot, least });
       options.hooks = { setCursor: [(u) => setAt(u.cursor.idx ?? null)] };
       plot.current = new Plot(options, latest.current, box.current);
       sizes = new ResizeObserver(() => plot.current?.setSize(size()));
@@ -71,15 +72,16 @@ export function Chart({ label, series, data, format = String, formatX, stepped, 
 
   const index = at ?? data[0].length - 1;
   const x = formatX ?? clock;
+  const text = (v) => (v === undefined || v === null ? '–' : format(v));
   return html`<div class="chart">
     <div class="legend">
-      ${series.map((s, i) => html`<span><i class="swatch" style=${{ background: `var(--${s.colour})` }}></i>${s.name} <b>${data[i + 1][index] === undefined || data[i + 1][index] === null ? '–' : format(data[i + 1][index])}</b></span>`)}
-      ${enough && html`<span class="at">${x(data[0][index])}</span>`}
+      ${series.map((s, i) => html`<span><i class="swatch" style=${{ background: `var(--${s.colour})` }}></i>${s.name} <b>${at === null && s.idle ? s.idle : text(data[i + 1][index])}</b></span>`)}
+      ${enough && !(at === null && series[0].idle) && html`<span class="at">${x(data[0][index])}</span>`}
       <button type="button" class="btn quiet small" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>${asTable ? 'Chart' : 'Table'}</button>
     </div>
     ${!enough ? html`<${State} icon="wait" title="Collecting">The first points appear after a few seconds.<//>`
     : asTable ? html`<${Numbers} label=${label} series=${series} data=${data} format=${format} x=${x} />`
-    : html`<div class="plot" ref=${box} role="img" aria-label=${`${label}: chart; the Table button shows its numbers`} style=${height ? { height } : undefined}></div>`}
+    : html`<div class="plot" ref=${box} role="img" aria-label=${`${label}: chart; the Table button shows its numbers`}></div>`}
   </div>`;
 }
 

@@ -100,7 +100,8 @@ function Row({ row, columns, chosen, onOpen, onChoose, index }) {
   return html`<tr class=${`${chosen ? 'chosen ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
     onClick=${(e) => { onChoose(); if (onOpen && !e.target.closest('a,button')) onOpen(row); }}>
     ${columns.map((c, i) => {
-      const cell = c.cell ? c.cell(row) : textOf(c, row) || html`<span class="none">–</span>`;
+      const made = c.cell ? c.cell(row) : textOf(c, row);
+      const cell = made === undefined || made === null || made === '' || made === false ? html`<span class="none">–</span>` : made;
       const name = c.num ? 'num' : undefined;
       return i === 0 ? html`<th scope="row" class=${name}>${cell}</th>` : html`<td class=${name}>${cell}</td>`;
     })}</tr>`;

@@ -31,7 +31,7 @@ function Tiles({ m }) {
     <${Tile} label="In" value=${perSecond(per('ws_received_messages_total'))} unit="messages/s" hint=${`${whole(get('ws_bad_requests_total'))} bad since start`} />
     <${Tile} label="Backlog" value=${hold} unit=${holdUnit} hint=${`largest ${most} ${mostUnit}`} kind=${backlog > 524288 ? 'warn' : undefined} />
     <${Tile} label="Slow clients" value=${whole(choked)} hint=${`${whole(get('ws_slow_warnings_total'))} warned since start`} kind=${choked > 0 ? 'warn' : undefined} />
-    <${Tile} label="Folded" value=${perSecond(per('ws_conflated_total'))} unit="frames/s" hint="for clients that were behind" />
+    <${Tile} label="Folded" value=${perSecond(per('ws_conflated_total'))} unit="frames/s" hint="for slow clients" />
     <${Tile} label="Refused" value=${perSecond(per('ws_refused_total'))} unit="/s" hint=${`${whole(get('ws_refused_total'))} since start`} />
     <${Tile} label="Trades dropped" value=${whole(dropped)} hint="must stay 0" kind=${dropped > 0 ? 'bad' : undefined} />
   </div>`;
@@ -52,11 +52,11 @@ function Charts({ samples }) {
   const out = useMemo(() => seriesOf(samples, per('ws_sent_messages_total')), [samples]);
   const backlog = useMemo(() => seriesOf(samples, gauge('ws_backlog_bytes')), [samples]);
   const publish = useMemo(() => seriesOf(samples, lag(0.5), lag(0.99)), [samples]);
-  return html`<div class="columns two">
-    <${Panel} title="Clients"><${Chart} label="Clients" data=${clients} format=${whole} series=${[{ name: 'open', colour: 'accent', fill: true }, { name: 'slow', colour: 'warn' }]} /><//>
-    <${Panel} title="Messages out"><${Chart} label="Messages out" data=${out} format=${(v) => `${whole(v)}/s`} series=${[{ name: 'market data', colour: 'accent', fill: true }]} /><//>
-    <${Panel} title="Publish lag"><${Chart} label="Publish lag" data=${publish} format=${(v) => `${Number(v.toPrecision(3))} ms`} series=${[{ name: 'median', colour: 'accent' }, { name: 'p99', colour: 'warn' }]} /><//>
-    <${Panel} title="Backlog"><${Chart} label="Backlog" data=${backlog} format=${bytesText} series=${[{ name: 'between cursors and heads', colour: 'accent', fill: true }]} /><//>
+  return html`<div class="columns charts">
+    <${Panel} title="Clients"><${Chart} label="Clients" data=${clients} format=${whole} least="4" series=${[{ name: 'open', colour: 'accent', fill: true }, { name: 'slow', colour: 'warn' }]} /><//>
+    <${Panel} title="Messages out"><${Chart} label="Messages out" data=${out} format=${(v) => `${whole(v)}/s`} least="8" series=${[{ name: 'market data', colour: 'accent', fill: true }]} /><//>
+    <${Panel} title="Publish lag, conflation interval included"><${Chart} label="Publish lag" data=${publish} format=${(v) => `${Number(v.toPrecision(3))} ms`} series=${[{ name: 'median', colour: 'accent' }, { name: 'p99', colour: 'warn' }]} /><//>
+    <${Panel} title="Backlog"><${Chart} label="Backlog" data=${backlog} format=${bytesText} least="4096" series=${[{ name: 'between cursors and heads', colour: 'accent', fill: true }]} /><//>
   </div>`;
 }
 

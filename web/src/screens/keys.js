@@ -39,12 +39,12 @@ function Measured({ m }) {
   }, [samples]);
   const stale = value(sample.metrics, 'auth_keys_fresh') === 0;
   return html`<div class="tiles">
-      <${Tile} label="Keys" value=${whole(get('auth_keys'))} hint=${stale ? 'PostgreSQL does not confirm' : 'confirmed by PostgreSQL'} kind=${stale ? 'warn' : undefined} />
+      <${Tile} label="Keys" value=${whole(get('auth_keys'))} hint=${stale ? 'PostgreSQL is silent' : 'as PostgreSQL says'} kind=${stale ? 'warn' : undefined} />
       <${Tile} label="Not authentic" value=${perSecond(rate(sample, then, 'auth_fail_total'))} unit="/s" hint=${`${whole(rows.reduce((a, r) => a + r.total, 0))} since start`} />
       <${Tile} label="Replays" value=${whole(get('replay_detect_total'))} hint="since start" kind=${rate(sample, then, 'replay_detect_total') > 0 ? 'bad' : undefined} />
       <${Tile} label="Limited" value=${perSecond(rate(sample, then, 'ratelimit_drop_total'))} unit="/s" hint=${`${whole(get('ratelimit_drop_total'))} since start`} />
-      <${Tile} label="Limits without Redis" value=${whole(get('ratelimit_local_total'))} hint="answered by this gateway alone" kind=${get('ratelimit_breaker_open') > 0 ? 'warn' : undefined} />
-      <${Tile} label="Tokens given" value=${whole(get('auth_ws_tokens_total'))} hint="for WebSocket connections" />
+      <${Tile} label="Without Redis" value=${whole(get('ratelimit_local_total'))} hint="limits kept alone" kind=${get('ratelimit_breaker_open') > 0 ? 'warn' : undefined} />
+      <${Tile} label="Tokens given" value=${whole(get('auth_ws_tokens_total'))} hint="for WebSockets" />
     </div>
     <div class="columns two"><${Panel} title="Failures, replays, limits over time"><${Chart} label="Failures, replays, limits" data=${data} format=${(v) => `${Number(v.toPrecision(3))}/s`} series=${[{ name: 'not authentic', colour: 'warn' }, { name: 'replays', colour: 'bad' }, { name: 'limited', colour: 'accent' }]} /><//>
       <${Panel} title="Not authentic, by reason" flush><${DataTable} label="Failures by reason" columns=${failColumns} rows=${rows} keyOf=${(r) => r.reason} sort=${sort} onSort=${setSort} height="15rem" noCopy empty=${html`<${State} icon="ok" kind="ok" title="None since the gateway started" />`} /><//></div>`;
@@ -53,6 +53,7 @@ function Measured({ m }) {
 export function Keys() {
   const m = useMeter();
   return html`<${Title}>Auth and keys<//>
-    ${m.samples.length ? html`<${Measured} m=${m} />` : html`<section class="panel"><${NotThere} state=${m} path="/metrics" of="Failures, replays and limits" /></section>`}
+    ${m.samples.length && !m.samples.at(-1).metrics.has('auth_keys') ? html`<section class="panel"><${State} icon="off" title="This gateway keeps no keys"><code>auth.database</code> is not set: nobody can sign, everything public is open to all.<//></section>`
+    : m.samples.length ? html`<${Measured} m=${m} />` : html`<section class="panel"><${NotThere} state=${m} path="/metrics" of="Failures, replays and limits" /></section>`}
     <${Listing} title="Keys" path="/v1/keys" primary open columns=${columns} of="Every key with its scopes, limits, networks and last use" empty="No key yet" filters=${[['state', 'State', ['active', 'revoked', 'expired']]]} />`;
 }

@@ -32,14 +32,14 @@ function Tiles({ m }) {
   const choked = get('ws_choked_clients');
   const evicted = value(sample?.metrics, 'ws_close_total', { reason: 'SLOW_CONSUMER' }) ?? value(sample?.metrics, 'ws_close_total', { reason: 'slow_consumer' });
   return html`<div class="tiles">
-    <${Tile} label="Feed" value=${get('upstream_connected') === 1 ? 'connected' : get('upstream_connected') === undefined ? '–' : 'lost'} kind=${get('upstream_connected') === 0 ? 'bad' : undefined} hint=${`${whole(get('upstream_lost_total'))} times lost since start`} />
-    <${Tile} label="Events" value=${perSecond(per('feed_entries_total'))} unit="/s" hint="read from the feed" points=${series(m.samples, 'feed_entries_total')} />
-    <${Tile} label="Trades" value=${perSecond(per('feed_trades_total'))} unit="/s" hint="in those" points=${series(m.samples, 'feed_trades_total')} />
-    <${Tile} label="Broken symbols" value=${whole(broken)} kind=${broken > 0 ? 'bad' : undefined} hint=${`${whole(get('md_seq_gap_all_total'))} gaps since start`} />
-    <${Tile} label="Publish lag p99" value=${lag} unit=${lagUnit} hint="last 10 s, entry to message" />
-    <${Tile} label="Clients" value=${whole(get('ws_clients'))} hint=${`${perSecond(per('ws_opened_total'))} opened a second`} points=${gauges(m.samples, 'ws_clients')} />
+    <${Tile} label="Feed" value=${get('upstream_connected') === 1 ? 'up' : get('upstream_connected') === undefined ? '–' : 'lost'} kind=${get('upstream_connected') === 0 ? 'bad' : undefined} hint=${`lost ${whole(get('upstream_lost_total'))} times`} />
+    <${Tile} label="Events" value=${perSecond(per('feed_entries_total'))} unit="/s" hint="read a second" points=${series(m.samples, 'feed_entries_total')} />
+    <${Tile} label="Trades" value=${perSecond(per('feed_trades_total'))} unit="/s" hint="executed" points=${series(m.samples, 'feed_trades_total')} />
+    <${Tile} label="Broken symbols" value=${whole(broken)} kind=${broken > 0 ? 'bad' : undefined} hint=${`${whole(get('md_seq_gap_all_total'))} gaps so far`} />
+    <${Tile} label="Publish lag p99" value=${lag} unit=${lagUnit} hint="last 10 s" />
+    <${Tile} label="Clients" value=${whole(get('ws_clients'))} hint=${`${perSecond(per('ws_opened_total'))} opened/s`} points=${gauges(m.samples, 'ws_clients')} />
     <${Tile} label="Sent" value=${sent} unit=${`${sentUnit}/s`} hint=${`${perSecond(per('ws_sent_messages_total'))} messages/s`} points=${series(m.samples, 'ws_sent_bytes_total')} />
-    <${Tile} label="Slow clients" value=${whole(choked)} kind=${choked > 0 ? 'warn' : undefined} hint=${evicted === undefined ? 'sockets that take nothing now' : `${whole(evicted)} evicted since start`} />
+    <${Tile} label="Slow clients" value=${whole(choked)} kind=${choked > 0 ? 'warn' : undefined} hint=${evicted === undefined ? 'take nothing now' : `${whole(evicted)} evicted`} />
     <${Tile} label="Trades dropped" value=${whole(dropped)} kind=${dropped > 0 ? 'bad' : undefined} hint="must stay 0" />
   </div>`;
 }
@@ -79,7 +79,7 @@ const columns = [
   { id: 'trades', name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
   { id: 'events', name: 'Events/s', num: true, text: (r) => r.eventsPerS?.toFixed(1), sort: (r) => r.eventsPerS },
   { id: 'seq', name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
-  { id: 'age', name: 'Quiet for', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(now.peek() - r.movedAt) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
+  { id: 'age', name: 'Quiet for', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
   { id: 'gaps', name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
   { id: 'live', name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : html`<${Chip} kind=${r.live ? 'ok' : 'bad'} bare>${r.live ? 'sound' : 'broken'}<//>`) },
   { id: 'activity', name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => html`<${Spark} points=${r.points} />` },

@@ -82,19 +82,18 @@ export function Candles({ store, symbol, minutes, precision }) {
     ${asTable ? html`<${Numbers} list=${list} />` : html`<div class="candle-plot" ref=${box} role="img" aria-label=${`Candles of ${symbol}, ${minutes} min: chart; the Table button shows its numbers`}></div>`}</div>`;
 }
 
-// The whole list after a change in the past, otherwise the candle that runs.
+// The whole list after a change in the past, otherwise the candle that runs and what came after it.
 function show(d, list, whole) {
-  const last = list.at(-1);
-  if (whole || d.count === undefined || list.length - d.count > 1 || list.length < d.count || list[0].time !== d.first) {
+  const before = d.list ?? [];
+  const same = before.length > 0 && list.length >= before.length && before.slice(0, -1).every((c, i) => c === list[i]);
+  if (whole || !same) {
     d.candles.setData(list.map(forDrawing));
     d.volumes.setData(list.map(volume));
   } else {
-    for (const c of list.slice(-2)) {
+    for (const c of list.slice(before.length - 1)) {
       d.candles.update(forDrawing(c));
       d.volumes.update(volume(c));
     }
   }
-  d.count = list.length;
-  d.first = list[0].time;
-  d.last = last.time;
+  d.list = list;
 }

@@ -1,3 +1,4 @@
+import { total } from '../../data/book.js';
 import { Chart } from '../../design/chart.js';
 import { Loading } from '../../design/parts.js';
 import { html, useMemo } from '../../ui.js';
@@ -17,7 +18,8 @@ const short = (x) => (x >= 1e6 ? `${(x / 1e6).toPrecision(3)}M` : x >= 1e4 ? `${
 export function Depth({ view, symbol }) {
   const data = useMemo(() => (view?.ready ? points(view) : null), [view]);
   if (!data) return html`<${Loading} />`;
+  const all = (levels) => (levels.length ? total(view, levels.at(-1)) : '0');
   const price = (x) => Number(x.toPrecision(9)).toLocaleString('en-GB', { maximumFractionDigits: 8 });
   return html`<${Chart} label=${`Depth of ${symbol}`} stepped data=${data} format=${short} formatX=${price}
-    series=${[{ name: 'Bids, total', colour: 'bid', fill: true, align: -1 }, { name: 'Asks, total', colour: 'ask', fill: true, align: 1 }]} />`;
+    series=${[{ name: 'Bids', colour: 'bid', fill: true, align: -1, idle: all(view.bids) }, { name: 'Asks', colour: 'ask', fill: true, align: 1, idle: all(view.asks) }]} />`;
 }
