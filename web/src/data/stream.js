@@ -29,6 +29,7 @@ export class MarketStream {
     this.tokens = BURST;
     this.counts = { messages: 0, bytes: 0, gaps: 0, checksums: 0, badChecksums: 0, connects: 0, resumed: 0, snapshots: 0 };
     this.attempt = 0;
+    this.requests = 1;
     this.lastMessageAt = 0;
   }
 
@@ -98,7 +99,8 @@ export class MarketStream {
     }
     const params = { ...this.paramsOf(first, subs.map((s) => s.symbol).filter(Boolean)), gw };
     if (first.channel === 'trade' && !resume) params.snapshot = true;
-    this.send({ method: 'subscribe', params });
+    for (const sub of subs) sub.asked = this.requests;
+    this.send({ method: 'subscribe', params, req_id: this.requests++ });
   }
 
   // Where SUB was, if the gateway can go on from there.
@@ -236,19 +238,28 @@ export class MarketStream {
     return undefined;
   }
 
-  takeAck({ success, result, error, symbol }) {
+  // What the answer with REQ_ID to a request about SYMBOL concerns; an answer to an older request is nobody's.
+  askedFor(req_id, symbol) {
+    return [...this.subs.values()].filter((s) => s.state === 'asked' && s.asked === req_id && (symbol === undefined || s.symbol === symbol));
+  }
+
+  refuse(req_id, symbol, error) {
+    const asked = this.askedFor(req_id, symbol);
+    // an answer without a symbol names it at its end, or means all of the request
+    const named = asked.filter((s) => s.symbol && error.endsWith(s.symbol));
+    for (const sub of named.length ? named : asked) {
+      sub.state = 'refused';
+      for (const c of sub.consumers) c.refused?.(error);
+    }
+  }
+
+  takeAck({ req_id, success, result, error = 'refused', symbol }) {
     if (!success) {
-      for (const sub of this.subs.values()) {
-        if (sub.state === 'asked' && (symbol === undefined || sub.symbol === symbol) && (error ?? '').endsWith(sub.symbol ?? '')) {
-          sub.state = 'refused';
-          sub.error = error;
-          for (const c of sub.consumers) c.refused?.(error);
-        }
-      }
+      this.refuse(req_id, symbol, error);
       return;
     }
-    const sub = this.findSub(result.channel, result.symbol, result.interval);
-    if (!sub || (result.channel === 'book' && result.depth !== sub.params.depth)) return;
+    const [sub] = this.askedFor(req_id, result.symbol);
+    if (!sub) return;
     sub.state = 'live';
     sub.ack = result;
     const { gw = {} } = result;

@@ -38,7 +38,7 @@ function optionsFor(size, { series, format, formatX, stepped, Plot, least }) {
 
 // SERIES: {name, colour (token), fill, idle (text while nothing is pointed at)}; DATA: [xs, ys...]; FORMAT(y), FORMATX(x);
 // LEAST: the scale of y reaches so far at least.
-export function Chart({ label, series, data, format = String, formatX, stepped, least = 0 }) {
+export function Chart({ label, series, data, format = String, formatX, stepped, least = 1 }) {
   const box = useRef();
   const plot = useRef();
   const [asTable, setAsTable] = useState(false);
@@ -58,7 +58,7 @@ export function Chart({ label, series, data, format = String, formatX, stepped, 
       const options = optionsFor(size(), { series, format, formatX, stepped, Plot, least });
       options.hooks = { setCursor: [(u) => setAt(u.cursor.idx ?? null)] };
       plot.current = new Plot(options, latest.current, box.current);
-      sizes = new ResizeObserver(() => plot.current?.setSize(size()));
+      sizes = new ResizeObserver(() => { if (box.current) plot.current?.setSize(size()); });
       sizes.observe(box.current);
     });
     return () => {

@@ -17,9 +17,8 @@ export function Fresh({ at, limit = 15000, prefix = '' }) {
 }
 
 export function Panel({ title, aside, at, limit, flush, className = '', children, level = 2 }) {
-  const id = `panel-${title.replace(/\W+/g, '-').toLowerCase()}`;
-  return html`<section class=${`panel ${className}`} aria-labelledby=${id}>
-    <header><${`h${level}`} id=${id}>${title}<//><div class="aside">${aside}<${Fresh} at=${at} limit=${limit} /></div></header>
+  return html`<section class=${`panel ${className}`}>
+    <header><${`h${level}`}>${title}<//><div class="aside">${aside}<${Fresh} at=${at} limit=${limit} /></div></header>
     <div class=${`body${flush ? ' flush' : ''}`}>${children}</div>
   </section>`;
 }

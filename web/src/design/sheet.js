@@ -64,7 +64,7 @@ function Change({ spec, current }) {
 
 function Radius({ spec, current }) {
   const rows = current.phase === 'ok' && spec.radius ? spec.radius(current.data) : [['Clients', 'unknown'], ['Subscriptions', 'unknown'], ['Keys', 'unknown']];
-  return html`<div><h3>Who is affected</h3><${Facts} rows=${rows} /></div>`;
+  return html`<div><h2>Who is affected</h2><${Facts} rows=${rows} /></div>`;
 }
 
 const commandOf = (spec, { reason, ticket }) => spec.command({ reason: reason || 'REASON', ticket: ticket || 'TICKET' });
@@ -105,16 +105,16 @@ function OpenSheet({ spec }) {
     setOutcome({ answer });
   };
   return html`<${Dialog} label=${spec.title} className="sheet" onClose=${closeSheet}>
-    <header><h1>${spec.title}</h1><div>${spec.tightens ? html`<${Chip} kind="warn" icon="lock">tightens: takes effect at once<//>` : html`<${Chip} kind="info" icon="wait">loosens: needs a second person<//>`}</div></header>
+    <div class="head"><h1>${spec.title}</h1><div>${spec.tightens ? html`<${Chip} kind="warn" icon="lock">tightens: takes effect at once<//>` : html`<${Chip} kind="info" icon="wait">loosens: needs a second person<//>`}</div></div>
     <div class="body">
       <${Change} spec=${spec} current=${current} />
       ${current.phase !== 'ok' && (current.phase === 'loading' ? html`<${Loading} lines="2" />` : html`<${NotThere} state=${current} path=${spec.read ?? spec.path} of=${spec.of ?? 'This control'} />`)}
       <${Radius} spec=${spec} current=${current} />
-      <div><h3>The same on the command line</h3><div class="command"><pre tabindex="0">${commandOf(spec, values)}</pre><${CopyButton} what="command" text=${() => commandOf(spec, values)} /></div></div>
+      <div><h2>The same on the command line</h2><div class="command"><pre tabindex="0">${commandOf(spec, values)}</pre><${CopyButton} what="command" text=${() => commandOf(spec, values)} /></div></div>
       ${current.phase === 'ok' && html`<${Form} spec=${spec} values=${values} set=${set} />`}
       <${Outcome} outcome=${outcome} />
     </div>
-    <footer><button type="button" class="btn" data-first onClick=${closeSheet}>${outcome?.answer?.ok ? 'Close' : 'Cancel'}</button>
-      <button type="button" class=${`btn ${spec.tightens ? 'danger' : 'main'}`} disabled=${!ready} onClick=${act}>${spec.verb ?? 'Request'}</button></footer>
+    <div class="foot-line"><button type="button" class="btn" data-first onClick=${closeSheet}>${outcome?.answer?.ok ? 'Close' : 'Cancel'}</button>
+      <button type="button" class=${`btn ${spec.tightens ? 'danger' : 'main'}`} disabled=${!ready} onClick=${act}>${spec.verb ?? 'Request'}</button></div>
   <//>`;
 }

@@ -1,6 +1,6 @@
 // The one data table: sort, filter, copy, rows drawn only where they are seen, keys j k Enter. Rows stay where they are
 // while live data flows: the order changes only when the reader sorts or a slow beat has passed.
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../ui.js';
+import { Component, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../ui.js';
 import { Icon } from './icons.js';
 import { CopyButton } from './parts.js';
 
@@ -96,15 +96,22 @@ function useChoice({ primary, rows, keyOf, onOpen, box, row }) {
   return [chosen, choose];
 }
 
-function Row({ row, columns, chosen, onOpen, onChoose, index }) {
-  return html`<tr class=${`${chosen ? 'chosen ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
-    onClick=${(e) => { onChoose(); if (onOpen && !e.target.closest('a,button')) onOpen(row); }}>
+// Drawn again only when its row is another: scrolling draws what comes into sight and nothing else.
+class Row extends Component {
+  shouldComponentUpdate(next) {
+    return next.row !== this.props.row || next.chosen !== this.props.chosen || next.columns !== this.props.columns || next.index !== this.props.index;
+  }
+
+  render({ row, columns, chosen, onOpen, onChoose, keyOf, index }) {
+    return html`<tr class=${`${chosen ? 'chosen ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
+    onClick=${(e) => { onChoose(keyOf(row)); if (onOpen && !e.target.closest('a,button')) onOpen(row); }}>
     ${columns.map((c, i) => {
       const made = c.cell ? c.cell(row) : textOf(c, row);
       const cell = made === undefined || made === null || made === '' || made === false ? html`<span class="none">–</span>` : made;
       const name = c.num ? 'num' : undefined;
       return i === 0 ? html`<th scope="row" class=${name}>${cell}</th>` : html`<td class=${name}>${cell}</td>`;
     })}</tr>`;
+  }
 }
 
 // COLUMNS: {id, name, num, title, text(row), sort(row), cell(row), fixed}. FILTER and SORT come from the address.
@@ -126,7 +133,7 @@ export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, 
         <${Head} columns=${columns} sort=${sort} onSort=${by} />
         <tbody>
           ${first > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${first * row}px` }}></td></tr>`}
-          ${seen.map((r, i) => html`<${Row} key=${keyOf(r)} row=${r} index=${first + i} columns=${columns} chosen=${keyOf(r) === chosen} onOpen=${onOpen} onChoose=${() => choose(keyOf(r))} />`)}
+          ${seen.map((r, i) => html`<${Row} key=${keyOf(r)} row=${r} index=${first + i} columns=${columns} chosen=${keyOf(r) === chosen} onOpen=${onOpen} onChoose=${choose} keyOf=${keyOf} />`)}
           ${last < sorted.length && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${(sorted.length - last) * row}px` }}></td></tr>`}
         </tbody>
       </table>

@@ -1,7 +1,7 @@
 // The strip that never scrolls away: is this live, what state is the exchange in, what is switched off. What the gateway
 // does not offer is said so in grey, never shown as good.
 import { about, connection, stream, utc } from '../app.js';
-import { useResource } from '../data/api.js';
+import { link, useResource } from '../data/api.js';
 import { now, paused, setPaused } from '../data/beat.js';
 import { lasting, time } from '../data/format.js';
 import { Chip } from '../design/parts.js';
@@ -18,16 +18,17 @@ function Live() {
   return html`<${Chip} kind="ok"><b>LIVE</b><//>`;
 }
 
+// A word heard before the connection was lost says nothing about now.
 function System() {
   const word = stream.value?.system.value;
-  if (!word) return html`<${Chip}>market: unknown<//>`;
+  if (!word || stream.value.state.value.phase !== 'live') return html`<${Chip}>market: unknown<//>`;
   const [kind, name] = SYSTEM[word] ?? ['off', word];
   return html`<${Chip} kind=${kind}>market: <b>${name}</b><//>`;
 }
 
 function Feed() {
   const ready = useResource('/readyz?verbose', { every: 5000 });
-  const data = ready.data ?? (ready.problem?.symbols ? ready.problem : undefined);
+  const data = ready.phase === 'ok' ? ready.data : ready.problem;
   if (!data?.symbols) return html`<${Chip}>feed: unknown<//>`;
   const { live, degraded, empty } = data.symbols;
   const cause = data.causes?.[0];
@@ -44,7 +45,7 @@ function Fanout() {
 // One control of the admin API; SHOW(data) gives [kind, words].
 function Control({ name, path, show }) {
   const { phase, data } = useResource(path, { every: 5000 });
-  if (phase === 'ok' && typeof data === 'object') {
+  if (phase === 'ok' && typeof data === 'object' && link.value.up) {
     const [kind, words] = show(data);
     return html`<${Chip} kind=${kind}>${name}: <b>${words}</b><//>`;
   }

@@ -9,7 +9,7 @@ const close = () => { overlay.value = null; };
 
 function Help() {
   return html`<${Dialog} label="Keys" className="card" veil="overlay" onClose=${close}>
-    <header><h1>Keys</h1><button type="button" class="btn" data-first onClick=${close}>Close</button></header>
+    <div class="head"><h1>Keys</h1><button type="button" class="btn" data-first onClick=${close}>Close</button></div>
     <div class="body"><dl class="keys">${KEYS.map(([key, what]) => html`<div><dt>${key.split(' ').filter(Boolean).map((k) => (k === '–' ? ' – ' : html`<kbd>${k}</kbd> `))}</dt><dd>${what}</dd></div>`)}</dl>
     <p class="muted note">No key acts on the market. Actions open a sheet that shows what changes, and wait for typed confirmation.</p></div>
   <//>`;

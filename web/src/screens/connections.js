@@ -30,7 +30,7 @@ function Tiles({ m }) {
     <${Tile} label="Out" value=${sent} unit=${`${sentUnit}/s`} hint=${`${perSecond(per('ws_sent_messages_total'))} messages/s`} />
     <${Tile} label="In" value=${perSecond(per('ws_received_messages_total'))} unit="messages/s" hint=${`${whole(get('ws_bad_requests_total'))} bad since start`} />
     <${Tile} label="Backlog" value=${hold} unit=${holdUnit} hint=${`largest ${most} ${mostUnit}`} kind=${backlog > 524288 ? 'warn' : undefined} />
-    <${Tile} label="Slow clients" value=${whole(choked)} hint=${`${whole(get('ws_slow_warnings_total'))} warned since start`} kind=${choked > 0 ? 'warn' : undefined} />
+    <${Tile} label="Slow clients" value=${whole(choked)} hint=${`${whole(get('ws_slow_warnings_total'))} warned so far`} kind=${choked > 0 ? 'warn' : undefined} />
     <${Tile} label="Folded" value=${perSecond(per('ws_conflated_total'))} unit="frames/s" hint="for slow clients" />
     <${Tile} label="Refused" value=${perSecond(per('ws_refused_total'))} unit="/s" hint=${`${whole(get('ws_refused_total'))} since start`} />
     <${Tile} label="Trades dropped" value=${whole(dropped)} hint="must stay 0" kind=${dropped > 0 ? 'bad' : undefined} />

@@ -43,7 +43,7 @@ function Measured({ m }) {
       <${Tile} label="Not authentic" value=${perSecond(rate(sample, then, 'auth_fail_total'))} unit="/s" hint=${`${whole(rows.reduce((a, r) => a + r.total, 0))} since start`} />
       <${Tile} label="Replays" value=${whole(get('replay_detect_total'))} hint="since start" kind=${rate(sample, then, 'replay_detect_total') > 0 ? 'bad' : undefined} />
       <${Tile} label="Limited" value=${perSecond(rate(sample, then, 'ratelimit_drop_total'))} unit="/s" hint=${`${whole(get('ratelimit_drop_total'))} since start`} />
-      <${Tile} label="Without Redis" value=${whole(get('ratelimit_local_total'))} hint="limits kept alone" kind=${get('ratelimit_breaker_open') > 0 ? 'warn' : undefined} />
+      <${Tile} label="Without Redis" value=${whole(get('ratelimit_local_total'))} hint=${get('ratelimit_breaker_open') > 0 ? 'breaker open' : 'limits kept alone'} kind=${get('ratelimit_breaker_open') > 0 ? 'warn' : undefined} />
       <${Tile} label="Tokens given" value=${whole(get('auth_ws_tokens_total'))} hint="for WebSockets" />
     </div>
     <div class="columns two"><${Panel} title="Failures, replays, limits over time"><${Chart} label="Failures, replays, limits" data=${data} format=${(v) => `${Number(v.toPrecision(3))}/s`} series=${[{ name: 'not authentic', colour: 'warn' }, { name: 'replays', colour: 'bad' }, { name: 'limited', colour: 'accent' }]} /><//>

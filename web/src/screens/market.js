@@ -8,7 +8,7 @@ import { Chip, copy, Panel, Pick, State } from '../design/parts.js';
 import { openSheet } from '../design/sheet.js';
 import { overlay } from '../frame/keys.js';
 import { navigate, route, setFilter, symbolPart } from '../router.js';
-import { html, useEffect, useMemo } from '../ui.js';
+import { html, useEffect, useMemo, useRef } from '../ui.js';
 import { modeSheet } from './actions.js';
 import { modeOf } from './overview.js';
 import { Candles } from './market/candles.js';
@@ -27,10 +27,15 @@ function symbolOf(part, pairs) {
 }
 
 // A store that lives as long as its arguments.
+// The old one is closed before the new one is made: a connection follows one depth of a symbol at a time.
 function useStore(make, deps) {
-  const store = useMemo(make, deps);
-  useEffect(() => () => store?.close(), [store]);
-  return store;
+  const held = useRef();
+  useEffect(() => () => held.current.close(), []);
+  return useMemo(() => {
+    held.current?.close();
+    held.current = make();
+    return held.current;
+  }, deps);
 }
 
 function useHistory(store, symbol, minutes) {

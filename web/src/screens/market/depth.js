@@ -20,6 +20,6 @@ export function Depth({ view, symbol }) {
   if (!data) return html`<${Loading} />`;
   const all = (levels) => (levels.length ? total(view, levels.at(-1)) : '0');
   const price = (x) => Number(x.toPrecision(9)).toLocaleString('en-GB', { maximumFractionDigits: 8 });
-  return html`<${Chart} label=${`Depth of ${symbol}`} stepped data=${data} format=${short} formatX=${price}
+  return html`<${Chart} label=${`Depth of ${symbol}`} stepped least="0" data=${data} format=${short} formatX=${price}
     series=${[{ name: 'Bids', colour: 'bid', fill: true, align: -1, idle: all(view.bids) }, { name: 'Asks', colour: 'ask', fill: true, align: 1, idle: all(view.asks) }]} />`;
 }

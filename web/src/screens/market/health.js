@@ -23,13 +23,15 @@ export function Health({ view, symbol }) {
   const row = m.symbols.get(symbol) ?? {};
   const flow = useRate(s);
   const h = view?.health ?? {};
-  const quiet = h.at ? now.value - h.at : undefined;
+  const quiet = h.at ? Math.max(0, now.value - h.at) : undefined;
   const path = h.at ? h.at + clockOffset.value - h.engineAt : undefined;
-  const [lag, unit] = duration(path === undefined ? undefined : Math.max(0, path) / 1000);
+  // below a millisecond the two clocks differ by more than what is measured
+  const [lag, unit] = path !== undefined && path < 1 ? ['< 1', 'ms'] : duration(path === undefined ? undefined : path / 1000);
   const feed = s.feed.value;
   const bad = feed.state === 'degraded' && (!feed.symbols || feed.symbols.includes(symbol));
+  const here = s.state.value.phase === 'live';
   const sound = !bad && row.live !== 0 && counts.badChecksums === 0;
-  return html`<p class="verdict"><${Chip} kind=${sound ? 'ok' : 'bad'}>${bad ? `degraded: ${feed.cause}` : sound ? 'sound' : 'look below'}<//>
+  return html`<p class="verdict"><${Chip} kind=${!here ? 'off' : sound ? 'ok' : 'bad'}>${!here ? 'unknown: not connected' : bad ? `degraded: ${feed.cause}` : sound ? 'sound' : 'look below'}<//>
       <span class="muted">${counts.checksums ? `${whole(counts.checksums)} checksums compared, ${whole(counts.badChecksums)} wrong` : 'no message yet'}</span></p>
     <${Facts} rows=${[
       ['Engine to page', `${lag} ${unit}`, 'From the engine’s time stamp to this page; the interval asked for (100 ms) and both clocks are in it'],
