@@ -1,32 +1,9 @@
-// The dashboard in a real browser on the real gateway: it loads under its policy, every screen passes axe in every theme,
-// the ladder is the book, keys reach everything, it says when it is disconnected, it is usable at 320 px.
+// The dashboard in a real browser on the real gateway: it loads under its policy, the ladder is the book, keys reach
+// everything, it says when it is disconnected, and 1,695 symbols are no burden.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { axeSource, Browser, dist, live, needsBrowser } from './harness/browser.mjs';
-import { onStage, sleep, until } from './harness/gateway.mjs';
-
-const tape = (symbols, rate = 300) => ['--data', 'synthetic', '--symbols', String(symbols), '--rate', String(rate), '--seed', '11', '--time', 'now'];
-const SCREENS = ['/overview', '/market/BTC-USD', '/connections', '/keys', '/incidents', '/audit', '/drills', '/settings', '/settings/access', '/settings/config', '/settings/about'];
-
-const withBrowser = (body, { symbols = 12, duration } = {}) => onStage(async (stage) => {
-  stage.writeSymbols(tape(symbols));
-  await stage.startGateway({ admin: { web_dir: dist } });
-  stage.feeding = duration ? stage.fed(...tape(symbols), '--duration', String(duration)) : stage.feed(...tape(symbols), '--loop', 'forever');
-  const browser = await Browser.open();
-  try {
-    await body(stage, browser);
-  } finally {
-    await browser.close();
-  }
-});
-
-async function open(browser, stage, path, options) {
-  const page = await browser.page(stage, options);
-  await page.goto(path);
-  await live(page);
-  return page;
-}
+import { dist, live, needsBrowser, onDashboard as withBrowser, open, SCREENS } from './harness/browser.mjs';
+import { sleep, until } from './harness/gateway.mjs';
 
 async function blameless(page, where) {
   assert.deepEqual(page.wrong, [], where);
@@ -53,26 +30,6 @@ test('every screen: no violation of the policy, no error; what the gateway does 
   const banner = await page.locator('.banner').innerText();
   assert.match(banner, /market:\s+ONLINE/);
   assert.match(banner, /kill switch: not offered/);
-}));
-
-test('axe finds nothing, on each screen in each theme', { ...needsBrowser, timeout: 280000 }, () => withBrowser(async (stage, browser) => {
-  const axe = readFileSync(axeSource(), 'utf8');
-  for (const theme of ['dark', 'light', 'contrast']) {
-    const page = await open(browser, stage, '/overview', { theme, bypassCSP: true });
-    for (const path of [...SCREENS, 'help', 'symbol', 'sheet']) {
-      if (path.startsWith('/')) await page.goto(path);
-      else await page.goto('/market/BTC-USD');
-      await live(page);
-      if (path === 'help') await page.keyboard.press('?');
-      if (path === 'symbol') for (const key of 'gs') await page.keyboard.press(key);
-      if (path === 'sheet') await page.getByRole('button', { name: 'Set mode…' }).click();
-      await sleep(path.startsWith('/market') || path === '/connections' ? 3500 : 700);
-      await page.evaluate(axe);
-      const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
-      assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`), [], `${path} ${theme}`);
-    }
-    await page.context().close();
-  }
 }));
 
 // The ladder as it is drawn: [price, quantity] of a side, best first.
@@ -193,24 +150,23 @@ test('1,695 symbols: only rows in sight are drawn and followed; scrolling reache
   const page = await open(browser, stage, '/overview');
   await until('all rows', 15000, async () => (await page.locator('.symbols .count').innerText()).startsWith('1,695'));
   assert.ok((await page.locator('.symbols tbody tr').count()) < 80);
-  // frames with and without scrolling: the machine may be busy with something else
-  const median = (step) => page.evaluate(async (by) => {
+  // Counted, not timed: the machine may be busy. One pass draws each row once, when it comes into sight.
+  const pass = await page.evaluate(async () => {
     const box = document.querySelector('.symbols .scroll');
-    const times = [];
-    let last = performance.now();
-    for (let i = 0; i < 120; i++) {
-      box.scrollTop += (by * box.scrollHeight) / 120;
+    let made = 0;
+    const watch = new MutationObserver((list) => { for (const m of list) for (const node of m.addedNodes) made += node.nodeName === 'TR'; });
+    watch.observe(box.querySelector('tbody'), { childList: true });
+    const since = performance.now();
+    for (let i = 0; i < 200; i++) {
+      box.scrollTop += box.scrollHeight / 200;
       await new Promise(requestAnimationFrame);
-      const now = performance.now();
-      times.push(now - last);
-      last = now;
     }
-    return times.sort((a, b) => a - b)[60];
-  }, step);
-  const still = await median(0);
-  const moving = await median(1);
-  console.log(`median frame: ${moving.toFixed(1)} ms while scrolling, ${still.toFixed(1)} ms at rest`);
-  assert.ok(moving < Math.max(50, 6 * still), `${moving.toFixed(1)} ms a frame while scrolling, ${still.toFixed(1)} ms at rest`);
+    watch.disconnect();
+    return { made, frame: (performance.now() - since) / 200 };
+  });
+  console.log(`${pass.frame.toFixed(1)} ms a frame while 8 rows a frame scroll by; ${pass.made} rows drawn`);
+  assert.ok(pass.made < 1.1 * 1695, `${pass.made} rows drawn in one pass`);
+  assert.ok(pass.frame < 250, `${pass.frame.toFixed(1)} ms a frame`);
   await page.locator('.symbols .scroll').evaluate((box) => { box.scrollTop = box.scrollHeight; });
   await until('the last row', 3000, async () => (await page.locator('.symbols tbody tr[aria-rowindex="1696"]').count()) === 1);
   await until('few followed', 5000, async () => (await stage.metrics()).get('ws_subscriptions{channel="ticker"}') <= 80);
@@ -230,21 +186,6 @@ test('a page in the background lets go of its connection, and takes the book up 
   await live(page);
   const { seq } = await drawn(page);
   await until('the book goes on', 5000, async () => (await drawn(page)).seq > seq);
-  assert.ok((await stage.metrics()).get('ws_resumes_total{result="HIT"}') ?? 0 >= 0);
-}));
-
-test('320 px wide, and at 400 % zoom: nothing needs sideways scrolling but tables in their boxes', needsBrowser, () => withBrowser(async (stage, browser) => {
-  const page = await open(browser, stage, '/overview', { width: 320, height: 640 });
-  for (const path of SCREENS) {
-    await page.goto(path);
-    await live(page);
-    await sleep(400);
-    const { wide, inner } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }));
-    assert.ok(wide <= inner, `${path}: ${wide} px in ${inner}`);
-  }
-  await page.goto('/market/BTC-USD');
-  await page.waitForSelector('.ladder tbody td');
-  await page.getByRole('button', { name: 'Set mode…' }).click();
-  const box = await page.getByRole('dialog').boundingBox();
-  assert.ok(box.x >= 0 && box.x + box.width <= 320);
+  const resumes = [...await stage.metrics()].filter(([name]) => name.startsWith('ws_resumes_total')).reduce((sum, [, n]) => sum + n, 0);
+  assert.ok(resumes >= 1, 'it asked to go on from where it was');
 }));

@@ -11,6 +11,9 @@ packages=(
     libjansson-dev libyaml-dev libcurl4-openssl-dev libargon2-dev zlib1g-dev uthash-dev libcmocka-dev
     redis-server postgresql openssl ca-certificates curl python3 fiu-utils
 )
+# Beyond those, what only ./check needs: a browser for the dashboard's tests.
+# shellcheck disable=SC2034
+packages_of_tests=(chromium)
 
 say() {
     printf '%s\n' "$*"
@@ -147,20 +150,35 @@ build_tree() {
     return 1
 }
 
-# npm_packages: what tests/e2e/package-lock.json names, installed once per lock file.
+# npm_packages [FOLDER]: what its package-lock.json names (tests/e2e without FOLDER), installed once per lock file.
 npm_packages() {
-    local dir=$root/tests/e2e stamp=$root/tests/e2e/node_modules/.portcullis-lock log
+    local folder=${1:-tests/e2e} dir stamp log
+    dir=$root/$folder stamp=$root/$folder/node_modules/.portcullis-lock
     if [ -e "$stamp" ] && cmp -s "$dir/package-lock.json" "$stamp"; then
         return
     fi
     log=$(mktemp /tmp/portcullis-npm.XXXXXX)
     if ! (cd "$dir" && run_shown "$log" npm ci --no-progress --loglevel=error); then
         tail -n 15 "$log" >&2
-        printf '%s: npm ci failed in tests/e2e; all it said is in %s\n' "${0##*/}" "$log" >&2
+        printf '%s: npm ci failed in %s; all it said is in %s\n' "${0##*/}" "$folder" "$log" >&2
         return 1
     fi
     rm -f "$log"
     cp "$dir/package-lock.json" "$stamp"
+}
+
+# web_build: the dashboard into web/dist, when something it is made of is newer.
+web_build() {
+    local dist=$root/web/dist/manifest.json log=$root/web/build.log
+    npm_packages web || return 1
+    if [ -e "$dist" ] && [ -z "$(find "$root/web/src" "$root/web/build.mjs" "$root/web/package-lock.json" -newer "$dist" -print -quit)" ]; then
+        return
+    fi
+    if ! run_shown "$log" node "$root/web/build.mjs"; then
+        tail -n 15 "$log" >&2
+        printf '%s: the dashboard could not be built; all it said is in %s\n' "${0##*/}" "$log" >&2
+        return 1
+    fi
 }
 
 # ---- market data ----

@@ -79,6 +79,7 @@ public:
   listen: "127.0.0.1:$https_port"
 admin:
   listen: "127.0.0.1:$admin_port"
+  web_dir: "$root/web/dist"
 feed:
   redis: "unix:$redis_socket"
   symbols_file: "$symbols"

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onStage } from './gateway.mjs';
 
 export const webFolder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../web');
 const require = createRequire(path.join(webFolder, 'package.json'));
@@ -51,4 +52,28 @@ export class Browser {
 // Until the market is on the screen.
 export async function live(page) {
   await page.waitForFunction(() => document.querySelector('.banner')?.textContent.includes('LIVE'), null, { timeout: 20000 });
+}
+
+const tape = (symbols, rate = 300) => ['--data', 'synthetic', '--symbols', String(symbols), '--rate', String(rate), '--seed', '11', '--time', 'now'];
+export const SCREENS = ['/overview', '/market/BTC-USD', '/connections', '/keys', '/incidents', '/audit', '/drills', '/settings', '/settings/access', '/settings/config', '/settings/about'];
+
+// Runs BODY on a stage that serves the dashboard, with a market: endless, or of DURATION seconds (stage.feeding ends).
+export const onDashboard = (body, { symbols = 12, duration } = {}) => onStage(async (stage) => {
+  stage.writeSymbols(tape(symbols));
+  await stage.startGateway({ admin: { web_dir: dist } });
+  stage.feeding = duration ? stage.fed(...tape(symbols), '--duration', String(duration)) : stage.feed(...tape(symbols), '--loop', 'forever');
+  const browser = await Browser.open();
+  try {
+    await body(stage, browser);
+  } finally {
+    await browser.close();
+  }
+});
+
+// A page at PATH, once it is live.
+export async function open(browser, stage, path, options) {
+  const page = await browser.page(stage, options);
+  await page.goto(path);
+  await live(page);
+  return page;
 }

@@ -26,7 +26,7 @@ export class Tickers {
   constructor() {
     this.all = new Map();
     this.view = signal(new Map());
-    this.touch = beat(() => { this.view.value = new Map(this.all); });
+    this.touch = beat(() => { this.view.value = new Map(this.all); }, 200);
   }
 
   take({ data: [ticker] }) {

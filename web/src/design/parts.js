@@ -9,6 +9,9 @@ export function Chip({ kind = 'off', icon, title, children, bare }) {
   return html`<span class=${`chip k-${kind}${bare ? ' bare' : ''}`} title=${title}><${Icon} name=${icon ?? kind} size="13" />${children}</span>`;
 }
 
+// A chip without its frame, for tables: plain markup, since a table draws hundreds.
+export const word = (kind, text) => html`<span class=${`word k-${kind}`}>${text}</span>`;
+
 // "12 s ago" of what was taken at AT; named as old after LIMIT ms.
 export function Fresh({ at, limit = 15000, prefix = '' }) {
   if (!at) return null;

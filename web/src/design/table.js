@@ -6,12 +6,14 @@ import { CopyButton } from './parts.js';
 
 const ROW_REM = 1.75;
 const OVER = 8; // rows drawn beyond what is seen
+const ORDER_MS = 2000; // the order of live rows changes no more often, unless the reader asks
 
 // The table that j, k and Enter move in: the last one mounted as primary.
 const stack = [];
 export const activeTable = () => stack.at(-1);
 
 const collator = new Intl.Collator('en', { numeric: true });
+const SHORT = 500; // rows up to which INC-9 stands before INC-10; beyond that code points are compared
 
 // Rows by column COLUMN; rows without a value last, whatever the direction. Pure.
 export function sortRows(rows, column, direction) {
@@ -19,11 +21,29 @@ export function sortRows(rows, column, direction) {
   const of = column.sort ?? column.text ?? ((row) => row[column.id]);
   const sign = direction === 'desc' ? -1 : 1;
   const empty = (v) => v === undefined || v === null || v === '' || Number.isNaN(v);
+  const words = rows.length <= SHORT;
   return rows.map((row, i) => ({ row, v: of(row), i })).sort((a, b) => {
     if (empty(a.v) || empty(b.v)) return empty(a.v) - empty(b.v) || a.i - b.i;
-    const order = typeof a.v === 'string' ? collator.compare(a.v, String(b.v)) : a.v < b.v ? -1 : a.v > b.v ? 1 : 0;
+    const order = words && typeof a.v === 'string' ? collator.compare(a.v, String(b.v)) : a.v < b.v ? -1 : a.v > b.v ? 1 : 0;
     return sign * order || a.i - b.i;
   }).map(({ row }) => row);
+}
+
+// ROWS in order, and in the same order for a while when only their values change.
+function useOrder(rows, column, direction, keyOf) {
+  const kept = useRef({ at: 0 });
+  return useMemo(() => {
+    const k = kept.current;
+    const at = performance.now();
+    if (k.column === column?.id && k.direction === direction && k.keys.length === rows.length && at - k.at < ORDER_MS) {
+      const byKey = new Map(rows.map((r) => [keyOf(r), r]));
+      const same = k.keys.map((key) => byKey.get(key));
+      if (!same.includes(undefined)) return same;
+    }
+    const sorted = sortRows(rows, column, direction);
+    kept.current = { column: column?.id, direction, keys: sorted.map(keyOf), at };
+    return sorted;
+  }, [rows, column?.id, direction]);
 }
 
 const textOf = (column, row) => String((column.text ?? ((r) => r[column.id]))(row) ?? '');
@@ -114,11 +134,12 @@ class Row extends Component {
   }
 }
 
-// COLUMNS: {id, name, num, title, text(row), sort(row), cell(row), fixed}. FILTER and SORT come from the address.
+// COLUMNS: {id, name, num, title, text(row), sort(row), cell(row), fixed, width (rem; all or none of them: then columns
+// stay as wide as they are whatever scrolls by)}. FILTER and SORT come from the address.
 export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, onSort, tools, height = '24rem', empty, onRange, noCopy }) {
   const box = useRef();
   const column = columns.find((c) => c.id === sort?.id);
-  const sorted = useMemo(() => sortRows(rows, column, sort?.direction), [rows, sort?.id, sort?.direction]);
+  const sorted = useOrder(rows, column, sort?.direction, keyOf);
   const { row, first, last } = useWindow(box, sorted.length);
   const [chosen, choose] = useChoice({ primary, rows: sorted, keyOf, onOpen, box, row });
   const seen = sorted.slice(first, last);
@@ -128,8 +149,9 @@ export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, 
     ${(tools || !noCopy) && html`<div class="tools">${tools}<span class="count">${sorted.length.toLocaleString('en-GB')} rows</span>
       ${!noCopy && html`<${CopyButton} what=${`${label} as text`} text=${() => tsv(columns, sorted)} />`}</div>`}
     <div class="scroll" ref=${box} tabindex="0" role="region" aria-label=${label} style=${{ maxHeight: height }}>
-      <table class="grid" aria-rowcount=${sorted.length + 1}>
+      <table class=${`grid${columns[0].width ? ' fixed' : ''}`} aria-rowcount=${sorted.length + 1}>
         <caption class="sr">${label}</caption>
+        ${columns[0].width && html`<colgroup>${columns.map((c) => html`<col style=${{ width: `${c.width}rem` }} />`)}</colgroup>`}
         <${Head} columns=${columns} sort=${sort} onSort=${by} />
         <tbody>
           ${first > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${first * row}px` }}></td></tr>`}

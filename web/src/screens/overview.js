@@ -6,7 +6,7 @@ import { basisPoints, group } from '../data/decimal.js';
 import { age, bytes, duration, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
 import { quantile, rate, sum, value } from '../data/metrics.js';
-import { Chip, NotThere, Panel, Spark, State, Tile } from '../design/parts.js';
+import { NotThere, Panel, Spark, State, Tile, word } from '../design/parts.js';
 import { openSheet } from '../design/sheet.js';
 import { DataTable, SearchField } from '../design/table.js';
 import { navigate, route, setFilter, symbolPart } from '../router.js';
@@ -56,36 +56,47 @@ function Slo() {
     : html`<${NotThere} state=${state} path="/v1/slo" of="Targets, what is left of them and how fast it goes" />`}<//>`;
 }
 
-// One row a symbol: what instrument, metrics and ticker know of it.
-function rowsOf(pairs, symbols, live, all) {
-  const rows = [];
-  for (const [symbol, p] of pairs) {
-    const t = live.get(symbol) ?? all.get(symbol);
-    const [kind, mode] = modeOf(p.status);
-    rows.push({ symbol, kind, mode, status: p.status, ...symbols.get(symbol), ticker: t });
-  }
-  return rows;
+// One row a symbol: what instrument, metrics and ticker know of it; the same object as before where nothing has changed.
+function useRows(pairs, symbols, live, all) {
+  const kept = useRef(new Map());
+  return useMemo(() => {
+    const rows = [];
+    const next = new Map();
+    for (const [symbol, pair] of pairs) {
+      const measured = symbols.get(symbol);
+      const ticker = live.get(symbol) ?? all.get(symbol);
+      let entry = kept.current.get(symbol);
+      if (!entry || entry.pair !== pair || entry.measured !== measured || entry.ticker !== ticker) {
+        const [kind, mode] = modeOf(pair.status);
+        entry = { pair, measured, ticker, row: { symbol, kind, mode, status: pair.status, ...measured, ticker } };
+      }
+      next.set(symbol, entry);
+      rows.push(entry.row);
+    }
+    kept.current = next;
+    return rows;
+  }, [pairs, symbols, live, all]);
 }
 
 const number = (text) => (text === undefined ? undefined : Number(text)); // for ordering only
 const columns = [
-  { id: 'symbol', name: 'Symbol', cell: (r) => html`<a href=${`/market/${symbolPart(r.symbol)}`}>${r.symbol}</a>` },
-  { id: 'mode', name: 'Mode', cell: (r) => html`<${Chip} kind=${r.kind} bare>${r.mode}<//>` },
-  { id: 'last', name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
-  { id: 'change', name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && html`<${Change} pct=${r.ticker.change_pct} />` },
-  { id: 'bid', name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
-  { id: 'ask', name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
-  { id: 'spread', name: 'Spread', num: true, title: 'In basis points', text: (r) => r.ticker?.bid && basisPoints(r.ticker.bid, r.ticker.ask).toFixed(2), sort: (r) => (r.ticker?.bid ? basisPoints(r.ticker.bid, r.ticker.ask) : undefined) },
-  { id: 'trades', name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
-  { id: 'events', name: 'Events/s', num: true, text: (r) => r.eventsPerS?.toFixed(1), sort: (r) => r.eventsPerS },
-  { id: 'seq', name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
-  { id: 'age', name: 'Quiet for', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
-  { id: 'gaps', name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
-  { id: 'live', name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : html`<${Chip} kind=${r.live ? 'ok' : 'bad'} bare>${r.live ? 'sound' : 'broken'}<//>`) },
-  { id: 'activity', name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => html`<${Spark} points=${r.points} />` },
+  { id: 'symbol', width: 7, name: 'Symbol', cell: (r) => html`<a href=${`/market/${symbolPart(r.symbol)}`}>${r.symbol}</a>` },
+  { id: 'mode', width: 8.5, name: 'Mode', text: (r) => r.mode, cell: (r) => word(r.kind, r.mode) },
+  { id: 'last', width: 7, name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
+  { id: 'change', width: 5.5, name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && change(r.ticker.change_pct) },
+  { id: 'bid', width: 7, name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
+  { id: 'ask', width: 7, name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
+  { id: 'spread', width: 4.5, name: 'Spread', num: true, title: 'In basis points', text: (r) => r.ticker?.bid && basisPoints(r.ticker.bid, r.ticker.ask).toFixed(2), sort: (r) => (r.ticker?.bid ? basisPoints(r.ticker.bid, r.ticker.ask) : undefined) },
+  { id: 'trades', width: 5, name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
+  { id: 'events', width: 5.25, name: 'Events/s', num: true, text: (r) => r.eventsPerS?.toFixed(1), sort: (r) => r.eventsPerS },
+  { id: 'seq', width: 6.5, name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
+  { id: 'age', width: 5, name: 'Quiet for', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
+  { id: 'gaps', width: 3.75, name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
+  { id: 'live', width: 5.5, name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : word(r.live ? 'ok' : 'bad', r.live ? 'sound' : 'broken')) },
+  { id: 'activity', width: 6.5, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
 ];
 
-function Change({ pct }) {
+function change(pct) {
   const down = pct.startsWith('-');
   const zero = /^-?0*\.?0*$/.test(pct);
   return html`<span class=${zero ? '' : down ? 'down' : 'up'}>${zero ? '' : down ? '▼ ' : '▲ '}${pct.replace('-', '')} %</span>`;
@@ -139,9 +150,9 @@ function Symbols({ m }) {
   const pairs = instruments.pairs.value;
   const live = tickers.view.value;
   const look = useSight();
-  const rows = rowsOf(pairs, m.symbols, live, all);
+  const rows = useRows(pairs, m.symbols, live, all);
   const wanted = q.toUpperCase();
-  const shown = rows.filter((r) => (!wanted || r.symbol.includes(wanted)) && (!mode || r.status === mode || (mode === 'troubled' && (r.status !== 'online' || r.live === 0 || r.gaps > 0))));
+  const shown = useMemo(() => rows.filter((r) => (!wanted || r.symbol.includes(wanted)) && (!mode || r.status === mode || (mode === 'troubled' && (r.status !== 'online' || r.live === 0 || r.gaps > 0)))), [rows, wanted, mode]);
   const modes = [...new Set(rows.map((r) => r.status))];
   return html`<${Panel} title="Symbols" flush at=${m.at} className="symbols" aside=${html`<button type="button" class="btn" onClick=${() => openSheet(modeSheet('ALL'))}>Set mode…</button><button type="button" class="btn danger" onClick=${() => openSheet(killSheet())}>Kill switch…</button>`}>
     <${DataTable} label="Symbols" primary columns=${columns} rows=${shown} keyOf=${(r) => r.symbol} sort=${{ id: sort, direction: dir }} height="max(20rem, calc(100dvh - 15rem))"

@@ -1,0 +1,42 @@
+// The dashboard for everybody: axe on every screen in every theme, and a screen of 320 px (or 400 % zoom).
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { axeSource, live, needsBrowser, onDashboard as withBrowser, open, SCREENS } from './harness/browser.mjs';
+import { sleep } from './harness/gateway.mjs';
+
+test('axe finds nothing, on each screen in each theme', needsBrowser, () => withBrowser(async (stage, browser) => {
+  const axe = readFileSync(axeSource(), 'utf8');
+  for (const theme of ['dark', 'light', 'contrast']) {
+    const page = await open(browser, stage, '/overview', { theme, bypassCSP: true });
+    for (const path of [...SCREENS, 'help', 'symbol', 'sheet']) {
+      if (path.startsWith('/')) await page.goto(path);
+      else await page.goto('/market/BTC-USD');
+      await live(page);
+      if (path === 'help') await page.keyboard.press('?');
+      if (path === 'symbol') for (const key of 'gs') await page.keyboard.press(key);
+      if (path === 'sheet') await page.getByRole('button', { name: 'Set mode…' }).click();
+      await sleep(path.startsWith('/market') || path === '/connections' ? 3500 : 700);
+      await page.evaluate(axe);
+      const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+      assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`), [], `${path} ${theme}`);
+    }
+    await page.context().close();
+  }
+}));
+
+test('320 px wide, and at 400 % zoom: nothing needs sideways scrolling but tables in their boxes', needsBrowser, () => withBrowser(async (stage, browser) => {
+  const page = await open(browser, stage, '/overview', { width: 320, height: 640 });
+  for (const path of SCREENS) {
+    await page.goto(path);
+    await live(page);
+    await sleep(400);
+    const { wide, inner } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }));
+    assert.ok(wide <= inner, `${path}: ${wide} px in ${inner}`);
+  }
+  await page.goto('/market/BTC-USD');
+  await page.waitForSelector('.ladder tbody td');
+  await page.getByRole('button', { name: 'Set mode…' }).click();
+  const box = await page.getByRole('dialog').boundingBox();
+  assert.ok(box.x >= 0 && box.x + box.width <= 320);
+}));
