@@ -158,6 +158,7 @@ test('every role x every route: the verdict is that of the table of roles', with
     is(await person.logIn(), 200);
     assert.deepEqual(person.cookie.length, 43);
     for (const [method, pattern, permission] of routes) {
+      if (pattern === '/v1/admin/events') continue; // an answer without end: events.test.mjs
       const target = pattern.replace('{symbol}', 'NO%2FSUCH').replace('{name}', 'nobody').replace('{role}', 'viewer').replace('{id}', 'none');
       const answer = await person.call(method, target, method === 'GET' ? undefined : {});
       const allowed = may.get(permission).has(role);

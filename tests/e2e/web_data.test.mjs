@@ -86,6 +86,25 @@ test('routes and addresses', withPackages, async () => {
   assert.equal(addressOf({ screen: 'keys', part: 'a/b' }), '/keys/a%2Fb');
 });
 
+test('rows sort by value, names with numbers as people do, rows without a value last', withPackages, async () => {
+  const { sortRows } = await load('design/table.js');
+  const rows = [{ id: 'INC-10', n: 3 }, { id: 'INC-9', n: undefined }, { id: 'INC-1', n: 0 }, { id: 'INC-2', n: 12n }];
+  const order = (column, direction) => sortRows(rows, column, direction).map((r) => r.id.slice(4));
+  assert.deepEqual(order({ id: 'id' }, 'asc'), ['1', '2', '9', '10']);
+  assert.deepEqual(order({ id: 'n', sort: (r) => r.n }, 'asc'), ['1', '10', '2', '9']);
+  assert.deepEqual(order({ id: 'n', sort: (r) => r.n }, 'desc'), ['2', '10', '1', '9']);
+  assert.deepEqual(sortRows(rows, undefined), rows);
+});
+
+test('symbols are found however they are written', withPackages, async () => {
+  const { matching } = await load('frame/overlays.js');
+  const all = ['BTC/USD', 'BTC/USDT', 'WBTC/USD', 'ETH/BTC'];
+  assert.deepEqual(matching(all, 'btcusd'), ['BTC/USD', 'BTC/USDT', 'WBTC/USD']);
+  assert.deepEqual(matching(all, 'eth-b'), ['ETH/BTC']);
+  assert.deepEqual(matching(all, 'xyz'), []);
+  assert.equal(matching(all, '', 2).length, 2);
+});
+
 test('the source keeps to the policy: nothing that writes markup, no inline code or style', () => {
   const files = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? files(path.join(dir, e.name)) : [path.join(dir, e.name)]));
   for (const file of files(src)) {

@@ -38,8 +38,8 @@ export class Browser {
     page.wrong = [];
     page.on('pageerror', (error) => page.wrong.push(error.stack));
     page.on('console', (message) => {
-      // a path the gateway does not offer is logged by the browser itself
-      if (message.type() === 'error' && !/status of (404|401)/.test(message.text())) page.wrong.push(message.text());
+      // an answer that is not 2xx is logged by the browser itself
+      if (message.type() === 'error' && !/server responded with a status of/.test(message.text())) page.wrong.push(message.text());
     });
     return page;
   }

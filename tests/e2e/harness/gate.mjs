@@ -122,7 +122,9 @@ export const effective = (row) => ['done', 'approved'].includes(row.outcome) && 
 export function replay(rows) {
   const cells = new Map();
   for (const row of rows.filter(effective)) {
-    for (const { kind, target, version, ...value } of JSON.parse(row.after)) cells.set(`${kind} ${target}`, { value, version });
+    const after = JSON.parse(row.after);
+    if (!Array.isArray(after)) continue; // an act on something else than control state: a key, a user
+    for (const { kind, target, version, ...value } of after) cells.set(`${kind} ${target}`, { value, version });
   }
   return cells;
 }

@@ -79,8 +79,14 @@ class Resource {
   async load() {
     clearTimeout(this.timer);
     if (this.loading) return;
+    // an address that is not known yet: another origin must not be mistaken for our own
+    const base = typeof this.base === 'function' ? this.base() : this.base;
+    if (this.base && !base) {
+      this.timer = setTimeout(() => this.load(), 200);
+      return;
+    }
     this.loading = true;
-    const answer = await request('GET', this.path, { base: typeof this.base === 'function' ? this.base() : this.base });
+    const answer = await request('GET', this.path, { base });
     this.loading = false;
     const phase = phaseOf(answer);
     const old = this.state.peek();

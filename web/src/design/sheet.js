@@ -1,7 +1,7 @@
 // Acting safely: what changes, whom it hits, the same as a command line, typed confirmation, reason and ticket. Nothing is
 // optimistic, the focus begins on Cancel, and a resource that cannot be read cannot be changed.
 import { phaseOf, request } from '../data/api.js';
-import { html, signal, useEffect, useRef, useState } from '../ui.js';
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from '../ui.js';
 import { Icon } from './icons.js';
 import { Chip, CopyButton, Facts, Loading, NotThere } from './parts.js';
 
@@ -10,8 +10,9 @@ export const sheet = signal(null);
 export const openSheet = (spec) => { sheet.value = spec; };
 export const closeSheet = () => { sheet.value = null; };
 
+// At once, not after the next paint: what is typed right away must arrive inside.
 function useFocusTrap(box) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     box.current.querySelector('[data-first]')?.focus();
     const onKey = (event) => {

@@ -149,7 +149,7 @@ export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, 
     ${(tools || !noCopy) && html`<div class="tools">${tools}<span class="count">${sorted.length.toLocaleString('en-GB')} rows</span>
       ${!noCopy && html`<${CopyButton} what=${`${label} as text`} text=${() => tsv(columns, sorted)} />`}</div>`}
     <div class="scroll" ref=${box} tabindex="0" role="region" aria-label=${label} style=${{ maxHeight: height }}>
-      <table class=${`grid${columns[0].width ? ' fixed' : ''}`} aria-rowcount=${sorted.length + 1}>
+      <table class=${`grid${columns[0].width ? ' fixed' : ''}`} aria-rowcount=${sorted.length + 1} style=${columns[0].width ? { minWidth: `${columns.reduce((sum, c) => sum + c.width, 0)}rem` } : undefined}>
         <caption class="sr">${label}</caption>
         ${columns[0].width && html`<colgroup>${columns.map((c) => html`<col style=${{ width: `${c.width}rem` }} />`)}</colgroup>`}
         <${Head} columns=${columns} sort=${sort} onSort=${by} />

@@ -41,7 +41,7 @@ function GoToSymbol() {
     else return;
     e.preventDefault();
   };
-  return html`<${Dialog} label="Go to a symbol" className="card finder" veil="overlay top" onClose=${close}>
+  return html`<${Dialog} label="Go to a symbol" className="card finder" veil="overlay high" onClose=${close}>
     <div class="body"><input class="input" data-first role="combobox" aria-expanded="true" aria-controls="found" aria-activedescendant=${found[at] ? `found-${at}` : undefined} aria-label="Symbol" placeholder="Symbol, for example BTC/USD"
       value=${text} onInput=${(e) => { setText(e.target.value); setAt(0); }} onKeyDown=${onKey} autocomplete="off" spellcheck="false" />
       <ul id="found" role="listbox" aria-label="Symbols">${found.map((s, i) => html`<li id=${`found-${i}`} key=${s} role="option" aria-selected=${String(i === at)} onClick=${() => go(s)}>${s}</li>`)}</ul>

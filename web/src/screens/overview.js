@@ -80,20 +80,20 @@ function useRows(pairs, symbols, live, all) {
 
 const number = (text) => (text === undefined ? undefined : Number(text)); // for ordering only
 const columns = [
-  { id: 'symbol', width: 7, name: 'Symbol', cell: (r) => html`<a href=${`/market/${symbolPart(r.symbol)}`}>${r.symbol}</a>` },
-  { id: 'mode', width: 8.5, name: 'Mode', text: (r) => r.mode, cell: (r) => word(r.kind, r.mode) },
-  { id: 'last', width: 7, name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
-  { id: 'change', width: 5.5, name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && change(r.ticker.change_pct) },
-  { id: 'bid', width: 7, name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
-  { id: 'ask', width: 7, name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
-  { id: 'spread', width: 4.5, name: 'Spread', num: true, title: 'In basis points', text: (r) => r.ticker?.bid && basisPoints(r.ticker.bid, r.ticker.ask).toFixed(2), sort: (r) => (r.ticker?.bid ? basisPoints(r.ticker.bid, r.ticker.ask) : undefined) },
-  { id: 'trades', width: 5, name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
-  { id: 'events', width: 5.25, name: 'Events/s', num: true, text: (r) => r.eventsPerS?.toFixed(1), sort: (r) => r.eventsPerS },
-  { id: 'seq', width: 6.5, name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
-  { id: 'age', width: 5, name: 'Quiet for', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
-  { id: 'gaps', width: 3.75, name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
-  { id: 'live', width: 5.5, name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : word(r.live ? 'ok' : 'bad', r.live ? 'sound' : 'broken')) },
-  { id: 'activity', width: 6.5, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
+  { id: 'symbol', width: 6.5, name: 'Symbol', cell: (r) => html`<a href=${`/market/${symbolPart(r.symbol)}`}>${r.symbol}</a>` },
+  { id: 'mode', width: 7.5, name: 'Mode', text: (r) => r.mode, cell: (r) => word(r.kind, r.mode) },
+  { id: 'last', width: 6, name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
+  { id: 'change', width: 5, name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && change(r.ticker.change_pct) },
+  { id: 'bid', width: 6, name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
+  { id: 'ask', width: 6, name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
+  { id: 'spread', width: 4.25, name: 'Spread', num: true, title: 'In basis points', text: (r) => r.ticker?.bid && basisPoints(r.ticker.bid, r.ticker.ask).toFixed(2), sort: (r) => (r.ticker?.bid ? basisPoints(r.ticker.bid, r.ticker.ask) : undefined) },
+  { id: 'trades', width: 4.75, name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
+  { id: 'events', width: 5, name: 'Events/s', num: true, text: (r) => r.eventsPerS?.toFixed(1), sort: (r) => r.eventsPerS },
+  { id: 'seq', width: 5.5, name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
+  { id: 'age', width: 4.75, name: 'Quiet', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
+  { id: 'gaps', width: 3.5, name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
+  { id: 'live', width: 5, name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : word(r.live ? 'ok' : 'bad', r.live ? 'sound' : 'broken')) },
+  { id: 'activity', width: 6, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
 ];
 
 function change(pct) {

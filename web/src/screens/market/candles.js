@@ -18,7 +18,7 @@ function optionsOf(precision) {
     rightPriceScale: { borderColor: line, scaleMargins: { top: 0.08, bottom: 0.22 } },
     timeScale: { borderColor: line, timeVisible: true, secondsVisible: false, rightOffset: 4, barSpacing: 7 },
     crosshair: { mode: 0, vertLine: { color: colour('line-strong') }, horzLine: { color: colour('line-strong') } },
-    localization: { priceFormatter: (p) => group(p.toFixed(precision ?? 2)), timeFormatter: (t) => `${new Date(t * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC` },
+    localization: { priceFormatter: (p) => group(p.toFixed(precision ?? 2)), timeFormatter: (t) => `${utc(t)} UTC` },
     handleScroll: { vertTouchDrag: false },
   };
 }
@@ -32,16 +32,18 @@ function draw(lib, box, precision) {
   return { chart, candles, volumes };
 }
 
-function Legend({ c }) {
+const utc = (t) => new Date(t * 1000).toISOString().slice(0, 16).replace('T', ' ');
+
+function Legend({ c, minutes }) {
   if (!c) return null;
   const part = (name, v) => html`<span>${name} <b>${group(v)}</b></span>`;
-  return html`${part('O', c.open)}${part('H', c.high)}${part('L', c.low)}${part('C', c.close)}${part('V', c.volume)}<span>${new Date(c.time * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC</span>`;
+  return html`${part('O', c.open)}${part('H', c.high)}${part('L', c.low)}${part('C', c.close)}${part('V', c.volume)}<span title=${`${utc(c.time)} UTC`}>${minutes < 60 ? utc(c.time).slice(11) : utc(c.time).slice(5)}</span>`;
 }
 
 function Numbers({ list }) {
   return html`<div class="scroll candle-table" tabindex="0" role="region" aria-label="Candles, numbers"><table class="grid"><caption class="sr">Candles, the newest first</caption>
     <thead><tr>${['Begins, UTC', 'Open', 'High', 'Low', 'Close', 'Volume', 'Trades'].map((n, i) => html`<th scope="col" class=${i ? 'num' : ''}>${n}</th>`)}</tr></thead>
-    <tbody>${[...list].reverse().slice(0, 100).map((c) => html`<tr key=${c.time}><th scope="row">${new Date(c.time * 1000).toISOString().slice(0, 16).replace('T', ' ')}</th>
+    <tbody>${[...list].reverse().slice(0, 100).map((c) => html`<tr key=${c.time}><th scope="row">${utc(c.time)}</th>
       ${['open', 'high', 'low', 'close', 'volume', 'trades'].map((f) => html`<td class="num">${f === 'trades' ? c[f] : group(c[f])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
@@ -77,7 +79,7 @@ export function Candles({ store, symbol, minutes, precision }) {
   if (!list) return html`<${Loading} lines="8" />`;
   if (!some) return html`<${State} icon="wait" title="No candle yet">A candle exists when it has a trade.<//>`;
   if (failed) return html`<${State} icon="warn" kind="warn" title="The chart could not be loaded">Load the page again; the numbers below are complete.<//><${Numbers} list=${list} />`;
-  return html`<div class="chart candles"><div class="legend"><${Legend} c=${list.find((c) => c.time === under) ?? list.at(-1)} />
+  return html`<div class="chart candles"><div class="legend"><${Legend} c=${list.find((c) => c.time === under) ?? list.at(-1)} minutes=${minutes} />
       <button type="button" class="btn quiet small" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>${asTable ? 'Chart' : 'Table'}</button></div>
     ${asTable ? html`<${Numbers} list=${list} />` : html`<div class="candle-plot" ref=${box} role="img" aria-label=${`Candles of ${symbol}, ${minutes} min: chart; the Table button shows its numbers`}></div>`}</div>`;
 }
