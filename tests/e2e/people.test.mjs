@@ -1,7 +1,7 @@
 // People: log-in, cookie, CSRF, roles x routes, four eyes, sessions while the stores are dead, users and their review, all
 // against the real gateway, PostgreSQL and Redis. The code of the second factor is computed here.
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -179,6 +179,7 @@ test('every role x every route: the verdict is that of the table of roles', with
 }));
 
 test('four eyes: neither two keys of one owner nor her session and her key are two persons', within, () => withPeople({}, async (stage) => {
+  const approve = (signer, target, body) => stage.call(signer, 'POST', target, body, { headers: { 'idempotency-key': randomUUID() } });
   const ana = stage.people('ana', 'operator,approver,security');
   const ben = stage.people('ben', 'operator,approver');
   is(await ana.logIn(), 200);
@@ -204,17 +205,17 @@ test('four eyes: neither two keys of one owner nor her session and her key are t
   assert.equal(halted.json.outcome, 'done');
   const change = await ask();
   is(await ana.call('POST', change.target, change.body), 403, 'self-approval');
-  is(await stage.call(one.signer, 'POST', change.target, change.body), 403, 'self-approval');
-  is(await stage.call(two.signer, 'POST', change.target, change.body), 403, 'self-approval');
+  is(await approve(one.signer, change.target, change.body), 403, 'self-approval');
+  is(await approve(two.signer, change.target, change.body), 403, 'self-approval');
   is(await ben.call('POST', change.target, change.body), 200);
   // the other way: asked with one key, approved with the other
   is(await put(ana, MODE, { mode: 'SOFT_HALT', ...why }), 200);
   const etag = (await ana.call('GET', MODE)).headers.etag;
   const asked = is(await stage.call(one.signer, 'PUT', MODE, { mode: 'CANCEL_ONLY', ...why }, { headers: { 'if-match': etag } }), 202);
   const hash = (await ben.call('GET', '/v1/changes?open=true')).json.changes[0].hash;
-  is(await stage.call(two.signer, 'POST', `${asked.headers.location}/approve`, { hash }), 403, 'self-approval');
+  is(await approve(two.signer, `${asked.headers.location}/approve`, { hash }), 403, 'self-approval');
   is(await ana.call('POST', `${asked.headers.location}/approve`, { hash }), 403, 'self-approval');
-  is(await stage.call(bens.signer, 'POST', `${asked.headers.location}/approve`, { hash }), 200);
+  is(await approve(bens.signer, `${asked.headers.location}/approve`, { hash }), 200);
   const chain = is(await stage.call(stage.admin, 'GET', '/v1/audit?action=symbol.mode&outcome=approved&limit=2'), 200);
   assert.deepEqual(chain.json.entries.map((e) => e.actor), [`key:${bens.signer.keyid}`, 'user:ben']);
 }));

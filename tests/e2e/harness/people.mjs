@@ -1,5 +1,5 @@
 // A person at a browser: log-in with name, password and TOTP (RFC 6238, computed here), the cookie, Origin and CSRF token.
-import { createHmac } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { until } from './gateway.mjs';
 
 function base32(text) {
@@ -46,6 +46,7 @@ export class Person {
     if (method !== 'GET') {
       Object.assign(headers, { 'content-type': 'application/json', origin: this.stage.adminUrl, 'sec-fetch-site': 'same-origin' });
       if (this.csrf) headers['x-csrf-token'] = this.csrf;
+      if (method === 'POST') headers['idempotency-key'] = randomUUID();
     }
     for (const [name, value] of Object.entries(overrides)) {
       if (value === undefined) delete headers[name];
