@@ -377,6 +377,19 @@ bool gate_preview(struct gate *g, const struct gate_order *order, struct control
     return ok;
 }
 
+/* Would it hold back anything at all? Then it is carried out even when all stands as it says: here it
+ * may stand so because a loosening of another gateway has not been heard of yet. */
+static bool holds_back(const struct control_change *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (control_value_direction(c->items[i].kind, &control_default, &c->items[i].value) ==
+            CONTROL_TIGHTEN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct gate_wait *gate_order(struct gate *g, const struct gate_order *order, gate_result_fn *cb,
                              void *arg)
 {
@@ -396,7 +409,8 @@ struct gate_wait *gate_order(struct gate *g, const struct gate_order *order, gat
         /* told */
     } else if (r == NULL || !check(g, order, r, direction, &problem)) {
         wait_fail(w, &problem);
-    } else if (!apply(g, r, &next, &problem)) {
+    } else if (!apply(g, r, &next, &problem) &&
+               (problem.kind != PROBLEM_NONE || !holds_back(&r->change))) {
         if (problem.kind == PROBLEM_NONE) {
             wait_ready(w, GATE_NOTHING, g->generation);
         } else {

@@ -86,7 +86,7 @@ struct gate_order {
 /* clang-format off */
 #define GATE_OUTCOMES(X)                                                                             \
     X(FAILED,    "failed")    /* see problem; nothing happened */                                     \
-    X(NOTHING,   "nothing")   /* everything was as asked already */                                   \
+    X(NOTHING,   "nothing")   /* nothing was to be held back, and all was as asked */                             \
     X(DONE,      "done")      /* in force and in the chain */                                         \
     X(JOURNALED, "journaled") /* in force and on this disk; it enters the chain later */              \
     X(UNAUDITED, "unaudited") /* in force; no disk took it: it lives in memory alone */               \

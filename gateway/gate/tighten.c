@@ -65,7 +65,10 @@ void tighten_now(struct pending *p)
     gate_adopt(g, p->record->id);
     if (w != NULL) {
         w->generation = g->generation;
-        w->chain_by_ns = clock_mono_ns() + (int64_t)g->opt.config->chain_wait * MS_NS;
+        w->chain_by_ns = clock_mono_ns(); /* there is nothing to wait for while PostgreSQL is away */
+        if (pg_up(g->opt.pg)) {
+            w->chain_by_ns += (int64_t)g->opt.config->chain_wait * MS_NS;
+        }
         memcpy(w->result.journal_id, p->record->id, sizeof w->result.journal_id);
     }
     control_diff_init(&diff, before, g->now);

@@ -300,8 +300,11 @@ test('If-Match: asked for, exact, and * for tightening alone', within, () => wit
   assert.equal(conflict.headers.etag, tight.headers.etag, '412 says what it is now');
   refused(await put(stage, stage.ana, MODE, { mode: 'NORMAL', ...why }, { 'if-match': '*' }), 428, 'precondition-required', /tightening alone/);
   const again = await put(stage, stage.ana, MODE, { mode: 'CANCEL_ONLY', ...why });
-  assert.deepEqual([again.status, again.json.outcome, again.headers.etag], [200, 'nothing', tight.headers.etag]);
-  assert.equal(chain(stage).length, 1, 'what was refused or nothing is no entry');
+  assert.deepEqual([again.status, again.json.outcome, again.headers.etag], [200, 'done', tight.headers.etag], 'a halt is a halt');
+  assert.equal(chain(stage)[1].after, '[]', 'entered, though it has changed nothing');
+  const free = await put(stage, stage.ana, modeOf(OTHER), { mode: 'NORMAL', ...why });
+  assert.deepEqual([free.status, free.json.outcome], [200, 'nothing'], free.body);
+  assert.equal(chain(stage).length, 2, 'what was refused or nothing is no entry');
   // a version of one cell is not moved by another
   await put(stage, stage.ana, modeOf(OTHER), { mode: 'CANCEL_ONLY', ...why });
   assert.equal(await etag(stage, MODE), tight.headers.etag);

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { buildDir, onStage, until } from './gateway.mjs';
 import { Signer } from './signer.mjs';
 
@@ -148,3 +149,46 @@ export async function sameAsChain(...stages) {
 }
 
 export const stats = async (stage) => (await stage.call(stage.ana, 'GET', '/v1/stats')).json;
+
+// --- what breaks ----------------------------------------------------------------------------------------------------
+
+const postgresScript = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../env/postgres.sh');
+const pgDir = (stage) => path.join(stage.dir, 'pg');
+
+// The first process of the stage's PostgreSQL and its children.
+function pgProcesses(stage) {
+  const first = Number(readFileSync(path.join(pgDir(stage), 'data/postmaster.pid'), 'utf8').split('\n')[0]);
+  const children = readFileSync(`/proc/${first}/task/${first}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  return [first, ...children];
+}
+
+const alive = (pid) => {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
+
+const signalPg = (stage, signal) => {
+  for (const pid of pgProcesses(stage)) process.kill(pid, signal);
+};
+
+export async function killPg(stage) {
+  const [first] = pgProcesses(stage);
+  process.kill(first, 'SIGQUIT'); // its children end at once, nothing is flushed
+  await until('PostgreSQL is gone', 10000, () => !alive(first));
+}
+
+export function startPg(stage) {
+  execFileSync('bash', ['-c', '. "$1"; pg_throwaway=yes; pg_start "$2"', 'bash', postgresScript, pgDir(stage)], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+export const freezePg = (stage) => signalPg(stage, 'SIGSTOP');
+export const thawPg = (stage) => signalPg(stage, 'SIGCONT');
+
+// As a full disk: it answers, and refuses to write.
+export function readOnlyPg(stage, on) {
+  stage.sql(`BEGIN READ WRITE; ALTER DATABASE portcullis SET default_transaction_read_only = ${on ? 'on' : 'off'}; COMMIT`);
+  stage.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'portcullis' AND pid <> pg_backend_pid()");
+}
