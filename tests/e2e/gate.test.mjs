@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { decimals, entries, Reference } from './harness/feed.mjs';
 import { Follower } from './harness/follower.mjs';
 import { approve, ask, chain, change, control, etag, gateTape, knows, loosen, modeOf, newKey, newUser, once, post, put, sameAsChain, SCOPES, stats,
-  why, withGate } from './harness/gate.mjs';
+  why, withGate, orders } from './harness/gate.mjs';
 import { sleep, until } from './harness/gateway.mjs';
 import { Client } from './harness/ws.mjs';
 
@@ -239,12 +239,12 @@ test('withdrawals, throttle, account, upstream; the asset channel and REST', wit
   assert.equal(one.status, 200, one.body);
   assert.equal((await told).gw.audit, one.json.journal);
   assert.deepEqual((await told).data.assets.filter((a) => a.status === 'depositonly').map((a) => a.id), ['BTC']);
-  assert.deepEqual(await assets(), { BTC: 'depositonly', ETH: 'enabled', USD: 'enabled' });
+  assert.deepEqual(await assets(), { BTC: 'deposit_only', ETH: 'enabled', USD: 'enabled' });
   assert.equal((await put(stage, stage.ana, W, { halted: true, ...why })).status, 200);
-  assert.deepEqual(new Set(Object.values(await assets())), new Set(['depositonly']));
+  assert.deepEqual(new Set(Object.values(await assets())), new Set(['deposit_only']));
   assert.equal((await stats(stage)).withdrawals_halted, true);
   await loosen(stage, W, { halted: false });
-  assert.deepEqual(await assets(), { BTC: 'depositonly', ETH: 'enabled', USD: 'enabled' }, 'its own halt stays');
+  assert.deepEqual(await assets(), { BTC: 'deposit_only', ETH: 'enabled', USD: 'enabled' }, 'its own halt stays');
   await loosen(stage, `${W}?asset=BTC`, { halted: false, asset: 'BTC' }).catch((e) => { throw e; });
   assert.deepEqual(new Set(Object.values(await assets())), new Set(['enabled']));
   refused(await put(stage, stage.ana, W, { halted: true, asset: 'NOPE', ...why }), 404, 'not-found');
@@ -270,7 +270,7 @@ test('the fan-out profile takes one person, tells the clients and ends by itself
   stage.feed(...gateTape);
   const f = await follow(stage);
   const profile = async () => (await stage.metrics()).get('pub_fanout_profile') ?? (await stage.metrics()).get('md_fanout_profile');
-  const floor = () => stage.metrics().then((m) => [...m].find(([k]) => k.includes('floor'))?.[1]);
+  const floor = () => stage.metrics().then((m) => m.get('fanout_floor_ms'));
   const before = await floor();
   const F = '/v1/fanout/profile';
   const told = f.client.next((m) => m.channel === 'gateway' && m.data[0].event === 'conflation', 4000, 'conflation');
@@ -301,10 +301,10 @@ test('If-Match: asked for, exact, and * for tightening alone', within, () => wit
   refused(await put(stage, stage.ana, MODE, { mode: 'NORMAL', ...why }, { 'if-match': '*' }), 428, 'precondition-required', /tightening alone/);
   const again = await put(stage, stage.ana, MODE, { mode: 'CANCEL_ONLY', ...why });
   assert.deepEqual([again.status, again.json.outcome, again.headers.etag], [200, 'done', tight.headers.etag], 'a halt is a halt');
-  assert.equal(chain(stage)[1].after, '[]', 'entered, though it has changed nothing');
+  assert.equal(orders(stage)[1].after, '[]', 'entered, though it has changed nothing');
   const free = await put(stage, stage.ana, modeOf(OTHER), { mode: 'NORMAL', ...why });
   assert.deepEqual([free.status, free.json.outcome], [200, 'nothing'], free.body);
-  assert.equal(chain(stage).length, 2, 'what was refused or nothing is no entry');
+  assert.equal(orders(stage).length, 2, 'what was refused or nothing is no entry');
   // a version of one cell is not moved by another
   await put(stage, stage.ana, modeOf(OTHER), { mode: 'CANCEL_ONLY', ...why });
   assert.equal(await etag(stage, MODE), tight.headers.etag);
@@ -396,7 +396,7 @@ test('Idempotency-Key: asked for, replayed word for word, not for something else
   assert.equal(approved.status, 200, approved.body);
   await same('an approval', await post(stage, stage.ben, `${asked.headers.location}/approve`, { hash }, approveKey), approved);
   await same('a request that was carried out', await post(stage, stage.ana, `${KILL}/release-requests`, release, askKey), asked);
-  const before = chain(stage).length;
+  const before = orders(stage).length;
   await stage.stopGateway('SIGKILL');
   await stage.startGateway(stage.overrides);
   await knows(stage, stage.ana);
@@ -405,7 +405,7 @@ test('Idempotency-Key: asked for, replayed word for word, not for something else
   await same('a PUT after a restart', await put(stage, stage.ana, MODE, { mode: 'HARD_HALT', ...why }, putKey), hard);
   await same('an approval after a restart', await post(stage, stage.ben, `${asked.headers.location}/approve`, { hash }, approveKey), approved);
   refused(await post(stage, stage.ana, SET, { ...body, mode: 'HARD_HALT' }, key), 422, 'idempotency-mismatch');
-  assert.equal(chain(stage).length, before, 'no second effect');
+  assert.equal(orders(stage).length, before, 'no second effect');
   // after it was lifted by two, an old repetition does not halt again
   await loosen(stage, modeOf(OTHER), { mode: 'CANCEL_ONLY' });
   await stage.stopGateway('SIGKILL');
@@ -433,13 +433,13 @@ test('a client that hangs up and asks again gets the answer, not a second effect
     request.end(body);
     setTimeout(() => request.destroy(), 250);
   });
-  await until('in the chain', 5000, () => chain(stage).length === 1);
+  await until('in the chain', 5000, () => orders(stage).length === 1);
   await sleep(100);
   const again = await post(stage, stage.ana, SET, JSON.parse(body), key);
   assert.equal(again.status, 200, again.body);
   assert.equal(again.headers['idempotency-replayed'], 'true');
   assert.equal(again.json.outcome, 'done');
-  assert.equal(chain(stage).length, 1);
+  assert.equal(orders(stage).length, 1);
 }));
 
 test('four eyes: refused to who asked, to a second key of hers, late, altered, moved, twice', within, () => withGate({ gate: { change_ttl: '1500ms' } }, async (stage) => {

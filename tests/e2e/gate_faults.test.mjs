@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ask, chain, control, etag, freezePg, gateTape, killPg, knows, loosen, modeOf, once, post, put, readOnlyPg, sameAsChain, startPg, stats,
-  thawPg, why, withGate } from './harness/gate.mjs';
+  thawPg, why, withGate, orders } from './harness/gate.mjs';
 import { sleep, until } from './harness/gateway.mjs';
 import { Client } from './harness/ws.mjs';
 
@@ -142,7 +142,7 @@ test('PostgreSQL and Redis dead, kill -9, started again: still halted; all in th
     ['symbol.mode', `key:${stage.ben.keyid}`, true], ['kill.engage', `key:${stage.ben.keyid}`, true]]);
   const again = await post(stage, stage.ben, '/v1/symbols:set-mode', { scope: 'all', mode: 'CANCEL_ONLY', ...why }, key);
   assert.ok([200, 409].includes(again.status), again.body); // its answer was in memory alone
-  assert.equal(chain(stage).length, 3, 'no second effect');
+  assert.equal(orders(stage).length, 3, 'no second effect');
 }));
 
 test('the answer of a halt given while PostgreSQL was away is kept when it returns', within, () => withGate({}, async (stage) => {
@@ -275,7 +275,7 @@ test('a gateway that dies before it has entered its halt: another one enters it,
   await halt(stage, stage.ana, SYMBOL, 'SOFT_HALT', here, there);
   await stage.stopGateway('SIGKILL');
   startPg(stage);
-  await until('entered by the other', 15000, () => chain(stage).length === 1);
+  await until('entered by the other', 15000, () => orders(stage).length === 1);
   assert.equal(await modeAt(other), 'SOFT_HALT');
   await until('the other knows', 10000, async () => (await stats(other)).audit.journaled === 0);
   await loosen(other, MODE, { mode: 'NORMAL' });
@@ -283,7 +283,7 @@ test('a gateway that dies before it has entered its halt: another one enters it,
   await knows(stage, stage.ana);
   await entered(stage);
   await sleep(500);
-  assert.equal(chain(stage).filter((row) => row.outcome === 'done').length, 1, 'once');
+  assert.equal(orders(stage).filter((row) => row.outcome === 'done').length, 1, 'once');
   assert.equal(await modeAt(stage), 'NORMAL');
   await sameAsChain(stage, other);
 })));

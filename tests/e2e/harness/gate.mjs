@@ -108,6 +108,9 @@ export function chain(stage) {
 const spell = (s) => `"${s.replace(/["\\]/g, '\\$&').replace(/[\u0000-\u001f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`;
 
 // portctl finds the chain whole.
+// Of those, what was ordered: not the keys that the test made, nor what was denied.
+export const orders = (stage) => chain(stage).filter((row) => !/^(key|request)/.test(row.action) && row.outcome !== 'denied');
+
 export function verifyChain(stage, rows = chain(stage)) {
   const file = path.join(stage.dir, 'export.ndjson');
   writeFileSync(file, rows.map((row) => `{${FIELDS.map((f) => `"${f}":${f === 'seq' ? row[f] : spell(row[f])}`).join(',')}}\n`).join(''));
