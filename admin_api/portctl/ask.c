@@ -23,12 +23,27 @@ void ask_init(struct ask *k, const char *method, const struct args *a)
     if (k->body == NULL) {
         say_not_utf8();
     } else if (until != NULL) {
-        ask_set(k, "until", time_value("until", until));
+        ask_set_time(k, "until", "until", until);
+    }
+}
+
+void ask_set_time(struct ask *k, const char *name, const char *option, const char *text)
+{
+    json_t *v = time_value(option, text);
+
+    if (v != NULL) {
+        ask_set(k, name, v);
+    } else {
+        json_decref(k->body);
+        k->body = NULL;
     }
 }
 
 void ask_set(struct ask *k, const char *name, json_t *v)
 {
+    if (k->body != NULL && v == NULL) {
+        say_not_utf8();
+    }
     if (k->body == NULL || v == NULL || json_object_set_new(k->body, name, v) != 0) {
         if (k->body == NULL) {
             json_decref(v);

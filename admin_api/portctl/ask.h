@@ -20,8 +20,10 @@ struct ask {
 
 /* An ask with the members that all bodies have: reason, ticket, incident, until. */
 void ask_init(struct ask *k, const char *method, const struct args *a);
-/* Adds a member; V is taken. */
+/* Adds a member; V is taken; NULL: it was no UTF-8. */
 void ask_set(struct ask *k, const char *name, json_t *v);
+/* Adds the time that --OPTION gives. */
+void ask_set_time(struct ask *k, const char *name, const char *option, const char *text);
 /* "A,B" as a list; an empty part is the server's to refuse. */
 json_t *ask_list(const char *text);
 /* Ends K. */

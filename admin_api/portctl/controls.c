@@ -162,7 +162,7 @@ enum portctl_exit fanout_set(struct client *c, const struct args *a)
     ask_init(&k, "PUT", a);
     ask_set(&k, "profile", json_string(a->words[0]));
     if (end != NULL) {
-        ask_set(&k, "expires_at", time_value("for", end));
+        ask_set_time(&k, "expires_at", "for", end);
     }
     if (!set_figures(&k, a)) {
         json_decref(k.body);
