@@ -8,6 +8,7 @@
 #include "admin_api/portctl/http.h"
 #include "admin_api/portctl/keyfile.h"
 #include "admin_api/portctl/problem.h"
+#include "admin_api/portctl/session_file.h"
 #include "admin_api/portctl/table.h"
 #include "admin_api/portctl/text.h"
 #include "gateway/runtime/clock.h"
@@ -22,6 +23,9 @@ struct client {
     struct buf authority;
     struct sign_key key;
     bool loaded;
+    struct buf session_path;
+    struct session_file session;
+    bool has_session; /* it speaks, and no key */
 };
 
 struct client *client_create(const struct settings *s, const char *command, enum portctl_exit *code)
@@ -54,6 +58,8 @@ void client_destroy(struct client **cp)
 
     *cp = NULL;
     keyfile_wipe(&c->key);
+    session_file_wipe(&c->session);
+    buf_fini(&c->session_path);
     buf_fini(&c->authority);
     free(c);
 }
@@ -61,6 +67,60 @@ void client_destroy(struct client **cp)
 const struct settings *client_settings(const struct client *c)
 {
     return c->settings;
+}
+
+/* The session of this address; a key that the line names wins. */
+static enum portctl_exit load_session(struct client *c, const struct call *call)
+{
+    struct buf why = {0};
+    enum portctl_exit code = PORTCTL_DONE;
+
+    if (c->session_path.len == 0) {
+        session_file_path(&c->session_path, c->settings->session_file, buf_cstr(&c->authority));
+    }
+    if (c->has_session || call->is_unsigned || (c->settings->key_named && !call->is_person)) {
+        return PORTCTL_DONE;
+    }
+    c->has_session =
+        session_file_load(buf_cstr(&c->session_path), buf_cstr(&c->authority), &c->session, &why);
+    if (!c->has_session && (why.len != 0 || call->is_person)) {
+        say("%s", why.len != 0 ? buf_cstr(&why) : "nobody has logged in at this address");
+        if (why.len == 0) {
+            say_next("portctl login NAME");
+        }
+        code = PORTCTL_AUTH;
+    }
+    buf_fini(&why);
+    return code;
+}
+
+void client_forget_session(struct client *c)
+{
+    c->has_session = false;
+    session_file_wipe(&c->session);
+    session_file_remove(buf_cstr(&c->session_path));
+}
+
+/* A new token has come: the old one is void. */
+static enum portctl_exit keep_session(struct client *c, const char *cookie, const json_t *root)
+{
+    const char *csrf = json_string_value(json_object_get(root, "csrf"));
+    struct buf why = {0};
+    enum portctl_exit code = PORTCTL_DONE;
+
+    if (cookie[0] == '\0' || csrf == NULL || strlen(csrf) >= sizeof c->session.csrf) {
+        return PORTCTL_DONE;
+    }
+    (void)snprintf(c->session.token, sizeof c->session.token, "%s", cookie);
+    (void)snprintf(c->session.csrf, sizeof c->session.csrf, "%s", csrf);
+    c->has_session = true;
+    if (!session_file_save(buf_cstr(&c->session_path), buf_cstr(&c->authority), &c->session,
+                           &why)) {
+        say("%s", buf_cstr(&why));
+        code = PORTCTL_AUTH;
+    }
+    buf_fini(&why);
+    return code;
 }
 
 /* Not before it is needed: `time` asks unsigned. */
@@ -73,9 +133,11 @@ static enum portctl_exit load_key(struct client *c)
         return PORTCTL_DONE;
     }
     if (s->key_file == NULL || s->key_id == NULL) {
-        say("%s is missing: every request but time is signed",
+        say("%s is missing, and nobody has logged in: every request but time needs a key or a "
+            "person",
             s->key_file == NULL ? "--key-file (ADMIN_KEY_FILE)" : "--key-id (ADMIN_KEY_ID)");
-        say_next("give it; an administrator issues keys with: portctl key new");
+        say_next("portctl login NAME; or give a key, which an administrator issues with: portctl "
+                 "key new");
         return PORTCTL_USAGE;
     }
     c->loaded = keyfile_load(s->key_file, &c->key, &why);
@@ -97,6 +159,9 @@ struct head {
     char digest[128];
     char input[600];
     char value[160];
+    struct buf origin;
+    char cookie[96];
+    char csrf[96];
 };
 
 static struct auth_text text_of(const char *s)
@@ -133,6 +198,7 @@ static enum portctl_exit sign_head(struct client *c, const struct call *call, st
 static void list_head(struct client *c, const struct call *call, struct auth_text body,
                       struct head *h, struct http_call *http)
 {
+    bool as_person = c->has_session || call->is_person;
     size_t n = 0;
 
     buf_printf(&h->host, "Host: %.*s", (int)c->authority.len, c->authority.data);
@@ -141,7 +207,7 @@ static void list_head(struct client *c, const struct call *call, struct auth_tex
     http->lines[n++] = buf_cstr(&h->host);
     http->lines[n++] = buf_cstr(&h->accept);
     http->lines[n++] = "Expect:"; /* no 100-continue */
-    http->lines[n++] = body.len != 0 ? buf_cstr(&h->type) : "Content-Type:";
+    http->lines[n++] = body.len != 0 || as_person ? buf_cstr(&h->type) : "Content-Type:";
     if (call->match != NULL) {
         buf_printf(&h->match, "If-Match: %s", call->match);
         http->lines[n++] = buf_cstr(&h->match);
@@ -154,7 +220,17 @@ static void list_head(struct client *c, const struct call *call, struct auth_tex
         GW_ASSERT(i < CALL_LINES_MAX);
         http->lines[n++] = call->lines[i];
     }
-    if (!call->is_unsigned) {
+    if (as_person) { /* as a page of the gateway's would */
+        buf_printf(&h->origin, "Origin: https://%.*s", (int)c->authority.len, c->authority.data);
+        http->lines[n++] = buf_cstr(&h->origin);
+    }
+    if (as_person && !call->is_unsigned) {
+        (void)snprintf(h->cookie, sizeof h->cookie, "Cookie: " HTTP_COOKIE "=%s", c->session.token);
+        (void)snprintf(h->csrf, sizeof h->csrf, "X-CSRF-Token: %s", c->session.csrf);
+        http->lines[n++] = h->cookie;
+        http->lines[n++] = h->csrf;
+        http->lines[n++] = "X-User-Active: 1";
+    } else if (!call->is_unsigned) {
         http->lines[n++] = h->input;
         http->lines[n++] = h->value;
         if (body.len != 0) {
@@ -171,6 +247,7 @@ static void head_fini(struct head *h)
     buf_fini(&h->type);
     buf_fini(&h->match);
     buf_fini(&h->once);
+    buf_fini(&h->origin);
 }
 
 static enum portctl_exit unreachable(struct client *c, const struct call *call,
@@ -202,6 +279,7 @@ static enum portctl_exit judge(struct client *c, const struct call *call,
     struct problem p = {.status = reply->status,
                         .command = c->command,
                         .key_id = call->is_unsigned ? NULL : c->settings->key_id,
+                        .person = c->has_session || call->is_person,
                         .now_s = clock_real_ns() / 1000000000,
                         .date_s = reply->date_s,
                         .retry_after_s = reply->retry_after_s};
@@ -215,7 +293,7 @@ static enum portctl_exit judge(struct client *c, const struct call *call,
         if (reply->status == 202 && !call->accepts) {
             say("accepted, but not yet in force everywhere");
         }
-        return PORTCTL_DONE;
+        return keep_session(c, reply->cookie, a->root);
     }
     a->doubtful = strcmp(call->method, "GET") != 0 && (reply->status < 300 || reply->status >= 500);
     if (call->quiet != 0 && reply->status == call->quiet) {
@@ -246,7 +324,8 @@ static enum portctl_exit perform(struct client *c, const struct call *call, stru
                              .timeout_s = c->settings->timeout_s};
     struct http_reply reply = {0};
     enum http_result result;
-    enum portctl_exit code = call->is_unsigned ? PORTCTL_DONE : sign_head(c, call, body, &h);
+    enum portctl_exit code =
+        call->is_unsigned || c->has_session ? PORTCTL_DONE : sign_head(c, call, body, &h);
 
     *failed = false;
     if (code != PORTCTL_DONE) {
@@ -257,8 +336,10 @@ static enum portctl_exit perform(struct client *c, const struct call *call, stru
     http.url = buf_cstr(&url);
     if (c->settings->verbose) {
         fprintf(stderr, "> %s %s%s%s\n", call->method, http.url,
-                call->is_unsigned ? "" : " signed by ",
-                call->is_unsigned ? "" : c->settings->key_id);
+                call->is_unsigned ? ""
+                : c->has_session  ? " by the session of login"
+                                  : " signed by ",
+                call->is_unsigned || c->has_session ? "" : c->settings->key_id);
     }
     a->sent_ns = clock_real_ns();
     result = http_send(&http, &reply, why);
@@ -279,6 +360,8 @@ static enum portctl_exit perform(struct client *c, const struct call *call, stru
     } else {
         code = unreachable(c, call, result, why, a);
     }
+    OPENSSL_cleanse(&h.cookie, sizeof h.cookie);
+    OPENSSL_cleanse(&reply.cookie, sizeof reply.cookie);
     head_fini(&h);
     buf_fini(&url);
     return code;
@@ -307,8 +390,11 @@ static enum portctl_exit repeat(struct client *c, const struct call *call, struc
 enum portctl_exit client_call(struct client *c, const struct call *call, struct answer *a)
 {
     char *body = call->body != NULL ? json_dumps(call->body, JSON_COMPACT) : NULL;
-    enum portctl_exit code = call->is_unsigned ? PORTCTL_DONE : load_key(c);
+    enum portctl_exit code = load_session(c, call);
 
+    if (code == PORTCTL_DONE && !call->is_unsigned && !c->has_session) {
+        code = load_key(c);
+    }
     *a = (struct answer){0};
     GW_ASSERT(call->body == NULL || body != NULL);
     json_decref(call->body);

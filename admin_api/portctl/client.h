@@ -22,7 +22,8 @@ struct call {
     const char *once; /* Idempotency-Key: it is sent again when the network fails; NULL: none */
     const char *const *lines; /* more of the head, "Name: value", up to a NULL; or NULL */
     long quiet;               /* a refusal of this status is no news; 0: none */
-    bool is_unsigned;
+    bool is_unsigned;         /* and without a session */
+    bool is_person;           /* by the session alone, or (unsigned) to begin one */
     bool as_is;   /* whatever the answer is, the caller judges it */
     bool accepts; /* the caller says what a 202 means */
 };
@@ -43,6 +44,9 @@ struct client *client_create(const struct settings *s, const char *command,
                              enum portctl_exit *code);
 void client_destroy(struct client **cp);
 const struct settings *client_settings(const struct client *c);
+
+/* The session is over. */
+void client_forget_session(struct client *c);
 
 /* ANSWER is ended with answer_fini() in any case. */
 GW_MUSTCHECK

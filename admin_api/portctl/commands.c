@@ -1,6 +1,7 @@
 /* The table of commands. A new command is a row, its options and a handler; parsing, help and
  * completion follow. */
 #include "admin_api/portctl/handlers.h"
+#include "admin_api/portctl/people_rows.h"
 #include "auth/scopes.h"
 
 #define SCOPE_WORD(sym, bit, word, admin, help) word " "
@@ -18,6 +19,7 @@ const struct opt global_options[] = {
     {"key-file", "FILE", "key to sign with: PEM (Ed25519) or a line hmac-sha256:BASE64 (ADMIN_KEY_FILE)",
                                                                NULL, OPT_FILE, '\0'},
     {"key-id",   "ID",   "its id (ADMIN_KEY_ID)",                    NULL, 0, '\0'},
+    {"session-file", "FILE", "where login keeps the session (PORTCTL_SESSION; else under XDG_STATE_HOME)", NULL, OPT_FILE, '\0'},
     {"ca",       "FILE", "trust these CA certificates and no others (PORTCTL_CA)", NULL, OPT_FILE, '\0'},
     {"env",      "FILE", "read the settings from lines KEY=VALUE, such as var/up.env", NULL, OPT_FILE, '\0'},
     {"json",     NULL,   "print the server's JSON as it is",         NULL, 0, '\0'},
@@ -349,6 +351,7 @@ const struct command commands[] = {
      "portctl sign PUT /v1/withdrawals --body halt.json | curl --cacert ca.pem -H @- -H 'If-Match: *' \\\n"
      "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
+    PEOPLE_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
      "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"

@@ -38,6 +38,28 @@ static bool value_of(struct auth_text line, struct auth_text name, char value[VA
     return true;
 }
 
+/* The value of our cookie, if LINE sets it. */
+static void take_cookie(struct auth_text line, char out[HTTP_COOKIE_MAX])
+{
+    static const char form[] = "set-cookie: " HTTP_COOKIE "=";
+    const size_t name = sizeof "set-cookie:" - 1;
+    size_t len = 0;
+
+    if (line.len < sizeof form ||
+        !auth_text_is_name((struct auth_text){line.s, name}, form, name) ||
+        memcmp(line.s + name, form + name, sizeof form - 1 - name) != 0) {
+        return;
+    }
+    line = (struct auth_text){line.s + sizeof form - 1, line.len - (sizeof form - 1)};
+    while (len < line.len && strchr("; \r\n", line.s[len]) == NULL) {
+        len++;
+    }
+    if (len < HTTP_COOKIE_MAX) {
+        memcpy(out, line.s, len);
+        out[len] = '\0';
+    }
+}
+
 static size_t take_head(char *data, size_t size, size_t count, void *user)
 {
     struct http_reply *r = user;
@@ -51,6 +73,7 @@ static size_t take_head(char *data, size_t size, size_t count, void *user)
         return 0;
     }
     buf_append(&r->head, line.s, line.len);
+    take_cookie(line, r->cookie);
     if (value_of(line, AUTH_TEXT("date:"), value)) {
         r->date_s = (int64_t)curl_getdate(value, NULL);
     } else if (value_of(line, AUTH_TEXT("retry-after:"), value)) {

@@ -28,7 +28,11 @@ struct http_call {
     unsigned timeout_s;
 };
 
+#define HTTP_COOKIE     "__Host-sid"
+#define HTTP_COOKIE_MAX 64u
+
 struct http_reply {
+    char cookie[HTTP_COOKIE_MAX]; /* new value of HTTP_COOKIE; "": none was set, or to nothing */
     long status;
     int64_t date_s;        /* Date of the answer, -1: none */
     int64_t retry_after_s; /* 0: none, or a date */

@@ -120,6 +120,13 @@ static void put_next(const struct problem *p, struct buf *out)
         buf_printf(out, "try again after %" PRId64 " s", p->retry_after_s);
     } else if (p->status == 400 || p->status == 422) {
         buf_printf(out, "correct what is named above; see portctl help %s", p->command);
+    } else if (p->person && p->status == 401) {
+        buf_lit(out, "log in (again): portctl login NAME");
+    } else if (p->person && p->status == 403) {
+        buf_puts(out, strcmp(code, "second-factor-required") == 0 ? "portctl renew, then again"
+                      : strcmp(code, "enrolment-required") == 0
+                          ? "portctl login NAME leads through password and second factor"
+                          : "ask somebody whose roles allow it; yours: portctl whoami");
     } else if (p->status == 401) {
         buf_printf(out,
                    "check that --key-id (%s) belongs to --key-file, is active and may be used "

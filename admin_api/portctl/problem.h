@@ -11,6 +11,7 @@ struct problem {
     const json_t *root;    /* NULL: the answer was no JSON */
     const char *command;   /* "key new" */
     const char *key_id;    /* who asked; NULL: nobody */
+    bool person;           /* a session asked, or somebody who logs in */
     int64_t now_s;         /* this machine's time of the answer */
     int64_t date_s;        /* the server's, -1: not known */
     int64_t retry_after_s; /* of its Retry-After, 0: none */

@@ -19,6 +19,7 @@ static const struct source {
     {"url",      "ADMIN_URL",      "ADMIN_HTTPS_URL", offsetof(struct settings, url)},
     {"key-file", "ADMIN_KEY_FILE", NULL,              offsetof(struct settings, key_file)},
     {"key-id",   "ADMIN_KEY_ID",   NULL,              offsetof(struct settings, key_id)},
+    {"session-file", "PORTCTL_SESSION", NULL,         offsetof(struct settings, session_file)},
     {"ca",       "PORTCTL_CA",     "CA_FILE",         offsetof(struct settings, ca)},
 };
 /* clang-format on */
@@ -142,6 +143,7 @@ bool settings_read(const struct args *a, struct settings *out, struct buf *why)
         *(char **)((char *)out + sources[i].offset) = look_up(&sources[i], a, file);
     }
     out->timeout_s = (unsigned)seconds;
+    out->key_named = args_get(a, "key-file") != NULL || args_get(a, "key-id") != NULL;
     out->json = args_get(a, "json") != NULL;
     out->verbose = args_get(a, "verbose") != NULL;
     free(file);

@@ -10,7 +10,9 @@ struct settings {
     char *url; /* NULL: not given, as all of them */
     char *key_file;
     char *key_id;
-    char *ca; /* the only certificates that are trusted, instead of the system's */
+    char *session_file; /* NULL: the one of the address */
+    bool key_named;     /* on the line: then it signs, whoever has logged in */
+    char *ca;           /* the only certificates that are trusted, instead of the system's */
     unsigned timeout_s;
     bool json;
     bool verbose;
