@@ -290,7 +290,8 @@ static enum portctl_exit judge(struct client *c, const struct call *call,
         return PORTCTL_DONE;
     }
     if (reply->status >= 200 && reply->status < 300 && json_is_object(a->root)) {
-        if (reply->status == 202 && !call->accepts) {
+        if (reply->status == 202 && !call->accepts &&
+            json_object_get(a->root, "waits_for") == NULL) {
             say("accepted, but not yet in force everywhere");
         }
         return keep_session(c, reply->cookie, a->root);

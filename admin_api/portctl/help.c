@@ -118,16 +118,18 @@ static void put_all(struct buf *out)
     buf_lit(out, "\noptions\n");
     put_options(out, global_options);
     buf_lit(out, "\nAn option wins over the file of --env, and that over the environment. Requests "
-                 "are signed (RFC 9421)\nand go over TLS to the address itself: no proxy, no "
+                 "are signed (RFC 9421),\nor act for whoever has logged in, and go over TLS to the "
+                 "address itself: no proxy, no "
                  "redirect.\n\nexit codes\n"
                  "  0  done\n  1  refused by the server; stderr says why and what to do next\n"
                  "  2  the command line is wrong; nothing was sent\n"
                  "  3  no answer, or no trusted TLS connection\n"
-                 "  4  authentication: the key, its file or the clock\n"
+                 "  4  authentication: the key, its file, the clock or the session\n"
                  "  5  asked for, and waiting for a second person\n"
                  "  6  in force, but not confirmed everywhere or kept on no disk\n");
     put_examples(out, "portctl --env var/up.env status\n"
                       "portctl --env var/up.env halt BTC/USD --reason 'prices are off'\n"
+                      "portctl --env var/up.env login ana\n"
                       "portctl help kill release");
 }
 

@@ -2,10 +2,11 @@
 // against the real gateway, PostgreSQL and Redis. The code of the second factor is computed here.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { onStage, sleep, until } from './harness/gateway.mjs';
+import { buildDir, onStage, sleep, until } from './harness/gateway.mjs';
 import { Person, totp } from './harness/people.mjs';
 import { Signer } from './harness/signer.mjs';
 
@@ -361,4 +362,55 @@ test('the second factor has to be fresh for what loosens; a renewed session has 
   is(await put(ana, MODE, { mode: 'CANCEL_ONLY', ...why }, etag), 202);
   is(await ana.call('PUT', MODE, { mode: 'HARD_HALT', ...why }, { 'if-match': '*', 'x-csrf-token': csrf }), 403, 'cross-site'); // the old token's
   assert.equal(totp(ana.secret).length, 6);
+}));
+
+test('portctl acts for whoever has logged in: a 0600 file, Origin and CSRF token, no key', within, (t) => withPeople({}, async (stage) => {
+  if (!existsSync(path.join(buildDir, 'portctl'))) return t.skip('no portctl: build that target');
+  const sue = stage.people('sue', 'security');
+  const file = path.join(stage.dir, 'state', 'session');
+  const env = { PATH: process.env.PATH, ADMIN_URL: stage.adminUrl, PORTCTL_CA: stage.ca, PORTCTL_SESSION: file, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '' };
+  const run = (input, ...args) => spawnSync(path.join(buildDir, 'portctl'), args, { input, env, encoding: 'utf8', timeout: 20000 });
+  const ends = (result, code, words = /^/) => {
+    assert.equal(result.status, code, `${result.stdout}${result.stderr}`);
+    assert.match(`${result.stdout}${result.stderr}`, words);
+    if (code !== 0) assert.match(result.stderr, /^ {2}next: \S/m);
+    return result.stdout;
+  };
+  ends(run('', 'user', 'list'), 2, /portctl login/);
+  ends(run('', 'logout'), 4, /nobody has logged in/);
+  ends(run('wrong\n000000\n', 'login', 'sue'), 4, /401 unauthenticated/);
+  assert.ok(!existsSync(file));
+  ends(run(`${sue.password}\n${await sue.code()}\n`, 'login', 'sue'), 0, /^roles +security$/m);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const password = ends(run('', 'user', 'create', 'uma', '--label', 'Uma Thule'), 0).trim();
+  ends(run('', 'user', 'grant', 'uma', 'operator', '--reason', 'joins the rota'), 0);
+  ends(run('', 'user', 'grant', 'uma', 'approver', '--reason', 'joins the rota'), 0, /two persons/);
+  ends(run('', 'user', 'list'), 0, /uma +Uma Thule +active +no +- +operator/);
+  ends(run('', 'key', 'list'), 0, /ops/);
+  ends(run('', 'user', 'grant', 'sue', 'operator', '--reason', 'joins the rota'), 1, /not-for-oneself/);
+  ends(run('', 'audit', 'verify', '--file', '/nonexistent/file'), 2);
+  ends(run('', 'review', '--sign', 'all as it should be'), 0, /uma/);
+  const old = readFileSync(file, 'utf8');
+  ends(run(`${await sue.code()}\n`, 'renew'), 0);
+  assert.notEqual(readFileSync(file, 'utf8'), old, 'a new token');
+  ends(run('', 'user', 'disable', 'uma', '--reason', 'has left the company'), 0);
+  ends(run('', 'user', 'enable', 'uma', '--reason', 'is back again'), 0);
+  const again = ends(run('', 'user', 'reset', 'uma', '--reason', 'forgot her password'), 0).trim();
+  assert.notEqual(again, password);
+  const second = { ...env, PORTCTL_SESSION: `${file}-2` };
+  const first = spawnSync(path.join(buildDir, 'portctl'), ['login', 'uma'], { input: `${again}\n\na long sentence of hers\na long sentence of hers\n000000\n`, env: second, encoding: 'utf8' });
+  assert.match(first.stdout, /otpauth:\/\/totp/);
+  assert.equal(first.status, 4, first.stderr); // the code was a wrong one
+  const listed = ends(run('', 'sessions', 'list', '--user', 'uma'), 0);
+  ends(run('', 'sessions', 'kill', /s_[a-z2-7]{20}/.exec(listed)[0], '--reason', 'left open'), 0);
+  ends(spawnSync(path.join(buildDir, 'portctl'), ['whoami'], { env: second, encoding: 'utf8' }), 4, /portctl login/);
+  for (const mode of [0o640, 0o604]) {
+    spawnSync('chmod', [mode.toString(8), file]);
+    ends(run('', 'whoami'), 4, /others may read/);
+  }
+  spawnSync('chmod', ['600', file]);
+  const elsewhere = run('', '--url', stage.adminUrl.replace('localhost', '127.0.0.1'), 'whoami');
+  ends(elsewhere, 2, /portctl login/); // the cookie goes to the address it came from, and to no other
+  ends(run('', 'logout'), 0);
+  assert.ok(!existsSync(file));
 }));

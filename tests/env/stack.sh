@@ -95,7 +95,8 @@ YAML
 
 # PostgreSQL of this folder; it and the keys in it stay from one ./up to the next.
 postgres_start() {
-    pg_start "$var/pg" >>"$var/log/postgres.log" 2>&1 ||
+    # 9: the lock of $var must not live on in PostgreSQL
+    pg_start "$var/pg" >>"$var/log/postgres.log" 2>&1 9>&- ||
         { last_lines postgres && die "PostgreSQL did not start" "correct what it says above"; }
     postgres_dir=$var/pg
 }
@@ -119,6 +120,43 @@ keys_prepare() {
         cat "$log.new" >>"$log" && rm -f "$log.new"
     fi
     admin_key_id=$(cat "$var/demo-admin.id")
+}
+
+# operator_value NUMBER USER|PASSWORD|TOTP
+operator_value() {
+    sed -n "s/^OPERATOR_$1_$2=//p" "$var/operators.env"
+}
+
+# What one asks for the other may approve; the first looks after users and keys, the second reads the audit log.
+operator_roles() {
+    case $1 in
+    1) printf 'operator,approver,security' ;;
+    2) printf 'operator,approver,auditor' ;;
+    esac
+}
+
+# Two people who may log in; made once, their secrets stay as long as the database does.
+operators_prepare() {
+    local log=$var/log/operators.log names=(alex robin) number name told
+    touch "$var/operators.env"
+    chmod 600 "$var/operators.env"
+    for number in 1 2; do
+        name=${names[number - 1]}
+        [ -z "$(operator_value "$number" TOTP)" ] || continue
+        if ! told=$("$gateway" --config "$var/portcullis.yaml" --bootstrap-user "$name" \
+            --roles "$(operator_roles "$number")" --lasting-password 2>&1); then
+            # what it says here is an error and no secret
+            printf '%s\n' "$told" >>"$log"
+            last_lines operators
+            die "operator $name could not be made" \
+                "correct what it says above; if the user is there and $var/operators.env was lost, start with a new --var"
+        fi
+        {
+            printf 'OPERATOR_%s_USER=%s\n' "$number" "$name"
+            printf 'OPERATOR_%s_PASSWORD=%s\n' "$number" "$(sed -n 's/^ *password: \([^ ]*\).*/\1/p' <<<"$told")"
+            printf 'OPERATOR_%s_TOTP=%s\n' "$number" "$(sed -n 's/^ *second factor: //p' <<<"$told")"
+        } >>"$var/operators.env"
+    done
 }
 
 gateway_start() {
