@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "admin_api/api_priv.h"
+#include "admin_api/shapes.h"
 #include "gateway/runtime/clock.h"
 
 #define AUTH_ROW(...) CFG_ROW_OF(struct auth_config, __VA_ARGS__)
@@ -163,6 +164,44 @@ void api_describe(struct buf *out)
                    r->access == ACCESS_PERMISSION ? "`" : "", limits_classes[r->class].name,
                    r->help);
     }
+}
+
+size_t api_operations(struct shape_op *out, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < api_public_route_count && n < max; i++) {
+        const struct http_route *r = &api_public_routes[i];
+
+        out[n++] = (struct shape_op){"public",
+                                     r->method,
+                                     r->path,
+                                     "a call in Kraken's scheme",
+                                     NULL,
+                                     NULL,
+                                     api_shape(r->method, r->path)};
+    }
+    if (n < max) {
+        out[n++] = (struct shape_op){"admin",
+                                     HTTP_GET,
+                                     api_admin_routes[0].path,
+                                     "the clock",
+                                     NULL,
+                                     NULL,
+                                     api_shape(HTTP_GET, api_admin_routes[0].path)};
+    }
+    for (unsigned i = 0; i < GW_LEN(routes) && n < max; i++) {
+        const struct api_route *r = &routes[i];
+
+        out[n++] = (struct shape_op){"admin",
+                                     r->method,
+                                     r->path,
+                                     r->help,
+                                     permission_rows[r->permission].word,
+                                     limits_classes[r->class].name,
+                                     api_shape(r->method, r->path)};
+    }
+    return n;
 }
 
 /* The whole text has to match. What is no expression was refused when the configuration was read. */

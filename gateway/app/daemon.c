@@ -7,6 +7,7 @@
 #include "gateway/app/authority.h"
 #include "gateway/app/connections.h"
 #include "gateway/app/market_thread.h"
+#include "gateway/app/openapi.h"
 #include "gateway/http/server.h"
 #include "gateway/publish/link.h"
 #include "gateway/rest/dashboard.h"
@@ -228,8 +229,9 @@ static enum gw_err start_http(struct gateway *g)
         .name = "public",
         .cert_file = g->config->tls.cert_file,
         .key_file = g->config->tls.key_file,
-        .routes = {{rest_public_routes, rest_public_route_count, g->rest}},
-        .route_sets = g->authority != NULL ? 2 : 1,
+        .routes = {{rest_public_routes, rest_public_route_count, g->rest},
+                   {openapi_public_routes, openapi_public_route_count, g}},
+        .route_sets = g->authority != NULL ? 3 : 2,
         .max_connections = (uint32_t)p->max_connections,
         .max_connections_per_ip = (uint32_t)p->max_per_ip,
         .max_body_bytes = 65536,
@@ -242,7 +244,7 @@ static enum gw_err start_http(struct gateway *g)
     enum gw_err err;
 
     if (g->authority != NULL) {
-        opt.routes[1] = (struct http_routes){api_public_routes, api_public_route_count,
+        opt.routes[2] = (struct http_routes){api_public_routes, api_public_route_count,
                                              authority_api(g->authority)};
     }
     GW_ASSERT(config_endpoint(p->listen, host, &opt.port));
@@ -255,7 +257,8 @@ static enum gw_err start_http(struct gateway *g)
     opt.name = "admin";
     opt.routes[0] = (struct http_routes){rest_ops_routes, rest_ops_route_count, g->rest};
     opt.routes[1] = (struct http_routes){dashboard_routes, dashboard_route_count, g->dashboard};
-    opt.route_sets = 2;
+    opt.routes[2] = (struct http_routes){openapi_admin_routes, openapi_admin_route_count, g};
+    opt.route_sets = 3;
     if (g->authority != NULL) {
         opt.routes[opt.route_sets++] = (struct http_routes){api_admin_routes, api_admin_route_count,
                                                             authority_api(g->authority)};

@@ -6,6 +6,7 @@
 #include "auth/people/people.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
+#include "gateway/app/openapi.h"
 #include "gateway/audit/journal.h"
 #include "gateway/audit/words.h"
 #include "gateway/core/core.h"
@@ -94,6 +95,8 @@ static void describe_routes(struct buf *out)
     put_routes(out, "public", rest_public_routes, rest_public_route_count);
     put_routes(out, "admin", rest_ops_routes, rest_ops_route_count);
     put_routes(out, "admin", dashboard_routes, dashboard_route_count);
+    put_routes(out, "public", openapi_public_routes, openapi_public_route_count);
+    put_routes(out, "admin", openapi_admin_routes, openapi_admin_route_count);
     buf_lit(out,
             "| admin | `GET /v1/time` |\n| public | `POST /0/private/GetWebSocketsToken` (Kraken's "
             "signature) |\n\n## Signed routes of the admin listener\n\nRFC 9421, see "
@@ -131,6 +134,12 @@ int describe(const char *what)
 {
     struct buf out = {0};
 
+    if (strcmp(what, "openapi") == 0) { /* JSON, no page of docs/ */
+        openapi_print(&out);
+        fwrite(out.data, 1, out.len, stdout);
+        buf_fini(&out);
+        return 0;
+    }
     for (unsigned i = 0; i < GW_LEN(pages); i++) {
         if (strcmp(pages[i].name, what) == 0) {
             buf_printf(&out, MADE, what);
@@ -140,6 +149,6 @@ int describe(const char *what)
             return 0;
         }
     }
-    fprintf(stderr, "portcullis: no table %s; there are: %s\n", what, DESCRIBE_NAMES);
+    fprintf(stderr, "portcullis: no table %s; there are: %s openapi\n", what, DESCRIBE_NAMES);
     return 2;
 }

@@ -36,6 +36,8 @@ static const char usage[] =
     "                                      codes are printed, once\n"
     "  portcullis --make-master-key FILE   a new master key, for auth.master_key_file\n"
     "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
+    "  portcullis --describe openapi       print the HTTP API as OpenAPI 3.1 (also served at "
+    "/openapi.json)\n"
     "  portcullis --version | --help\n"
     "\n"
     "Every key of the file can also come from the environment, for example\n"

@@ -219,11 +219,14 @@ void http_reply_problem(struct http_req *r, enum gw_err err, const char *detail)
     const struct gw_err_row *row = gw_err_row(err);
     struct buf body = {0};
 
-    buf_lit(&body, "{\"type\":\"/problems/");
-    for (const char *p = row->name + strlen("GW_E"); *p != '\0'; p++) {
-        buf_putc(&body, (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p));
+    char code[32];
+    size_t n = 0;
+
+    for (const char *p = row->name + strlen("GW_E"); *p != '\0' && n + 1 < sizeof code; p++) {
+        code[n++] = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
     }
-    buf_lit(&body, "\",\"title\":");
+    code[n] = '\0';
+    buf_printf(&body, "{\"type\":\"/problems/%s\",\"code\":\"%s\",\"title\":", code, code);
     buf_json_str(&body, row->text, strlen(row->text));
     buf_printf(&body, ",\"status\":%u,\"detail\":", row->http_status);
     buf_json_str(&body, detail, strlen(detail));
@@ -306,7 +309,8 @@ static void reply_bad_head(struct http_req *r, enum head_verdict verdict)
 
     metrics_add(r->server->metrics, HTTP_M_REFUSED, HTTP_REFUSED_HEAD, 1);
     buf_printf(&body,
-               "{\"type\":\"/problems/head\",\"title\":\"request head refused\",\"status\":%u,"
+               "{\"type\":\"/problems/head\",\"code\":\"head\",\"title\":\"request head "
+               "refused\",\"status\":%u,"
                "\"detail\":\"%s\"}",
                row->status, row->text);
     r->req->http1_is_persistent = 0;

@@ -1,0 +1,19 @@
+/* admin_api/shapes.h - the API's part of its description in OpenAPI (gateway/http/shape.h).
+ * Owner: none, immutable. */
+#ifndef ADMIN_API_SHAPES_H
+#define ADMIN_API_SHAPES_H
+#include "gateway/gate/gate.h"
+#include "gateway/http/shape.h"
+#include "auth/scopes.h"
+
+/* Operations of both listeners, in the order of the routes; how many. At most MAX are written. */
+size_t api_operations(struct shape_op *out, size_t max);
+void api_schemas(struct buf *out, const char **comma);
+extern const struct shape_problem api_problems[];
+extern const size_t api_problem_count;
+
+/* NULL: no row. */
+const struct shape_route *api_shape(enum http_method method, const char *path);
+/* shapes_control.c: bodies and resources of the control state, entries of the audit log. */
+void shape_control_schemas(struct buf *out, const char **comma);
+#endif
