@@ -24,8 +24,8 @@ struct call {
     long quiet;               /* a refusal of this status is no news; 0: none */
     bool is_unsigned;         /* and without a session */
     bool is_person;           /* by the session alone, or (unsigned) to begin one */
-    bool as_is;   /* whatever the answer is, the caller judges it */
-    bool accepts; /* the caller says what a 202 means */
+    bool as_is;               /* whatever the answer is, the caller judges it */
+    bool accepts;             /* the caller says what a 202 means */
 };
 
 struct answer {

@@ -65,7 +65,8 @@ void tighten_now(struct pending *p)
     gate_adopt(g, p->record->id);
     if (w != NULL) {
         w->generation = g->generation;
-        w->chain_by_ns = clock_mono_ns(); /* there is nothing to wait for while PostgreSQL is away */
+        w->chain_by_ns =
+            clock_mono_ns(); /* there is nothing to wait for while PostgreSQL is away */
         if (pg_up(g->opt.pg)) {
             w->chain_by_ns += (int64_t)g->opt.config->chain_wait * MS_NS;
         }
