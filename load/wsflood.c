@@ -268,31 +268,38 @@ static void loop(struct run *r)
     }
 }
 
-static bool write_report(const struct run *r)
+/* PATH may be "-"; OPTION named it. */
+static bool write_file(const char *option, const char *path, const struct buf *out)
 {
-    struct buf out = {0};
-    FILE *file = stdout;
-    bool ok;
+    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    bool ok = file != NULL && fwrite(out->data, 1, out->len, file) == out->len && fflush(file) == 0;
 
-    if (!r->options->quiet) {
-        wf_report_text(&r->result);
-    }
-    if (r->options->json_path == NULL) {
-        return true;
-    }
-    wf_report_json(&r->result, &out);
-    if (strcmp(r->options->json_path, "-") != 0) {
-        file = fopen(r->options->json_path, "we");
-    }
-    ok = file != NULL && fwrite(out.data, 1, out.len, file) == out.len && fflush(file) == 0;
     if (!ok) {
-        fprintf(stderr, "wsflood: --json %s: %s: give a file that can be written\n",
-                r->options->json_path, strerror(errno));
+        fprintf(stderr, "wsflood: %s %s: %s: give a file that can be written\n", option, path,
+                strerror(errno));
     }
     if (file != NULL && file != stdout) {
         (void)fclose(file);
     }
-    buf_fini(&out);
+    return ok;
+}
+
+static bool write_report(const struct run *r)
+{
+    struct buf out = {0};
+    bool ok = true;
+
+    if (!r->options->quiet) {
+        wf_report_text(&r->result);
+    }
+    if (r->options->json_path != NULL) {
+        wf_report_json(&r->result, &out);
+        ok = write_file("--json", r->options->json_path, &out);
+        buf_fini(&out);
+    }
+    if (r->options->marks_path != NULL) {
+        ok = write_file("--marks", r->options->marks_path, &r->stats.marks) && ok;
+    }
     return ok;
 }
 

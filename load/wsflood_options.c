@@ -34,6 +34,8 @@ static const char help[] =
     "  --sources K          connect from 127.0.0.1 .. 127.0.0.K in turn (limits per address)\n"
     "  --pid PID            sample CPU time and memory of the server process\n"
     "  --json FILE|-        write the report as one JSON object\n"
+    "  --marks FILE         write when each session has read each notice of an operator's action:\n"
+    "                       its audit id and the time (unix, ns), one a line\n"
     "  --quiet              no progress lines\n"
     "  --help\n"
     "\n"
@@ -74,6 +76,7 @@ enum option_id {
     OPT_SOURCES,
     OPT_PID,
     OPT_JSON,
+    OPT_MARKS,
     OPT_QUIET,
     OPT_HELP
 };
@@ -97,6 +100,7 @@ static const struct option options[] = {
     {"sources", required_argument, NULL, OPT_SOURCES},
     {"pid", required_argument, NULL, OPT_PID},
     {"json", required_argument, NULL, OPT_JSON},
+    {"marks", required_argument, NULL, OPT_MARKS},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -320,6 +324,9 @@ static bool apply(struct wf_options *o, int id)
         return true;
     case OPT_JSON:
         o->json_path = optarg;
+        return true;
+    case OPT_MARKS:
+        o->marks_path = optarg;
         return true;
     case OPT_RESUME:
         o->resume = true;

@@ -64,12 +64,13 @@ struct wf_options {
     uint32_t duration_s;
     uint32_t warmup_s;
     uint32_t stall_percent;
-    uint32_t stall_for_s;  /* 0: until the end */
-    uint32_t churn;        /* sessions a second */
-    uint32_t rcvbuf_bytes; /* 0: the kernel's choice */
-    uint32_t sources;      /* local addresses 127.0.0.1 and up; 0: the kernel's choice */
-    uint32_t pid;          /* 0: none */
-    const char *json_path; /* NULL: no report file, "-": stdout */
+    uint32_t stall_for_s;   /* 0: until the end */
+    uint32_t churn;         /* sessions a second */
+    uint32_t rcvbuf_bytes;  /* 0: the kernel's choice */
+    uint32_t sources;       /* local addresses 127.0.0.1 and up; 0: the kernel's choice */
+    uint32_t pid;           /* 0: none */
+    const char *json_path;  /* NULL: no report file, "-": stdout */
+    const char *marks_path; /* NULL: none */
     struct wf_spec specs[WF_SPECS_MAX];
     uint32_t spec_count;
     struct wf_stream *streams;

@@ -57,6 +57,7 @@ void wf_stats_fini(struct wf_stats *s)
     hist_destroy(&s->returns.first_data);
     hist_destroy(&s->churn.connect);
     hist_destroy(&s->stalls.to_close);
+    buf_fini(&s->marks);
     free(s->epochs);
     s->epochs = NULL;
     free(s->told_gaps);
@@ -361,6 +362,16 @@ static void on_stream(struct wf_stats *s, struct wf_memory *memory, const struct
     }
 }
 
+static void mark(struct wf_stats *s, const char *text, size_t len, int64_t now_ns)
+{
+    struct scan_ref audit;
+
+    if (s->options->marks_path != NULL && scan_member_text(text, len, "\"audit\":\"", &audit)) {
+        buf_append(&s->marks, audit.text, audit.len);
+        buf_printf(&s->marks, " %lld\n", (long long)now_ns);
+    }
+}
+
 void wf_stats_message(struct wf_stats *s, struct wf_memory *memory, const char *text, size_t len,
                       int64_t now_ns)
 {
@@ -372,6 +383,7 @@ void wf_stats_message(struct wf_stats *s, struct wf_memory *memory, const char *
         on_stream(s, memory, &m, text + len, now_ns);
     } else if (m.channel == SCAN_GATEWAY) {
         on_notice(s, memory, text, len);
+        mark(s, text, len, now_ns);
     } else if (m.channel == SCAN_ACK) {
         on_ack(s, memory, text, len);
     } else if (m.channel == SCAN_REFUSED) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "gateway/base/buf.h"
 #include "load/hist.h"
 #include "load/wsflood_options.h"
 #include "load/wsflood_scan.h"
@@ -128,6 +129,7 @@ struct wf_stats {
     struct wf_told_gap *told_gaps; /* by stream */
     uint32_t *slots;               /* hash table: stream + 1 */
     uint32_t slot_mask;
+    struct buf marks; /* lines of --marks */
 };
 
 void wf_stats_init(struct wf_stats *s, const struct wf_options *o);

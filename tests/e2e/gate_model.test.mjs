@@ -58,7 +58,12 @@ class Model {
     if (!maybe) this.most.set(cell.key, index);
   }
 
-  // Values read from a gateway: where, and whether it must be up to date.
+  // The first cell of CELLS that is looser than acknowledged.
+  lost(cells) {
+    return CELLS.find((cell) => cell.values.indexOf(cell.of(cells.get(cell.key)?.value ?? {})) < this.least.get(cell.key));
+  }
+
+  // Each cell is what it can be.
   check(cells, where) {
     for (const cell of CELLS) {
       const index = cell.values.indexOf(cell.of(cells.get(cell.key)?.value ?? {}));
@@ -83,6 +88,19 @@ class Run {
     this.log.push(what);
     const kind = what.split(' ')[0];
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+  }
+
+  // STAGE holds back all that was acknowledged, at the latest after MS.
+  async holds(stage, ms) {
+    const end = Date.now() + ms;
+    for (;;) {
+      const answer = await stage.call(stage.ana, 'GET', '/v1/control');
+      if (answer.status !== 200) return; // Redis has just begun anew, or is away
+      const lost = this.model.lost(cellsOf(answer.json));
+      if (!lost) return;
+      assert.ok(Date.now() < end, `${lost.key} at ${stage.adminPort} is looser than acknowledged (${lost.values[this.model.least.get(lost.key)]})`);
+      await sleep(20);
+    }
   }
 
   anyStage() {
@@ -114,6 +132,7 @@ class Run {
     if (['done', 'journaled', 'unaudited', 'nothing'].includes(outcome)) {
       this.model.tightened(cell, index, true);
       if (outcome !== 'nothing') this.model.acknowledged.push(answer.json);
+      if (this.model.raced === undefined && this.random() < 0.4) await this.holds(stage, this.stages.length > 1 ? 1200 : 0);
       assert.notEqual(outcome, 'unaudited');
     } else if (outcome === 'requested') {
       this.model.open.set(answer.headers.location, { cell, index, who });
@@ -164,8 +183,10 @@ class Run {
     this.model.raced = undefined;
     await sleep(this.random() * 300);
     await stage.startGateway(gateLimits);
-    if (this.pg) await knows(stage, stage.ana);
-    else this.up[i] = false; // signed requests need the keys, which are read from PostgreSQL
+    if (this.pg) {
+      await knows(stage, stage.ana);
+      await this.holds(stage, 1200); // what the other gateway did is heard of within a second
+    } else this.up[i] = false; // signed requests need the keys, which are read from PostgreSQL
     this.note(`started gateway ${i}`);
   }
 
