@@ -121,6 +121,14 @@ static const struct opt commands_options[] = {
     {"symbol", "SYMBOL", "about this one",                              NULL, 0, '\0'},
     {0},
 };
+static const struct opt connections_options[] = {
+    {"key",         "ID",      "of this key",                           NULL, 0, '\0'},
+    {"ip",          "ADDRESS", "from this address",                     NULL, 0, '\0'},
+    {"min-backlog", "BYTES",   "at least so far behind",                NULL, 0, '\0'},
+    {"limit",       "N",       "at most so many",                       NULL, 0, '\0'},
+    {"closed",      NULL,      "those that were closed last, and why",  NULL, 0, '\0'},
+    {0},
+};
 static const struct opt fanout_options[] = {
     {"for",        "TIME", "it ends by itself: 15m, 2h, or RFC 3339",    NULL, 0, '\0'},
     {"conflation", "MS",   "20, 50, 100, 250 or 1000 (the profile's own)", NULL, 0, '\0'},
@@ -252,6 +260,15 @@ const struct command commands[] = {
      NULL,
      "portctl command cancel 01KQ3V7J9W8Y2M4N6P8R0T2V4X --reason 'sent by mistake'",
      command_options, 1, 1, command_cancel, false, NULL},
+    {"connections list", "", "who is connected over WebSocket, largest backlog first",
+     NULL,
+     "portctl connections list --min-backlog 65536\n"
+     "portctl connections list --closed",
+     connections_options, 0, 0, connections_list, false, NULL},
+    {"connections kick", "ID", "close a connection; its next one is told why",
+     NULL,
+     "portctl connections kick 4294967301 --reason 'floods the gateway' --ticket OPS-7",
+     command_options, 1, 1, connections_kick, false, NULL},
     {"changes", "", "requests to loosen, newest first",
      NULL,
      "portctl changes --open",

@@ -34,13 +34,11 @@ test('a Redis that has begun anew is nobody\'s failure: who signs again is serve
     return (await stage.metrics()).get('replay_fence_moved_total') >= 1 && status === 200;
   });
   assert.ok(!seen.has('429 rate-limited'), JSON.stringify([...seen]));
-  // many clients behind one address: more refusals than a bucket of failures holds
-  const fenced = (await stage.metrics()).get('replay_fenced_total');
-  assert.ok(fenced > 0, 'the fence refused nothing: the test saw no restart');
+  // signed before the restart, within the window: PostgreSQL has kept the nonces and vouches for these
   for (let i = 0; i < 40; i++) {
-    const created = Math.floor(Date.now() / 1000) - 20; // before the fence, within the window
+    const created = Math.floor(Date.now() / 1000) - 20;
     const { status, json } = await stage.call(stage.admin, 'GET', '/v1/keys', undefined, { created });
-    assert.deepEqual([status, json.code], [401, 'replay-detected']);
+    assert.equal(status, 200, JSON.stringify(json));
   }
   assert.equal((await stage.call(stage.admin, 'GET', '/v1/keys')).status, 200);
 }));
