@@ -424,7 +424,7 @@ void control_mutate(struct api_call *c)
         direction = diff.direction;
         control_diff_fini(&diff);
     }
-    if (order.once == NULL || is_dry(c) || direction == CONTROL_TIGHTEN) {
+    if (order.once == NULL || is_dry(c) || (direction == CONTROL_TIGHTEN && gate_remembers(g))) {
         mutate_new(c);
         return;
     }

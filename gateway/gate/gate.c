@@ -431,7 +431,7 @@ struct gate_wait *gate_order(struct gate *g, const struct gate_order *order, gat
     return w;
 }
 
-#define HALT_ASKS_MS 100u /* PostgreSQL, whether what changes nothing is a repetition */
+#define HALT_ASKS_MS 50u /* PostgreSQL, whether what changes nothing is a repetition */
 
 struct gate_wait *gate_repeated(struct gate *g, const struct gate_order *order, bool loosens,
                                 gate_result_fn *cb, void *arg)

@@ -173,8 +173,9 @@ bool gate_preview(struct gate *g, const struct gate_order *order, struct control
 
 /* Was ORDER, which has an Idempotency-Key, given before? REPLAYED: the answer of then; FAILED: it is
  * under way, or the key was used for something else; NOTHING: it is new, or nobody can say. CB comes
- * once, never inside the call. What would tighten is ordered without asking; what does not loosen
- * asks for a moment only. */
+ * once, never inside the call. What would tighten is ordered without asking, once the gate remembers
+ * the answers of the last day; what does not loosen asks for a moment only. */
+bool gate_remembers(const struct gate *g);
 struct gate_wait *gate_repeated(struct gate *g, const struct gate_order *order, bool loosens,
                                 gate_result_fn *cb, void *arg);
 
