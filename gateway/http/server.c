@@ -206,12 +206,36 @@ h2o_req_t *http_req_answer(struct http_req *r, unsigned status, const char *cont
     return req;
 }
 
+/* A body on its way out. It may hold what is shown once, and the memory of libh2o's pools is used
+ * again without being cleared. */
+struct body {
+    size_t len;
+    char bytes[];
+};
+
+static void on_body_dispose(void *arg)
+{
+    struct body *b = arg;
+
+    explicit_bzero(b->bytes, b->len);
+}
+
 void http_reply(struct http_req *r, unsigned status, const char *content_type, const void *body,
                 size_t len)
 {
+    static h2o_generator_t none; /* all of it is here */
     h2o_req_t *req = http_req_answer(r, status, content_type, len);
+    size_t shown = r->head || status == 304 ? 0 : len;
+    struct body *copy = h2o_mem_alloc_shared(&req->pool, sizeof *copy + shown, on_body_dispose);
+    h2o_iovec_t out;
 
-    h2o_send_inline(req, body, r->head || status == 304 ? 0 : len);
+    copy->len = shown;
+    if (shown != 0) {
+        memcpy(copy->bytes, body, shown);
+    }
+    out = h2o_iovec_init(copy->bytes, shown);
+    h2o_start_response(req, &none);
+    h2o_send(req, &out, 1, H2O_SEND_STATE_FINAL);
 }
 
 void http_reply_problem(struct http_req *r, enum gw_err err, const char *detail)
