@@ -158,6 +158,11 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
     return false;
 }
 
+void authority_end_streams(struct authority *a, const char *session_id)
+{
+    (void)sse_end_owner(herald_events(gatehouse_herald(a->gatehouse)), session_id);
+}
+
 struct api *authority_api(struct authority *a)
 {
     return a->api;

@@ -30,6 +30,8 @@ GW_MUSTCHECK
 bool authority_create(uv_loop_t *loop, const struct authority_options *opt, struct buf *why,
                       struct authority **out);
 struct api *authority_api(struct authority *a);
+/* Ends the event streams of a session that is over. */
+void authority_end_streams(struct authority *a, const char *session_id);
 /* Live keys have changed. */
 void authority_configure(struct authority *a);
 /* Runs the loop until all is closed; frees. */

@@ -167,8 +167,11 @@ static void on_key_ended(void *arg, const char *key_id, const char *reason)
 /* The place from which streams of a person's session are ended (sse_end_owner). */
 static void on_session_ended(void *arg, const char *session_id)
 {
-    (void)arg;
-    log_debug("auth", "session_streams", "\"session\":\"%s\"", session_id);
+    struct gateway *g = arg;
+
+    if (g->authority != NULL) {
+        authority_end_streams(g->authority, session_id);
+    }
 }
 
 static enum gw_err start_authority(struct gateway *g)
