@@ -92,7 +92,7 @@ test('portctl: halted by one, resumed by two', within, () => withGate({}, async 
   const hard = JSON.parse(ends(await ben('--json', 'halt', 'BTC/USD', '--hard', '--until', '3s', '--yes', ...why), DONE).out);
   assert.deepEqual([hard.outcome, hard.resource.mode, hard.unconfirmed], ['done', 'HARD_HALT', []]);
   ends(await ana('halt', 'ETH/USD', '--hard', '--yes', ...why), DONE);
-  ends(await ana('halt', 'ETH/USD', '--hard', '--yes', ...why), DONE, /nothing to do: it is so already/);
+  ends(await ana('halt', 'ETH/USD', '--hard', '--yes', ...why), DONE, /done: in force/);
   await sleep(3000);
   const held = ends(await ana('status'), DONE, /1 decision is due/);
   assert.match(held.out, /^mode +BTC\/USD +HARD_HALT +\d{4}-\S+ \S+ +\d{4}-\S+ \S+ DECISION DUE +account:ben +OPS-1 +a test of portctl$/m);
@@ -279,7 +279,7 @@ test('portctl: request and sign', within, () => withGate({}, async (stage, { ana
   const got = await curl(`portctl sign GET '/v1/symbols?halted=true' | curl -sS --cacert ${stage.ca} -H @- '${stage.adminUrl}/v1/symbols?halted=true'`);
   assert.deepEqual(JSON.parse(got.out).symbols.map((s) => s.symbol), ['BTC/USD', 'ETH/USD'], got.err);
   const halt = await curl(`portctl sign PUT ${target} --body halt.json | curl -sS --cacert ${stage.ca} -H @- -H 'If-Match: *' -X PUT --data-binary @halt.json ${stage.adminUrl}${target}`);
-  assert.equal(JSON.parse(halt.out).outcome, 'nothing', halt.out + halt.err);
+  assert.equal(JSON.parse(halt.out).outcome, 'done', halt.out + halt.err);
 }));
 
 // Between portctl and the gateway: cuts the connection after the request has been handed on, TIMES times.
