@@ -179,7 +179,8 @@ size_t api_operations(struct shape_op *out, size_t max)
                                      "a call in Kraken's scheme",
                                      NULL,
                                      NULL,
-                                     api_shape(r->method, r->path)};
+                                     api_shape(r->method, r->path),
+                                     false};
     }
     if (n < max) {
         out[n++] = (struct shape_op){"admin",
@@ -188,18 +189,21 @@ size_t api_operations(struct shape_op *out, size_t max)
                                      "the clock",
                                      NULL,
                                      NULL,
-                                     api_shape(HTTP_GET, api_admin_routes[0].path)};
+                                     api_shape(HTTP_GET, api_admin_routes[0].path),
+                                     false};
     }
     for (unsigned i = 0; i < GW_LEN(routes) && n < max; i++) {
         const struct api_route *r = &routes[i];
 
-        out[n++] = (struct shape_op){"admin",
-                                     r->method,
-                                     r->path,
-                                     r->help,
-                                     permission_rows[r->permission].word,
-                                     limits_classes[r->class].name,
-                                     api_shape(r->method, r->path)};
+        out[n++] = (struct shape_op){
+            "admin",
+            r->method,
+            r->path,
+            r->help,
+            r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word : NULL,
+            limits_classes[r->class].name,
+            api_shape(r->method, r->path),
+            r->access == ACCESS_SESSION};
     }
     return n;
 }

@@ -180,6 +180,9 @@ bool session_may_own(const struct api_call *c, uint64_t scopes, const char *owne
 /* --- people (people.c, people_session.c) -------------------------------------------------------- */
 
 /* Problem of ERR; FIELD and WHY as in struct people_answer. */
+/* Code of the problem of ERR; what to do then, NULL: its title says it. */
+const char *people_problem_code(enum people_err err);
+const char *people_problem_next(enum people_err err);
 void call_people_problem(struct api_call *c, enum people_err err, const char *field,
                          const char *why);
 /* C waits for its answer, unless ERR refused it now, which has been answered. */

@@ -12,7 +12,7 @@
 /* --- answers -----------------------------------------------------------------------------------
  */
 
-static const char *code_of(enum people_err err)
+const char *people_problem_code(enum people_err err)
 {
     static const char *const codes[PEOPLE_ERR_COUNT] = {
         [PEOPLE_INVALID] = "validation",
@@ -38,7 +38,7 @@ static const char *code_of(enum people_err err)
     return codes[err];
 }
 
-static const char *next_of(enum people_err err)
+const char *people_problem_next(enum people_err err)
 {
     switch (err) {
     case PEOPLE_NO_SESSION:
@@ -66,8 +66,8 @@ void call_people_problem(struct api_call *c, enum people_err err, const char *fi
     if (err == PEOPLE_BUSY) {
         http_set_header(c->req, "retry-after", "1");
     }
-    call_problem(c, &(struct api_problem){row->http_status, code_of(err), row->text,
-                                          err != PEOPLE_INVALID ? next_of(err)
+    call_problem(c, &(struct api_problem){row->http_status, people_problem_code(err), row->text,
+                                          err != PEOPLE_INVALID ? people_problem_next(err)
                                           : why != NULL         ? why
                                                                 : "this field is missing or not "
                                                                   "acceptable",

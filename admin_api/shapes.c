@@ -298,9 +298,9 @@ static const struct shape_route shapes[] = {
     {HTTP_PUT,    "/v1/accounts/{id}/trading",       DRY, MATCH, "BodyAccount", GATED},
     {HTTP_GET,    "/v1/changes",                     "open=boolean", "", "", "200 ChangeList"},
     {HTTP_GET,    "/v1/changes/{id}",                "", "", "", "200 ChangeList"},
-    {HTTP_POST,   "/v1/changes/{id}/approve",        "", "", "Decision", "200 GateAnswer; 202 GateAnswer"},
-    {HTTP_POST,   "/v1/changes/{id}/reject",         "", "", "Decision", "200 GateAnswer; 202 GateAnswer"},
-    {HTTP_POST,   "/v1/changes/{id}/cancel",         "", "", "Decision", "200 GateAnswer; 202 GateAnswer"},
+    {HTTP_POST,   "/v1/changes/{id}/approve",        "", "idempotency-key=string(1..255)!", "Decision", "200 GateAnswer; 202 GateAnswer"},
+    {HTTP_POST,   "/v1/changes/{id}/reject",         "", "idempotency-key=string(1..255)!", "Decision", "200 GateAnswer; 202 GateAnswer"},
+    {HTTP_POST,   "/v1/changes/{id}/cancel",         "", "idempotency-key=string(1..255)!", "Decision", "200 GateAnswer; 202 GateAnswer"},
     {HTTP_POST,   "/v1/symbols/{symbol}/cancel-all", "", "", "Why", "202 CommandAnswer"},
     {HTTP_GET,    "/v1/commands",                    "symbol=string after=string", "", "", "200 CommandList"},
     {HTTP_GET,    "/v1/commands/{id}",               "", "", "", "200 CommandAnswer"},
@@ -321,6 +321,7 @@ const struct shape_problem api_problems[] = {
     {"clock-skew",      401, "the clocks differ too much",         "set the clock by GET /v1/time and sign the request again"},
     {"forbidden-scope", 403, "a key can give only scopes that it has", "ask for fewer scopes, or with a key that has them"},
     {"conflict",        409, "its state does not allow that",      "look at it again (GET) before the next try"},
+    {"no-key",          409, "a WebSocket token speaks for a key", "ask for it with a signed request"},
     {"media-type",      415, "unsupported media type",             "send content-type: application/json"},
     {"unavailable",     503, "a store or a thread does not answer", "wait as Retry-After says, then try again; /readyz says what is away"},
 };
@@ -331,9 +332,12 @@ void api_schemas(struct buf *out, const char **comma)
 {
     shape_schemas(out, members, GW_LEN(members), comma);
     shape_control_schemas(out, comma);
+    shape_people_schemas(out, comma);
 }
 
 const struct shape_route *api_shape(enum http_method method, const char *path)
 {
-    return shape_find(shapes, GW_LEN(shapes), method, path);
+    const struct shape_route *row = shape_find(shapes, GW_LEN(shapes), method, path);
+
+    return row != NULL ? row : shape_people(method, path);
 }

@@ -4,6 +4,7 @@
 #define ADMIN_API_SHAPES_H
 #include "gateway/gate/gate.h"
 #include "gateway/http/shape.h"
+#include "auth/people/people.h"
 #include "auth/scopes.h"
 
 /* Operations of both listeners, in the order of the routes; how many. At most MAX are written. */
@@ -12,6 +13,13 @@ void api_schemas(struct buf *out, const char **comma);
 extern const struct shape_problem api_problems[];
 extern const size_t api_problem_count;
 
+/* Problems of people: I below API_PEOPLE_PROBLEMS; codes may come twice. */
+struct shape_problem api_people_problem(unsigned i);
+#define API_PEOPLE_PROBLEMS (PEOPLE_ERR_COUNT - 1u)
+
+/* shapes_people.c */
+void shape_people_schemas(struct buf *out, const char **comma);
+const struct shape_route *shape_people(enum http_method method, const char *path);
 /* NULL: no row. */
 const struct shape_route *api_shape(enum http_method method, const char *path);
 /* shapes_control.c: bodies and resources of the control state, entries of the audit log. */

@@ -137,7 +137,7 @@ static void put_next(const struct problem *p, struct buf *out)
                    "ask for a key with the scope that is missing, from an address that it "
                    "allows (used: %s)",
                    key_id);
-    } else if (p->status == 404 && strstr(code, "not") != NULL) {
+    } else if (p->status == 404 && strcmp(code, "not-found") == 0) {
         buf_puts(out, strncmp(p->command, "key ", 4) == 0
                           ? "check the id: portctl key list"
                           : "check the name: portctl status, portctl changes");

@@ -29,6 +29,8 @@ static const struct {
     {PROBLEM_REPLAY,          "sign each request anew, with a fresh nonce"},
     {PROBLEM_FORBIDDEN,       "the detail names the permission; docs/reference/ROLES.md says who has it"},
     {PROBLEM_SECOND_FACTOR,   "enter a code of the second factor, then repeat the request"},
+    {PROBLEM_CROSS_SITE,      "send Origin of this listener, Content-Type: application/json and X-CSRF-Token of the session"},
+    {PROBLEM_DUTY,            "POST /v1/session/password, then /v1/session/enrol and its confirm"},
     {PROBLEM_SELF_APPROVAL,   "have another person approve it"},
     {PROBLEM_APPROVAL,        "have a second person approve the change, see /v1/changes"},
     {PROBLEM_UNKNOWN,         "the detail says where the list of what there is can be read"},
@@ -49,6 +51,16 @@ static const struct {
 };
 /* clang-format on */
 
+static const char *next_of(enum gate_problem_kind kind)
+{
+    for (unsigned i = 0; i < GW_LEN(nexts); i++) {
+        if (nexts[i].kind == kind) {
+            return nexts[i].next;
+        }
+    }
+    return "the detail says what to do";
+}
+
 /* The problem of an error of gateway/base/err.h: its name without the prefix, in small letters. */
 static struct shape_problem problem_of_err(enum gw_err err, char code[32])
 {
@@ -66,29 +78,56 @@ static struct shape_problem problem_of_err(enum gw_err err, char code[32])
 
 typedef void problem_fn(void *arg, const struct shape_problem *p);
 
+struct once {
+    problem_fn *fn;
+    void *arg;
+    struct buf seen; /* "/code/code/" */
+};
+
+static void tell(struct once *o, const struct shape_problem *p)
+{
+    struct buf mark = {0};
+
+    buf_printf(&mark, "/%s/", p->code);
+    if (strstr(buf_cstr(&o->seen), buf_cstr(&mark)) == NULL) {
+        buf_append(&o->seen, mark.data, mark.len);
+        o->fn(o->arg, p);
+    }
+    buf_fini(&mark);
+}
+
 /* Each that can be answered, by its code once. */
 static void each_problem(problem_fn *fn, void *arg)
 {
+    struct once once = {.fn = fn, .arg = arg};
+    struct once *o = &once;
     char code[32];
 
-    for (unsigned i = 0; i < GW_LEN(nexts); i++) {
-        const struct gate_problem_row *row = &gate_problem_rows[nexts[i].kind];
+    for (unsigned i = PROBLEM_NONE + 1; i < GATE_PROBLEM_COUNT; i++) {
+        const struct gate_problem_row *row = &gate_problem_rows[i];
 
-        fn(arg, &(struct shape_problem){row->word, row->http_status, row->title, nexts[i].next});
+        tell(o, &(struct shape_problem){row->word, row->http_status, row->title,
+                                        next_of((enum gate_problem_kind)i)});
     }
     for (size_t i = 0; i < api_problem_count; i++) {
-        fn(arg, &api_problems[i]);
+        tell(o, &api_problems[i]);
+    }
+    for (unsigned i = 0; i < API_PEOPLE_PROBLEMS; i++) {
+        struct shape_problem p = api_people_problem(i);
+
+        tell(o, &p);
     }
     for (unsigned i = 0; i < GW_LEN(own_problems); i++) {
-        fn(arg, &own_problems[i]);
+        tell(o, &own_problems[i]);
     }
     for (unsigned i = 0; i < GW_ERR_COUNT; i++) {
         if (gw_err_row((enum gw_err)i)->http_status >= 400) {
             struct shape_problem p = problem_of_err((enum gw_err)i, code);
 
-            fn(arg, &p);
+            tell(o, &p);
         }
     }
+    buf_fini(&once.seen);
 }
 
 struct search {
@@ -273,6 +312,7 @@ static void put_schemas(struct buf *out)
         {"Problem", "status", "integer(400..599)", ""},
         {"Problem", "detail?", "string", "of this case: what to do next"},
         {"Problem", "errors?", "ProblemField[]", ""},
+        {"Problem", "current?", "Cell|null", "what it is now, of 409 and 412"},
         {"Problem", "instance?", "uri", "the trace of the request"},
         {"Problem", "time?", "time", ""},
     };
@@ -308,7 +348,8 @@ static void put_components(struct buf *out)
             "\"@authority\",\"@path\",\"@query\",\"content-type\",\"content-digest\"],"
             "\"parameters\":[\"created\",\"expires\",\"nonce\",\"keyid\",\"tag\"]}},"
             "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-sid\","
-            "\"description\":\"session of a person in a browser\"}}}");
+            "\"description\":\"session of a person in a browser; changes also need X-CSRF-Token "
+            "and Origin\"}}}");
 }
 
 static void put_tags(struct buf *out)
@@ -336,6 +377,8 @@ static void put_tags(struct buf *out)
         {"admin", "events"},
         {"audit", "the audit log"},
         {"session", "logging in"},
+        {"sessions", "sessions of people"},
+        {"dashboard", "the dashboard"},
         {"users", "people and their roles"},
         {"access", "who may do what"},
     };

@@ -258,6 +258,10 @@ void shape_schemas(struct buf *out, const struct shape_member *rows, size_t coun
         *comma = ",";
         if (strcmp(rows[i].name, "=") == 0) {
             put_described(out, rows[i].type, rows[i].help);
+            if (closed) { /* an object without members */
+                out->len--;
+                buf_lit(out, ",\"additionalProperties\":false}");
+            }
         } else {
             put_object(out, &rows[i], n, closed);
         }
@@ -407,7 +411,7 @@ void shape_operation(struct buf *out, const struct shape_op *op)
         buf_printf(out, ",\"x-permission\":\"%s\"", op->permission);
         buf_lit(out, ",\"security\":[{\"signature\":[]},{\"session\":[]}]");
     } else {
-        buf_lit(out, ",\"security\":[]");
+        buf_puts(out, op->own ? ",\"security\":[{\"session\":[]}]" : ",\"security\":[]");
     }
     if (op->rate_class != NULL) {
         buf_printf(out, ",\"x-rate-class\":\"%s\"", op->rate_class);

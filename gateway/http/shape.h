@@ -52,6 +52,7 @@ struct shape_op {
     const char *permission;          /* NULL: none is asked for */
     const char *rate_class;          /* NULL: none */
     const struct shape_route *route; /* NULL: nobody wrote its row */
+    bool own;                        /* of one's own session, without a permission */
 };
 
 extern const char *const http_method_names[];

