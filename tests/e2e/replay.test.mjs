@@ -227,7 +227,7 @@ test('a clock that is set back brings no request back', { timeout: 120000 }, () 
   a.set(-200);
   only(await attack.storm(far, 2000, [attack.lanes[0]]), 'replay-detected');
   attack.verify();
-  assert.equal((await stage.metrics()).get('replay_clock_back_total'), 1);
+  assert.ok((await stage.metrics()).get('replay_clock_back_total') >= 1);
   assert.match(stage.gateway.errors, /clock_set_back/);
   a.set(200);
   await until('served again', 8000, async () => (await signed(stage)).status === 200);
