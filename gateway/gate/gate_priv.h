@@ -92,8 +92,11 @@ struct gate {
     int64_t enter_after_ns; /* mono: not before, after a failure */
     struct redis *redis;
     struct pg_listen *listen;
-    int64_t head_due_ns;                    /* mono */
-    char recent[GATE_RECENT][GATE_ID_SIZE]; /* orders known to be in the chain, a ring */
+    int64_t head_due_ns; /* mono */
+    struct entered {
+        char id[GATE_ID_SIZE];
+        int64_t out_ns;    /* mono: to be taken out of Redis, 0: it was */
+    } recent[GATE_RECENT]; /* orders known to be in the chain, a ring */
     uint32_t recent_at;
     bool asking_head;
     bool ask_head_again;
@@ -176,7 +179,7 @@ void replicas_tick(struct gate *g);
 void replicas_read_head(struct gate *g);
 /* Tells the other gateways of a journaled order. */
 void replicas_announce(struct gate *g, const struct record *r);
-/* The chain holds the order ID. */
+/* The chain holds the order ID: its announcement ends soon. */
 void replicas_withdraw(struct gate *g, const char *id);
 
 /* Do all cells that R would set stand at VERSION in STATE (or is any version right)? */

@@ -15,6 +15,7 @@
 #define REDIS_MS  500u
 #define HEAD_NS   ((int64_t)1000000000)
 #define LISTEN_MS 2000u
+#define STAYS_NS  ((int64_t)3000000000)
 
 /* --- the head in PostgreSQL ---------------------------------------------------------------------
  */
@@ -186,19 +187,40 @@ void replicas_announce(struct gate *g, const struct record *r)
     buf_fini(&text);
 }
 
+static void take_out(struct gate *g, struct entered *e)
+{
+    const char *argv[] = {"HDEL", HASH, e->id};
+
+    e->out_ns = 0;
+    (void)redis_command(g->redis, 3, argv, NULL, REDIS_MS, NULL, NULL); /* else found entered */
+}
+
+/* Not at once: a gateway that has not read the new head when PostgreSQL goes away hears of it here. */
 void replicas_withdraw(struct gate *g, const char *id)
 {
-    const char *argv[] = {"HDEL", HASH, id};
+    struct entered *e = &g->recent[g->recent_at++ % GATE_RECENT];
 
-    (void)snprintf(g->recent[g->recent_at++ % GATE_RECENT], GATE_ID_SIZE, "%s", id);
-    (void)redis_command(g->redis, 3, argv, NULL, REDIS_MS, NULL, NULL); /* else found entered */
+    if (e->out_ns != 0) {
+        take_out(g, e);
+    }
+    (void)snprintf(e->id, sizeof e->id, "%s", id);
+    e->out_ns = clock_mono_ns() + STAYS_NS;
+}
+
+static void take_out_due(struct gate *g, int64_t now)
+{
+    for (uint32_t i = 0; i < GATE_RECENT; i++) {
+        if (g->recent[i].out_ns != 0 && now >= g->recent[i].out_ns) {
+            take_out(g, &g->recent[i]);
+        }
+    }
 }
 
 /* A reading of the hash may be older than its withdrawal. */
 static bool is_recent(const struct gate *g, const char *id)
 {
     for (uint32_t i = 0; i < GATE_RECENT; i++) {
-        if (strcmp(g->recent[i], id) == 0) {
+        if (strcmp(g->recent[i].id, id) == 0) {
             return true;
         }
     }
@@ -314,6 +336,7 @@ void replicas_tick(struct gate *g)
         replicas_read_head(g);
     }
     if (redis_up(g->redis)) {
+        take_out_due(g, now);
         read_hash(g);
     }
 }

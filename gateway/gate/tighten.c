@@ -8,6 +8,7 @@
 
 #define MS_NS        ((int64_t)1000000)
 #define DISK_WAIT_NS (30 * MS_NS)
+#define CHAIN_ASK_NS (300 * MS_NS) /* PostgreSQL has so long to say that it knows another's order */
 #define FOREIGN_NS   (5000 * MS_NS) /* then the gateway that gave the order is taken for dead */
 
 struct pending *pending_find(const struct gate *g, const char *id)
@@ -140,7 +141,7 @@ void tighten_tick(struct gate *g)
 
     DL_FOREACH(g->pending, p)
     {
-        if (!p->effective && now - p->since_ns >= DISK_WAIT_NS) {
+        if (!p->effective && now - p->since_ns >= (p->own ? DISK_WAIT_NS : CHAIN_ASK_NS)) {
             if (p->own) {
                 log_warn("gate", "slow_disk",
                          "\"id\":\"%s\",\"next\":\"the halt does not wait for it\"", p->record->id);

@@ -75,7 +75,7 @@ class Model {
 
 class Run {
   constructor(stage, replicas, random) {
-    Object.assign(this, { stage, random, model: new Model(), stages: [stage, ...replicas], pg: true, redis: true, counts: {}, log: [] });
+    Object.assign(this, { stage, random, model: new Model(), stages: [stage, ...replicas], pg: true, redis: true, redisSince: Date.now(), blind: false, counts: {}, log: [] });
     this.up = this.stages.map(() => true);
     this.people = [stage.ana, stage.ben];
   }
@@ -92,6 +92,7 @@ class Run {
 
   // STAGE holds back all that was acknowledged, at the latest after MS.
   async holds(stage, ms) {
+    if (ms > 0 && this.blind) return; // nothing has connected the gateways for a while
     const end = Date.now() + ms;
     for (;;) {
       const answer = await stage.call(stage.ana, 'GET', '/v1/control');
@@ -192,6 +193,7 @@ class Run {
 
   async togglePg() {
     this.note(`PostgreSQL ${this.pg ? 'dies' : 'returns'}`);
+    this.blind = this.pg && (!this.redis || Date.now() - this.redisSince < 4000);
     if (this.pg) {
       await killPg(this.stage);
       this.pg = false;
@@ -210,6 +212,8 @@ class Run {
     if (this.redis) await this.stage.killRedis();
     else await this.stage.startRedis();
     this.redis = !this.redis;
+    this.redisSince = Date.now();
+    this.blind ||= !this.pg;
   }
 
   async step() {
