@@ -182,7 +182,7 @@ bool http_field(const struct buf *head, const char *name, struct buf *value)
 {
     size_t len = strlen(name);
     const char *s = head->data;
-    const char *end = s + head->len;
+    const char *end = head->len != 0 ? s + head->len : s;
 
     while (s < end) {
         const char *next = memchr(s, '\n', (size_t)(end - s));

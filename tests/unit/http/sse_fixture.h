@@ -103,7 +103,7 @@ static inline void client_close(struct client *c)
 /* The body without its chunks, NUL-terminated; the caller frees. WHOLE: it has its last chunk. */
 static inline char *client_body(const struct client *c, size_t *len, bool *whole)
 {
-    const char *end = c->in.data + c->in.len;
+    const char *end = c->in.len != 0 ? c->in.data + c->in.len : NULL;
     const char *p = c->in.len != 0 ? memmem(c->in.data, c->in.len, "\r\n\r\n", 4) : NULL;
     struct buf out = {0};
 
