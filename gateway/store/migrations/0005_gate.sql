@@ -63,12 +63,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION change_requests_guard() IS
-    'A request is decided once, and what was asked for stays as it was.';
 CREATE TRIGGER change_requests_guard BEFORE UPDATE ON change_requests
     FOR EACH ROW EXECUTE FUNCTION change_requests_guard();
-COMMENT ON TRIGGER change_requests_guard ON change_requests IS
-    'Refuses a second decision and any change of what was asked for.';
 
 COMMENT ON FUNCTION change_requests_guard IS
     'A request is decided once, and what was asked for is not altered.';
