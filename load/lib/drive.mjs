@@ -7,6 +7,7 @@ import { expectedSeconds, subscribeSpecs } from './scenario.mjs';
 import { exited, exitOf, flood, pinStage, startGateway, startMarket, stopMarket } from './stage.mjs';
 
 const BACK_DEADLINE_MS = 60000;
+const DRAIN_DEADLINE_MS = 60000;
 const patience = (part) => (4 * expectedSeconds(part) + 30) * 1000;
 
 function parseReport(client, what) {
@@ -57,7 +58,7 @@ async function restart(stage, part, run) {
   run.finals.push(lastWords(run.sampler.last));
   const mark = (label) => run.events.push({ at: Date.now(), label });
   mark('SIGTERM');
-  await stage.stopGateway();
+  await stage.stopGateway('SIGTERM', DRAIN_DEADLINE_MS); // it ends by itself, as late as ws.drain says
   mark('gone');
   await startGateway(stage, part);
   mark('started');

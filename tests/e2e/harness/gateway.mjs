@@ -52,13 +52,13 @@ function ended(child) {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-async function end(child, signal = 'SIGTERM') {
+async function end(child, signal = 'SIGTERM', patience = 10000) {
   if (!child || ended(child)) return child?.exitCode;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGCONT');
   if (child.stdin) child.stdin.end(); // it waits for that and for nothing else, see tests/env/postgres.sh
   else child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience);
   await gone;
   clearTimeout(timer);
   return child.exitCode;
@@ -257,8 +257,8 @@ export class Stage {
     return this.gateway;
   }
 
-  async stopGateway(signal = 'SIGTERM') {
-    return end(this.gateway, signal);
+  async stopGateway(signal = 'SIGTERM', patience = 10000) {
+    return end(this.gateway, signal, patience);
   }
 
   feed(...args) {
