@@ -3,23 +3,56 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 #include "gateway/base/buf.h"
+#include "gateway/runtime/clock.h"
 #include "gateway/runtime/json.h"
 #include "gateway/store/redis.h"
 
-#define ASK_MS   200u
+#define ASK_NS  (300 * INT64_C(1000000))
+#define TURNS   4u /* of a busy loop: one to send, one to read, and some for Redis */
+#define TICK_MS 20u
+#define LINK_MS                                                                                    \
+    5000u /* an answer that late means a lost Redis; what is to be kept must not go with a late one */
 #define TEXT_MAX 512u
 
 struct causes {
     struct redis *redis;
+    uv_timer_t timer;
+    struct cause_ask *asks; /* oldest first */
     char ttl[16];
     struct buf text;
+    void (*on_closed)(void *arg);
+    void *on_closed_arg;
 };
 
 struct cause_ask {
-    cause_fn *cb; /* NULL: cancelled */
+    struct causes *causes;
+    struct cause_ask *prev;
+    struct cause_ask *next;
+    int64_t asked_ns;
+    unsigned turns;
+    cause_fn *cb; /* NULL: cancelled, or told that there is none */
     void *arg;
 };
+
+/* Nobody waits for long; the answer may still come, and is then thrown away. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct causes *c = timer->data;
+    int64_t now = clock_mono_ns();
+    struct cause_ask *ask;
+
+    DL_FOREACH(c->asks, ask)
+    {
+        if (++ask->turns >= TURNS && now - ask->asked_ns >= ASK_NS && ask->cb != NULL) {
+            cause_fn *cb = ask->cb;
+
+            ask->cb = NULL;
+            cb(ask->arg, NULL);
+        }
+    }
+}
 
 static void on_state(void *arg, bool up)
 {
@@ -34,7 +67,7 @@ struct causes *causes_create(uv_loop_t *loop, const char *endpoint, uint32_t ttl
     struct redis_options opt = {
         .endpoint = endpoint,
         .name = "causes",
-        .timeout_ms = 1000,
+        .timeout_ms = LINK_MS,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,
         .metrics = redis_metrics_set,
@@ -42,12 +75,24 @@ struct causes *causes_create(uv_loop_t *loop, const char *endpoint, uint32_t ttl
 
     (void)snprintf(c->ttl, sizeof c->ttl, "%u", ttl_s);
     c->redis = redis_create(loop, &opt, on_state, c);
+    uv_timer_init(loop, &c->timer);
+    c->timer.data = c;
+    uv_timer_start(&c->timer, on_timer, TICK_MS, TICK_MS);
     return c;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct causes *c = handle->data;
+
+    redis_close(c->redis, c->on_closed, c->on_closed_arg);
 }
 
 void causes_close(struct causes *c, void (*done)(void *arg), void *arg)
 {
-    redis_close(c->redis, done, arg);
+    c->on_closed = done;
+    c->on_closed_arg = arg;
+    uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
 void causes_destroy(struct causes **cp)
@@ -97,11 +142,13 @@ static bool sound(const char *json, size_t len)
 
 static void on_found(void *arg, const struct redis_reply *reply)
 {
-    struct cause_ask ask = *(struct cause_ask *)arg;
+    struct cause_ask *found = arg;
+    struct cause_ask ask = *found;
     const char *json = NULL;
     size_t len = 0;
 
-    free(arg);
+    DL_DELETE(ask.causes->asks, found);
+    free(found);
     if (reply != NULL && redis_kind(reply) == REDIS_STRING) {
         json = redis_text(reply, &len);
     }
@@ -116,9 +163,10 @@ struct cause_ask *causes_find(struct causes *c, const char *session, cause_fn *c
     char key[64];
     const char *argv[] = {"GET", key};
 
-    *ask = (struct cause_ask){cb, arg};
+    *ask = (struct cause_ask){.causes = c, .asked_ns = clock_mono_ns(), .cb = cb, .arg = arg};
     key_of(session, key);
-    if (redis_command(c->redis, (int)GW_LEN(argv), argv, NULL, ASK_MS, on_found, ask)) {
+    if (redis_command(c->redis, (int)GW_LEN(argv), argv, NULL, 0, on_found, ask)) {
+        DL_APPEND(c->asks, ask);
         return ask;
     }
     free(ask);

@@ -11,6 +11,7 @@
 
 #define REDIS_PENDING_MAX 65536u
 #define REDIS_TICK_MS     20u
+#define REDIS_SPARED_MAX  3u /* a turn of the loop to send it, one to read, one for luck */
 
 /* clang-format off */
 #define REDIS_METRICS(X)                                                                              \
@@ -46,7 +47,7 @@ struct redis {
     uint32_t call_count;
     int64_t deadline_ns; /* of connecting, or when to connect */
     int64_t ticked_ns;
-    bool spared;       /* the loop came late: the answer may be here, unread */
+    unsigned spared;   /* times in a row: the loop came late, the answer may be here, unread */
     unsigned failures; /* in a row */
     bool lost_logged;
     void (*on_state)(void *arg, bool up);
@@ -227,16 +228,16 @@ static void connect_now(struct redis *r)
 }
 
 /* Time is up. But timers run before what has arrived is read: when it was this loop that came late,
- * it looks once more, having read. */
+ * it looks again, having read. */
 static bool overdue(struct redis *r, int64_t now, int64_t before)
 {
     bool late = now - before > 2 * (int64_t)REDIS_TICK_MS * 1000000;
 
-    if (late && !r->spared) {
-        r->spared = true;
+    if (late && r->spared < REDIS_SPARED_MAX) {
+        r->spared++;
         return false;
     }
-    r->spared = false;
+    r->spared = 0;
     metrics_inc(r->opt.metrics, REDIS_M_TIMEOUTS);
     return true;
 }
@@ -268,7 +269,7 @@ static void on_timer(uv_timer_t *timer)
             return;
         }
     }
-    r->spared = false;
+    r->spared = 0;
 }
 
 struct redis *redis_create(uv_loop_t *loop, const struct redis_options *opt,
