@@ -9,11 +9,11 @@
 #include "gateway/runtime/json.h"
 #include "gateway/store/redis.h"
 
-#define ASK_NS  (300 * INT64_C(1000000))
+#define ASK_NS  INT64_C(1000000000)
 #define TURNS   4u /* of a busy loop: one to send, one to read, and some for Redis */
 #define TICK_MS 20u
-#define LINK_MS                                                                                    \
-    5000u /* an answer that late means a lost Redis; what is to be kept must not go with a late one */
+/* An answer that late means a lost Redis; what is to be kept must not go with one that is merely late. */
+#define LINK_MS  5000u
 #define TEXT_MAX 512u
 
 struct causes {
