@@ -119,7 +119,7 @@ static inline void audit_close(struct audit *a)
     world_shut(&a->w);
     UNTIL(&a->w.loop, a->w.closed, 5000);
     audit_store_close(a->store, on_store_closed, a);
-    UNTIL(&a->w.loop, a->closed, 2000);
+    UNTIL(&a->w.loop, a->closed, 5000);
     audit_store_destroy(&a->store);
     world_close(&a->w);
     buf_fini(&a->ndjson);
@@ -273,7 +273,7 @@ static inline void on_listen_closed(void *arg)
 static inline void listen_close(struct listener *l, uv_loop_t *loop)
 {
     pg_listen_close(l->l, on_listen_closed, l);
-    UNTIL(loop, l->closed, 2000);
+    UNTIL(loop, l->closed, 5000);
     pg_listen_destroy(&l->l);
 }
 #endif

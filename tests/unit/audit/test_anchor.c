@@ -78,7 +78,7 @@ static void close_all(struct anchored *t)
     stop_anchor(t);
     t->closed = false;
     redis_close(t->redis, on_closed, t);
-    UNTIL(&t->a.w.loop, t->closed, 2000);
+    UNTIL(&t->a.w.loop, t->closed, 5000);
     redis_destroy(&t->redis);
     audit_close(&t->a);
 }

@@ -71,7 +71,7 @@ static void a_key_may_be_a_persons(void **state)
     issue(&c, store, "ana", &two);
     issue(&c, store, NULL, &none);
     assert_non_null(strstr(none.json, "\"owner\":null"));
-    UNTIL(&c.w.loop, told(&c, none.id, "active") == 1, 2000);
+    UNTIL(&c.w.loop, told(&c, none.id, "active") == 1, 5000);
     key_person(cache_find(&c, one.id), person[0]);
     key_person(cache_find(&c, two.id), person[1]);
     assert_string_equal(person[0], "user:ana");
@@ -87,11 +87,11 @@ static void a_key_may_be_a_persons(void **state)
     assert_string_equal(field, "owner");
     /* her keys end with her, and only hers */
     sql("UPDATE users SET disabled_at = now(), disabled_by = 'me', disabled_reason = 'gone'");
-    UNTIL(&c.w.loop, told(&c, one.id, "disabled") == 1, 1000);
+    UNTIL(&c.w.loop, told(&c, one.id, "disabled") == 1, 5000);
     assert_int_equal(told(&c, none.id, "disabled"), 0);
     assert_int_equal(cache_state(&c, none.id), KEY_ACTIVE);
     sql("UPDATE users SET disabled_at = NULL, disabled_by = NULL, disabled_reason = NULL");
-    UNTIL(&c.w.loop, told(&c, one.id, "active") == 2, 1000);
+    UNTIL(&c.w.loop, told(&c, one.id, "active") == 2, 5000);
     key_store_forget_keys(store);
     cache_close(&c);
     key_store_destroy(&store);

@@ -41,7 +41,7 @@ static void idle_ends(void **state)
     assert_int_equal(find(&g, token), PEOPLE_OK);
     fake_now_ns += 1;
     assert_int_equal(find(&g, token), PEOPLE_NO_SESSION);
-    UNTIL(&g.w.loop, g.ended_count == 1, 1000);
+    UNTIL(&g.w.loop, g.ended_count == 1, 5000);
     assert_string_equal(g.ended[0], g.said.session);
     gate_run(&g, 300);
     assert_int_equal(g.ended_count, 1); /* once */
@@ -75,7 +75,7 @@ static void eight_hours_end(void **state)
     assert_int_equal(find(&g, token), PEOPLE_OK);
     fake_now_ns += 1;
     assert_int_equal(find(&g, token), PEOPLE_NO_SESSION);
-    UNTIL(&g.w.loop, g.ended_count == 1, 1000);
+    UNTIL(&g.w.loop, g.ended_count == 1, 5000);
     gate_close(&g);
 }
 
@@ -118,13 +118,13 @@ static void a_kill_is_heard_elsewhere(void **state)
         gate_open(&a);
         gate_open_with(&b, ways[i]);
         log_in(&a, "ana", token);
-        UNTIL(&b.w.loop, find(&b, token) == PEOPLE_OK, 1500);
+        UNTIL(&b.w.loop, find(&b, token) == PEOPLE_OK, 5000);
         from_ns = clock_mono_ns();
         CALL(&a, PEOPLE_OK,
              people_kill(a.p, &by_root, sql("SELECT id FROM user_sessions"), NULL, TO_SAID(&a)));
         assert_int_equal(find(&a, token), PEOPLE_NO_SESSION); /* here before the answer */
         assert_int_equal(a.ended_count, 1);
-        UNTIL(&b.w.loop, b.ended_count == 1, 1500);
+        UNTIL(&b.w.loop, b.ended_count == 1, 5000);
         assert_int_equal(find(&b, token), PEOPLE_NO_SESSION);
         print_message("%s: killed elsewhere within %.0f ms\n", i == 0 ? "NOTIFY" : "poll",
                       (double)(clock_mono_ns() - from_ns) / 1e6);
@@ -156,11 +156,11 @@ static void being_seen_is_heard_elsewhere(void **state)
     gate_open_with(&a, quick);
     gate_open_with(&b, quick);
     log_in(&a, "ana", token);
-    UNTIL(&b.w.loop, find(&b, token) == PEOPLE_OK, 1500);
+    UNTIL(&b.w.loop, find(&b, token) == PEOPLE_OK, 5000);
     fake_now_ns += 10 * MINUTES;
     assert_int_equal(people_find(a.p, token, strlen(token), true, &s), PEOPLE_OK);
     a.p->swept_ns = 0;
-    end_ns = clock_mono_ns() + 500000000;
+    end_ns = clock_mono_ns() + 2 * S;
     while (clock_mono_ns() < end_ns) {
         (void)uv_run(&a.w.loop, UV_RUN_NOWAIT);
         (void)uv_run(&b.w.loop, UV_RUN_NOWAIT);

@@ -179,7 +179,7 @@ static inline void world_close(struct world *w)
     if (!w->closing) {
         world_shut(w);
     }
-    UNTIL(&w->loop, w->closed, 2000);
+    UNTIL(&w->loop, w->closed, 5000);
     pg_destroy(&w->pg);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);

@@ -345,7 +345,7 @@ static void a_change_is_heard(void **state)
     listen = pg_listen_create(&w.loop, &opt, &sink, heard);
     UNTIL(&w.loop, pg_up(w.pg) && pg_listen_up(listen), 3000);
     assert_true(pg_transaction(w.pg, &insert, 1, 0, on_row, &a));
-    UNTIL(&w.loop, a.calls == 1 && heard[0] != '\0', 2000);
+    UNTIL(&w.loop, a.calls == 1 && heard[0] != '\0', 5000);
     assert_int_equal(a.outcome, PG_OK);
     assert_string_equal(heard, "2");
     pg_listen_close(listen, ignore, NULL);

@@ -74,7 +74,7 @@ static void values_come_back(void **state)
     assert_true(pg_query(w.pg, &s, 0, check_values, &a));
     assert_int_equal(a.calls, 0);     /* never inside the call */
     memset(params, 0, sizeof params); /* all was copied */
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     world_close(&w);
     buf_fini(&list);
     buf_fini(&none);
@@ -108,7 +108,7 @@ static void errors_have_their_sqlstate(void **state)
     assert_int_equal(a.affected, 1);
     for (unsigned i = 0; i < GW_LEN(cases); i++) {
         assert_true(query(&w, cases[i].sql, 0, &a));
-        UNTIL(&w.loop, a.calls == 1, 2000);
+        UNTIL(&w.loop, a.calls == 1, 5000);
         assert_int_equal(a.outcome, PG_FAILED);
         assert_int_equal(a.err, GW_ESTORE);
         assert_string_equal(a.sqlstate, cases[i].sqlstate);
@@ -221,7 +221,7 @@ static void closing_answers_everybody(void **state)
     NEEDS_SERVER();
     world_open(&w, 2, 4);
     tx = pg_tx_begin(w.pg, 0, on_answer, &begun);
-    UNTIL(&w.loop, begun.calls == 1, 2000);
+    UNTIL(&w.loop, begun.calls == 1, 5000);
     for (unsigned i = 0; i < 3; i++) {
         assert_true(query(&w, "SELECT pg_sleep(5)", 0, &a[i]));
     }
@@ -279,17 +279,17 @@ static void transactions_are_all_or_nothing(void **state)
          &a);
     a = (struct answer){0};
     assert_true(pg_transaction(w.pg, good, 3, 0, check_transaction, &a));
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     assert_int_equal(a.outcome, PG_OK);
     a = (struct answer){0};
     assert_true(pg_transaction(w.pg, bad, 3, 0, on_row, &a));
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     assert_int_equal(a.outcome, PG_FAILED);
     assert_string_equal(a.sqlstate, "23505");
     assert_int_equal(a.failed_at, 1);
     a = (struct answer){0};
     assert_true(pg_transaction(w.pg, late, 1, 0, on_row, &a)); /* waits for the ROLLBACK */
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     assert_int_equal(a.outcome, PG_FAILED);
     assert_string_equal(a.sqlstate, "23503");
     assert_int_equal(a.failed_at, 1);
@@ -322,25 +322,25 @@ static void steps_see_what_came_before(void **state)
     a = (struct answer){0};
     tx = pg_tx_begin(w.pg, 0, on_answer, &a);
     assert_non_null(tx);
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     assert_true(pg_tx_next(tx, &first, 1, on_row, &a));
-    UNTIL(&w.loop, a.calls == 2, 2000);
+    UNTIL(&w.loop, a.calls == 2, 5000);
     assert_string_equal(a.text, "1");
     param = pg_text(a.text);
     assert_true(pg_tx_next(tx, rest, 2, on_answer, &a));
-    UNTIL(&w.loop, a.calls == 3, 2000);
+    UNTIL(&w.loop, a.calls == 3, 5000);
     assert_string_equal(ask(server_dsn, "SELECT count(*) FROM steps"), "0");
     assert_true(pg_tx_commit(&tx, on_answer, &a));
     assert_null(tx);
-    UNTIL(&w.loop, a.calls == 4, 2000);
+    UNTIL(&w.loop, a.calls == 4, 5000);
     assert_int_equal(a.outcome, PG_OK);
     assert_string_equal(ask(server_dsn, "SELECT string_agg(text, ',' ORDER BY id) FROM steps"),
                         "a,1");
     /* rolled back by its holder */
     tx = pg_tx_begin(w.pg, 0, on_answer, &a);
-    UNTIL(&w.loop, a.calls == 5, 2000);
+    UNTIL(&w.loop, a.calls == 5, 5000);
     assert_true(pg_tx_next(tx, &first, 1, on_answer, &a));
-    UNTIL(&w.loop, a.calls == 6, 2000);
+    UNTIL(&w.loop, a.calls == 6, 5000);
     pg_tx_rollback(&tx);
     must(&w, "SELECT count(*) FROM steps", &a);
     assert_string_equal(a.text, "2");
@@ -360,11 +360,11 @@ static void a_failed_step_ends_the_transaction(void **state)
     NEEDS_SERVER();
     world_open(&w, 1, 4);
     tx = pg_tx_begin(w.pg, 0, on_answer, &a);
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     assert_true(pg_tx_next(tx, &good, 1, on_answer, &a));
-    UNTIL(&w.loop, a.calls == 2, 2000);
+    UNTIL(&w.loop, a.calls == 2, 5000);
     assert_true(pg_tx_next(tx, &bad, 1, on_answer, &a));
-    UNTIL(&w.loop, a.calls == 3, 2000);
+    UNTIL(&w.loop, a.calls == 3, 5000);
     assert_int_equal(a.outcome, PG_FAILED);
     assert_string_equal(a.sqlstate, "22012");
     /* the only connection is free again, though TX is not ended yet */

@@ -29,7 +29,7 @@ static void a_late_query_is_cancelled(void **state)
     assert_int_equal(w.downs, 1);
     assert_false(pg_up(w.pg));
     assert_false(query(&w, "SELECT 1", 0, &waiting)); /* not up: refused, not queued */
-    UNTIL(&w.loop, w.ups == 2, 2000);
+    UNTIL(&w.loop, w.ups == 2, 5000);
     must(&w, "SELECT 1", &a);
     assert_int_equal(metrics_get(w.metrics, STORE_M_TIMEOUTS, 0), 2);
     assert_int_equal(metrics_get(w.metrics, STORE_M_LOST, 0), 1);
@@ -81,7 +81,7 @@ static void killed_connections(void **state)
     NEEDS_SERVER();
     world_open(&w, 3, 4);
     tx = pg_tx_begin(w.pg, 10000, on_answer, &a[0]);
-    UNTIL(&w.loop, a[0].calls == 1, 2000);
+    UNTIL(&w.loop, a[0].calls == 1, 5000);
     assert_true(query(&w, "SELECT pg_sleep(30)", 10000, &a[1]));
     assert_true(pg_transaction(w.pg, writes, 2, 10000, on_answer, &a[2]));
     assert_true(query(&w, "SELECT 'waited'", 10000, &a[3]));
@@ -117,27 +117,27 @@ static void a_step_that_is_killed_took_no_effect(void **state)
     NEEDS_SERVER();
     world_open(&w, 1, 4);
     tx = pg_tx_begin(w.pg, 1000, on_answer, &a);
-    UNTIL(&w.loop, a.calls == 1, 2000);
+    UNTIL(&w.loop, a.calls == 1, 5000);
     assert_true(pg_tx_next(tx, &step, 1, on_answer, &a));
     UNTIL(&w.loop, a.calls == 2, 3000);
     assert_int_equal(a.outcome, PG_NOT_DONE);
     assert_int_equal(a.err, GW_ETIMEOUT);
     assert_false(pg_tx_commit(&tx, on_answer, &a));
     /* one whose holder sleeps */
-    UNTIL(&w.loop, pg_up(w.pg), 2000);
+    UNTIL(&w.loop, pg_up(w.pg), 5000);
     tx = pg_tx_begin(w.pg, 1000, on_answer, &a);
-    UNTIL(&w.loop, a.calls == 3, 2000);
+    UNTIL(&w.loop, a.calls == 3, 5000);
     assert_int_equal(a.outcome, PG_OK);
     UNTIL(&w.loop, w.downs == 2, 3000);
     pg_tx_rollback(&tx);
     /* one that gets no connection in time */
-    UNTIL(&w.loop, pg_up(w.pg), 2000);
+    UNTIL(&w.loop, pg_up(w.pg), 5000);
     assert_true(query(&w, "SELECT pg_sleep(0.5)", 0, &(struct answer){0}));
     tx = pg_tx_begin(w.pg, 100, on_answer, &a);
-    UNTIL(&w.loop, a.calls == 4, 2000);
+    UNTIL(&w.loop, a.calls == 4, 5000);
     assert_int_equal(a.outcome, PG_NOT_DONE);
     pg_tx_rollback(&tx);
-    UNTIL(&w.loop, pg_pending(w.pg) == 0, 2000);
+    UNTIL(&w.loop, pg_pending(w.pg) == 0, 5000);
     world_close(&w);
 }
 
@@ -321,15 +321,15 @@ static void notifications(void **state)
     UNTIL(&e.loop, e.missed == 1, 3000); /* the first time, too */
     assert_true(pg_listen_up(e.listen));
     (void)ask(server_dsn, "NOTIFY portcullis_keys, '7'; NOTIFY other_2; NOTIFY elsewhere");
-    UNTIL(&e.loop, e.notified == 2, 2000);
+    UNTIL(&e.loop, e.notified == 2, 5000);
     assert_string_equal(e.last, "other_2:");
     assert_string_equal(ask(server_dsn, KILL_OTHERS), "1");
-    UNTIL(&e.loop, e.lost == 1, 2000);
+    UNTIL(&e.loop, e.lost == 1, 5000);
     assert_false(pg_listen_up(e.listen));
     (void)ask(server_dsn, "NOTIFY portcullis_keys, '8'"); /* nobody hears it */
-    UNTIL(&e.loop, e.missed == 2, 2000);
+    UNTIL(&e.loop, e.missed == 2, 5000);
     (void)ask(server_dsn, "NOTIFY portcullis_keys, '9'");
-    UNTIL(&e.loop, e.notified == 3, 2000);
+    UNTIL(&e.loop, e.notified == 3, 5000);
     assert_string_equal(e.last, "portcullis_keys:9");
     server_sh(STOP);
     UNTIL(&e.loop, e.lost == 2, 3000); /* by its own query */
@@ -338,7 +338,7 @@ static void notifications(void **state)
     assert_int_equal(metrics_get(e.metrics, STORE_M_MISSED, 0), 3);
     assert_int_equal(metrics_get(e.metrics, STORE_M_NOTIFIED, 0), 3);
     pg_listen_close(e.listen, on_ears_closed, &e);
-    UNTIL(&e.loop, e.closed, 1000);
+    UNTIL(&e.loop, e.closed, 5000);
     pg_listen_destroy(&e.listen);
     assert_int_equal(uv_loop_close(&e.loop), 0);
     assert_int_equal(e.lost, 2);
