@@ -5,6 +5,7 @@
 #include "admin_api/api.h"
 #include "gateway/audit/anchor.h"
 #include "gateway/control/effective.h"
+#include "gateway/incident/incidents.h"
 #include "gateway/publish/gate_view.h"
 #include "gateway/publish/link.h"
 #include "gateway/runtime/clock.h"
@@ -363,6 +364,7 @@ static bool open_gate(struct gatehouse *h, struct buf *why)
         .redis_metrics = h->opt.redis_metrics,
         .loops = LOOP_SHARDS + h->opt.shards,
         .names = &names,
+        .guard = &incidents_loosen_guard,
         .sink = {.on_state = on_state,
                  .on_change = on_change,
                  .on_head = on_head,
