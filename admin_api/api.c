@@ -82,7 +82,23 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
     X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
     X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \
-    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`") \
+    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`, `incident`") \
+    X(HTTP_GET,  "/v1/incidents",                  PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incidents_get_list, NULL, "incidents, newest first; `state` (open, closed, all) `severity class cursor limit`") \
+    X(HTTP_POST, "/v1/incidents",                  PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_open,  NULL, "open one")                              \
+    X(HTTP_GET,  "/v1/incidents/{id}",             PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incident_get,   NULL, "one, its steps and what is missing before it can be closed; with ETag") \
+    X(HTTP_GET,  "/v1/incidents/{id}/timeline",    PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incident_timeline, NULL, "what happened, with the audit log of that time; `cursor limit`") \
+    X(HTTP_GET,  "/v1/incidents/{id}/report",      PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incident_report, NULL, "a report to be pasted into a ticket; `format`: markdown, json") \
+    X(HTTP_POST, "/v1/incidents/{id}/ack",         PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_ack,   NULL, "somebody has it: stops the ladder")     \
+    X(HTTP_POST, "/v1/incidents/{id}/assign",      PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_assign, NULL, "who is commander, scribe, assignee")   \
+    X(HTTP_POST, "/v1/incidents/{id}/note",        PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_note,  NULL, "a note; `kind: root_cause`: why it happened") \
+    X(HTTP_POST, "/v1/incidents/{id}/severity",    PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_severity, NULL, "raise or lower it")                   \
+    X(HTTP_POST, "/v1/incidents/{id}/classify",    PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_classify, NULL, "what kind it is")                    \
+    X(HTTP_POST, "/v1/incidents/{id}/mitigate",    PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_mitigate, NULL, "none, partial, mitigated")           \
+    X(HTTP_POST, "/v1/incidents/{id}/resolve",     PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_resolve, NULL, "it is over")                          \
+    X(HTTP_POST, "/v1/incidents/{id}/close",       PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_close, NULL, "nothing is missing any more")           \
+    X(HTTP_POST, "/v1/incidents/{id}/reopen",      PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_reopen, NULL, "it is not over: clocks begin anew")    \
+    X(HTTP_POST, "/v1/incidents/{id}/step",        PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_do_step, NULL, "a step of its playbook was done or skipped") \
+    X(HTTP_POST, "/v1/incidents/{id}/task",        PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_task,  NULL, "a task for later; `id`, `done`: it is done") \
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
     X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head") \

@@ -53,6 +53,7 @@ struct audit_anchor;
 struct people;
 
 struct connections_view;
+struct incidents;
 
 struct api_options {
     const struct auth_config *config;
@@ -71,6 +72,7 @@ struct api_options {
     struct audit_anchor *anchor;                /* NULL: none */
     const struct connections_view *connections; /* NULL: none */
     const struct symbols *symbols;
+    struct incidents *incidents; /* NULL: none */
 };
 
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt);

@@ -257,6 +257,12 @@ void call_reply_as(struct api_call *c, unsigned status, const char *type, const 
 /* --- commands.c ------------------------------------------------------------------------------ */
 api_handler_fn events_open, cancel_all, commands_list, command_get, command_cancel;
 
+/* --- incidents.c ------------------------------------------------------------------------------ */
+api_handler_fn incidents_get_list, incident_get, incident_timeline, incident_report, incident_open,
+    incident_ack, incident_assign, incident_note, incident_severity, incident_classify,
+    incident_mitigate, incident_resolve, incident_close, incident_reopen, incident_do_step,
+    incident_task;
+
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,
     token_issue;

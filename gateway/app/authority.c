@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include "auth/master_key.h"
+#include "gateway/app/incident_wiring.h"
 #include "gateway/app/people_wiring.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
@@ -19,6 +20,7 @@ struct authority {
     struct tokens *tokens;
     struct gatehouse *gatehouse;
     struct people_wiring *people;
+    struct incident_wiring *incidents;
     struct api *api;
 };
 
@@ -66,7 +68,11 @@ static bool create_gate(struct authority *a, struct metric_set *store, struct me
     opt.store_metrics = store;
     opt.redis_metrics = redis;
     a->gatehouse = gatehouse_create(a->loop, &opt, why);
-    return a->gatehouse != NULL;
+    if (a->gatehouse == NULL) {
+        return false;
+    }
+    a->incidents = incident_wiring_create(a->loop, a->gatehouse, a->opt.incidents, &opt, why);
+    return a->incidents != NULL;
 }
 
 static void create_people(struct authority *a, struct metric_set *store)
@@ -112,6 +118,7 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .core = herald_core(gatehouse_herald(a->gatehouse)),
         .events = herald_events(gatehouse_herald(a->gatehouse)),
         .connections = a->opt.connections,
+        .incidents = incident_wiring_incidents(a->incidents),
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
@@ -194,9 +201,10 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[7] = {false};
+    bool done[8] = {false};
 
     *ap = NULL;
+    incident_wiring_close(a->incidents, on_closed, &done[7]);
     gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
     run_until(a, &done[4]);
     keys_close(a->keys, on_closed, &done[0]);
@@ -208,13 +216,15 @@ void authority_destroy(struct authority **ap)
     pg_close(a->pg, on_closed, &done[1]);
     run_until(a, &done[1]);
     run_until(a, &done[6]); /* what it waited for has ended with the pool */
+    run_until(a, &done[7]);
     gatehouse_close_audit(a->gatehouse, on_closed, &done[5]);
     run_until(a, &done[5]);
     limits_close(a->limits, on_closed, &done[2]);
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7]) {
+        incident_wiring_destroy(&a->incidents);
         people_wiring_destroy(&a->people);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);

@@ -18,6 +18,7 @@ struct authority_options {
     const char *redis;
     struct gatehouse_options gate; /* but for pool and DSN */
     const struct people_config *people;
+    const struct incidents_config *incidents;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

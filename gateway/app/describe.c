@@ -13,6 +13,7 @@
 #include "gateway/http/head.h"
 #include "gateway/http/metrics.h"
 #include "gateway/http/sse.h"
+#include "gateway/incident/incidents.h"
 #include "gateway/publish/publisher.h"
 #include "gateway/rest/dashboard.h"
 #include "gateway/rest/rest.h"
@@ -41,9 +42,10 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics,  &publisher_metrics, &ws_metrics,    &http_metrics,   &redis_metrics,
-        &api_metrics,   &keys_metrics,      &store_metrics, &limits_metrics, &gate_metrics,
-        &audit_metrics, &journal_metrics,   &core_metrics,  &sse_metrics,    &people_metrics,
+        &feed_metrics,   &publisher_metrics, &ws_metrics,     &http_metrics,
+        &redis_metrics,  &api_metrics,       &keys_metrics,   &store_metrics,
+        &limits_metrics, &gate_metrics,      &audit_metrics,  &journal_metrics,
+        &core_metrics,   &sse_metrics,       &people_metrics, &incident_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

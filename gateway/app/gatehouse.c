@@ -5,6 +5,7 @@
 #include "admin_api/api.h"
 #include "gateway/audit/anchor.h"
 #include "gateway/control/effective.h"
+#include "gateway/incident/incidents.h"
 #include "gateway/publish/gate_view.h"
 #include "gateway/publish/link.h"
 #include "gateway/runtime/clock.h"
@@ -36,8 +37,10 @@ struct gatehouse {
     struct gate_view *unsent; /* what the market thread's mailbox had no room for; NULL: nothing */
     uv_timer_t resend;
     struct metric_set *audit_metrics;
-    struct control_value fanout; /* as last set */
-    uv_timer_t timer;            /* what ends by itself */
+    struct control_value fanout;         /* as last set */
+    uv_timer_t timer;                    /* what ends by itself */
+    const struct gatehouse_watch *watch; /* NULL: not set yet */
+    void *watch_arg;
 };
 
 /* --- names --------------------------------------------------------------------------------------
@@ -269,12 +272,33 @@ static void on_head(void *arg, uint64_t seq)
     struct gatehouse *h = arg;
 
     herald_head(h->herald, seq);
+    if (h->watch != NULL) {
+        h->watch->on_head(h->watch_arg);
+    }
+}
+
+static bool may_loosen(void *arg, const struct control_diff *diff, struct gate_problem *problem)
+{
+    struct gatehouse *h = arg;
+
+    (void)diff; /* whatever it is about */
+    return h->watch != NULL ? h->watch->may_loosen(h->watch_arg, problem)
+                            : gate_fail(problem, PROBLEM_UNAVAILABLE, "the gateway is starting");
 }
 
 static void on_entry(void *arg, const struct audit_entry *e)
 {
-    struct gatehouse *h = arg;
+    gatehouse_entered(arg, e);
+}
 
+void gatehouse_watch(struct gatehouse *h, const struct gatehouse_watch *watch, void *arg)
+{
+    h->watch = watch;
+    h->watch_arg = arg;
+}
+
+void gatehouse_entered(struct gatehouse *h, const struct audit_entry *e)
+{
     audit_count(h->audit_metrics, e);
     if (h->anchor != NULL) {
         audit_anchor_now(h->anchor);
@@ -340,10 +364,12 @@ static bool open_gate(struct gatehouse *h, struct buf *why)
         .redis_metrics = h->opt.redis_metrics,
         .loops = LOOP_SHARDS + h->opt.shards,
         .names = &names,
+        .guard = &incidents_loosen_guard,
         .sink = {.on_state = on_state,
                  .on_change = on_change,
                  .on_head = on_head,
-                 .on_entry = on_entry},
+                 .on_entry = on_entry,
+                 .may_loosen = may_loosen},
         .arg = h,
     };
 

@@ -34,6 +34,12 @@ struct gatehouse_options {
     uint32_t shards;
 };
 
+/* Who else has a say. Until it is set, nothing is loosened. */
+struct gatehouse_watch {
+    bool (*may_loosen)(void *arg, struct gate_problem *problem);
+    void (*on_head)(void *arg); /* the chain has grown, whoever wrote it */
+};
+
 /* NULL: WHY says what is wrong and what to do next. Blocks: at start only. */
 struct gatehouse *gatehouse_create(uv_loop_t *loop, const struct gatehouse_options *opt,
                                    struct buf *why);
@@ -41,6 +47,10 @@ struct gate *gatehouse_gate(struct gatehouse *h);
 struct audit_store *gatehouse_audit(struct gatehouse *h);
 struct audit_anchor *gatehouse_anchor(struct gatehouse *h);
 struct herald *gatehouse_herald(struct gatehouse *h);
+/* WATCH is borrowed for good. */
+void gatehouse_watch(struct gatehouse *h, const struct gatehouse_watch *watch, void *arg);
+/* The chain has grown by E, which somebody else than the gate has written. */
+void gatehouse_entered(struct gatehouse *h, const struct audit_entry *e);
 /* Before pg_close(). DONE when the gate's handles are closed. */
 void gatehouse_close_gate(struct gatehouse *h, void (*done)(void *arg), void *arg);
 /* After pg_close(). DONE may come twice: COUNT says how often. */

@@ -11,6 +11,7 @@
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
 #include "gateway/app/describe.h"
+#include "gateway/app/incident_wiring.h"
 #include "gateway/feed/symbol_file.h"
 #include "gateway/runtime/json.h"
 #include "gateway/runtime/log.h"
@@ -166,6 +167,7 @@ static bool load(const char *path, struct daemon_config *config, struct buf *err
             buf_lit(errors, "log.level: expected debug, info, warn or error\n");
         }
         fanout_check(&config->fanout, errors);
+        incident_wiring_environment(&config->incidents, errors);
     }
     return errors->len == 0;
 }

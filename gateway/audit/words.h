@@ -45,7 +45,21 @@
     X("role.end",           "role taken back")                                    \
     X("role.elevate",       "role taken up for a while")                          \
     X("access.sign",        "access review signed off")                           \
-    X("incident.update",    "incident opened or moved")                           \
+    X("incident.open",      "incident opened")                                    \
+    X("incident.ack",       "incident acknowledged")                              \
+    X("incident.assign",    "commander, scribe or assignee of an incident")       \
+    X("incident.note",      "note, or root cause, of an incident")                \
+    X("incident.severity",  "severity of an incident")                            \
+    X("incident.classify",  "class of an incident")                               \
+    X("incident.mitigate",  "incident mitigated, in part, or not any more")       \
+    X("incident.resolve",   "incident over")                                      \
+    X("incident.close",     "incident closed")                                    \
+    X("incident.reopen",    "incident opened again")                              \
+    X("incident.step",      "step of a playbook done or skipped")                 \
+    X("incident.task",      "task of an incident, new or done")                   \
+    X("incident.signal",    "signal of an incident is back, or over")             \
+    X("incident.level",     "level of escalation reached")                        \
+    X("incident.halted",    "halt of level 3 performed")                          \
     X("config.update",      "configuration read")                                 \
     X("audit.read",         "audit log exported or verified")                     \
     X("journal.replay",     "records of the emergency journal entered")           \

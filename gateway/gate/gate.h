@@ -144,6 +144,9 @@ struct gate_options {
     const struct control_names *names;
     struct gate_sink sink;
     void *arg;
+    /* Asked in the transaction that loosens, or writes the request down, behind the lock of the head: a
+     * row is why not. NULL: none. Borrowed. */
+    const struct pg_statement *guard;
 };
 
 /* Reads journal and last state from the disk (blocks, at start only); NULL: WHY says what is wrong

@@ -71,14 +71,26 @@ static bool stage_held(const struct job *j, const struct control_diff *d,
     return true;
 }
 
-static bool may_loosen(struct job *j, const struct control *next, struct gate_problem *problem)
+/* R: what was read behind the lock of the head, so that no gateway can open an incident in between. */
+static bool guard_agrees(const struct job *j, const struct pg_reply *r,
+                         struct gate_problem *problem)
+{
+    const char *why = j->guard_at != 0 && pg_rows(r, j->guard_at) != 0
+                          ? pg_value(r, j->guard_at, 0, 0, NULL)
+                          : NULL;
+
+    return why == NULL || gate_fail(problem, PROBLEM_ROOT_CAUSE, "%s", why);
+}
+
+static bool may_loosen(struct job *j, const struct pg_reply *r, const struct control *next,
+                       struct gate_problem *problem)
 {
     struct gate *g = j->gate;
     struct control_diff d;
     bool ok;
 
     control_diff_init(&d, j->base, next);
-    ok = stage_held(j, &d, problem) &&
+    ok = stage_held(j, &d, problem) && guard_agrees(j, r, problem) &&
          (g->opt.sink.may_loosen == NULL || g->opt.sink.may_loosen(g->opt.arg, &d, problem));
     control_diff_fini(&d);
     return ok;
@@ -156,9 +168,8 @@ static void judge_request(struct job *j, const struct pg_reply *reply)
     struct gate_problem problem = {0};
     const struct control *next = NULL;
 
-    (void)reply;
     if (!gate_match_ok(j->base, r, j->match, j->version, &problem) ||
-        (next = apply(j, r, &stamp, &problem)) == NULL || !may_loosen(j, next, &problem)) {
+        (next = apply(j, r, &stamp, &problem)) == NULL || !may_loosen(j, reply, next, &problem)) {
         if (next != NULL) {
             control_unref(&next);
         }
@@ -195,7 +206,7 @@ static void ended_request(struct job *j, bool done)
     wait_ready(w, GATE_REQUESTED, 0);
 }
 
-static const struct job_row request_row = {"request", judge_request, ended_request};
+static const struct job_row request_row = {"request", judge_request, ended_request, true};
 
 void transact_loosen(struct gate *g, struct record **record, const struct gate_order *order,
                      struct gate_wait *w)
@@ -339,7 +350,7 @@ static bool judge_approval(struct job *j, const struct pg_reply *r, struct gate_
     if (!cells_unmoved(j, base, problem) || (next = apply(j, j->record, &stamp, problem)) == NULL) {
         return false;
     }
-    if (!may_loosen(j, next, problem)) {
+    if (!may_loosen(j, r, next, problem)) {
         control_unref(&next);
         return false;
     }
@@ -419,7 +430,7 @@ static void ended_decision(struct job *j, bool done)
     wait_ready(w, GATE_DONE, g->generation);
 }
 
-static const struct job_row decide_row = {"decide", judge_decision, ended_decision};
+static const struct job_row decide_row = {"decide", judge_decision, ended_decision, true};
 
 static char *copy_text(const char *s)
 {

@@ -353,11 +353,19 @@ static void on_begun(void *arg, const struct pg_reply *r)
 {
     struct job *j = arg;
     const struct pg_param change = pg_text(j->change_id);
-    const struct pg_statement ask[2] = {audit_head_lock, {job_change_sql, &change, 1}};
+    struct pg_statement ask[3] = {audit_head_lock};
+    size_t count = 1;
 
+    if (j->change_id != NULL) {
+        ask[count++] = (struct pg_statement){job_change_sql, &change, 1};
+    }
+    if (j->row->guarded && j->gate->opt.guard != NULL) {
+        j->guard_at = count;
+        ask[count++] = *j->gate->opt.guard;
+    }
     if (pg_outcome(r) != PG_OK) {
         refuse_reply(j, r);
-    } else if (!pg_tx_next(j->tx, ask, j->change_id != NULL ? 2 : 1, on_head, j)) {
+    } else if (!pg_tx_next(j->tx, ask, count, on_head, j)) {
         job_fail(j, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers (see /readyz)");
     }
 }
@@ -429,7 +437,7 @@ static void ended_enter(struct job *j, bool done)
     }
 }
 
-static const struct job_row enter_row = {"enter", judge_enter, ended_enter};
+static const struct job_row enter_row = {"enter", judge_enter, ended_enter, false};
 
 void transact_enter(struct gate *g, struct pending *p)
 {
@@ -494,7 +502,7 @@ static void ended_restore(struct job *j, bool done)
     gate_adopt(g, done ? j->made_id : g->base_id);
 }
 
-static const struct job_row restore_row = {"restore", judge_restore, ended_restore};
+static const struct job_row restore_row = {"restore", judge_restore, ended_restore, false};
 
 void transact_restore(struct gate *g)
 {

@@ -17,6 +17,7 @@ struct job_row {
      * has the row of j->change_id as statement 1, when there is one. */
     void (*judge)(struct job *j, const struct pg_reply *r);
     void (*ended)(struct job *j, bool done);
+    bool guarded; /* the guard of the options is asked */
 };
 
 struct job {
@@ -27,6 +28,7 @@ struct job {
     struct pg_tx *tx;
     int64_t now_ns; /* wall, at its beginning */
     struct audit_head head;
+    size_t guard_at;            /* statement of the guard, 0: it was not asked */
     const struct control *base; /* what the head holds */
     const struct control *next; /* what it is to hold; NULL: the same */
     uint64_t seq;               /* of the entry that was written */

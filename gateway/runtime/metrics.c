@@ -17,6 +17,14 @@ static const int64_t bounds_ns[] = {
     500000000, 1000000000, 2500000000, 5000000000, 10000000000,
 };
 #define BOUNDS GW_LEN(bounds_ns)
+#define MINUTE 60000000000
+/* 30 s, 1, 2, 5, 10, 15, 30 minutes, 1, 2, 4, 8, 24 hours. */
+static const int64_t long_bounds_ns[] = {
+    MINUTE / 2,  MINUTE,      2 * MINUTE,   5 * MINUTE,   10 * MINUTE,  15 * MINUTE,
+    30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE, 480 * MINUTE, 1440 * MINUTE,
+};
+#define LONG_BOUNDS GW_LEN(long_bounds_ns)
+_Static_assert(LONG_BOUNDS <= BOUNDS, "both kinds have the same slots");
 /* Slots of a histogram: one per bound, +Inf, sum in ns. */
 #define HISTOGRAM_SLOTS (BOUNDS + 2)
 
@@ -38,6 +46,19 @@ static void set_up(void)
     start_time_s = (int64_t)time(NULL);
 }
 
+static bool is_histogram(const struct metric_row *row)
+{
+    return row->type == METRIC_HISTOGRAM || row->type == METRIC_HISTOGRAM_LONG;
+}
+
+static const int64_t *bounds_of(const struct metric_row *row, unsigned *count)
+{
+    bool is_long = row->type == METRIC_HISTOGRAM_LONG;
+
+    *count = is_long ? LONG_BOUNDS : BOUNDS;
+    return is_long ? long_bounds_ns : bounds_ns;
+}
+
 static size_t values_of(const struct metric_row *row)
 {
     return row->label != NULL ? row->label->count : 1;
@@ -45,7 +66,7 @@ static size_t values_of(const struct metric_row *row)
 
 static size_t slots_of(const struct metric_row *row)
 {
-    return values_of(row) * (row->type == METRIC_HISTOGRAM ? HISTOGRAM_SLOTS : 1);
+    return values_of(row) * (is_histogram(row) ? HISTOGRAM_SLOTS : 1);
 }
 
 struct metric_set *metrics_create(const struct metric_table *table)
@@ -85,8 +106,7 @@ static _Atomic uint64_t *slot(const struct metric_set *s, unsigned id, unsigned 
     const struct metric_row *row = &s->table->rows[id];
 
     GW_ASSERT(id < s->table->count && label_index < values_of(row));
-    return &s->slots[s->first[id] +
-                     label_index * (row->type == METRIC_HISTOGRAM ? HISTOGRAM_SLOTS : 1)];
+    return &s->slots[s->first[id] + label_index * (is_histogram(row) ? HISTOGRAM_SLOTS : 1)];
 }
 
 /* One writer: a load and a store are enough, and cheaper than a locked add. */
@@ -109,9 +129,11 @@ void metrics_set(struct metric_set *s, unsigned id, unsigned label_index, int64_
 void metrics_observe_ns(struct metric_set *s, unsigned id, unsigned label_index, int64_t ns)
 {
     _Atomic uint64_t *p = slot(s, id, label_index);
+    unsigned count;
+    const int64_t *bounds = bounds_of(&s->table->rows[id], &count);
     unsigned i = 0;
 
-    while (i < BOUNDS && ns > bounds_ns[i]) {
+    while (i < count && ns > bounds[i]) {
         i++;
     }
     bump(&p[i], 1);
@@ -163,13 +185,15 @@ static void render_histogram(struct buf *out, const struct metric_table *table, 
                              unsigned v)
 {
     const struct metric_row *row = &table->rows[id];
+    unsigned count;
+    const int64_t *bounds = bounds_of(row, &count);
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i <= BOUNDS; i++) {
+    for (unsigned i = 0; i <= count; i++) {
         struct buf le = {0};
 
-        if (i < BOUNDS) {
-            buf_printf(&le, "%g", (double)bounds_ns[i] / 1e9);
+        if (i < count) {
+            buf_printf(&le, "%g", (double)bounds[i] / 1e9);
         } else {
             buf_lit(&le, "+Inf");
         }
@@ -187,7 +211,7 @@ static void render_histogram(struct buf *out, const struct metric_table *table, 
 
 static const char *type_name(enum metric_type type)
 {
-    static const char *const names[] = {"counter", "gauge", "histogram"};
+    static const char *const names[] = {"counter", "gauge", "histogram", "histogram"};
 
     return names[type];
 }

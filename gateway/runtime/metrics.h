@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include "gateway/base/buf.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_HISTOGRAM_LONG };
 
 struct metric_label {
     const char *name;          /* "channel" */
@@ -39,7 +39,8 @@ struct metric_table {
 #define METRIC_AS_ENUM(id, name, type, label, help) id,
 #define METRIC_AS_ROW(id, name, type, label, help)  {name, METRIC_##type, label, help},
 
-/* A histogram is of seconds; buckets of 1, 2.5, 5 per decade from 10 us to 10 s; observed in ns. */
+/* A histogram is of seconds; buckets of 1, 2.5, 5 per decade from 10 us to 10 s; observed in ns.
+ * A long one is of what people do: 30 s to a day. */
 
 struct metric_set;
 

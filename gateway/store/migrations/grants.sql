@@ -23,6 +23,10 @@ DECLARE
         'SELECT, UPDATE ON people_epoch',
         'SELECT, INSERT, UPDATE ON change_requests',
         'SELECT, INSERT, UPDATE, DELETE ON request_answers',
+        'SELECT, INSERT, UPDATE ON incidents',
+        'SELECT, INSERT ON incident_timeline',
+        'SELECT, INSERT, UPDATE ON incident_tasks',
+        'SELECT, INSERT, UPDATE ON incident_steps',
         'SELECT, INSERT ON audit_entries',
         'SELECT, UPDATE ON gate_head'
     ];
