@@ -23,6 +23,7 @@ DECLARE
         'SELECT, UPDATE ON people_epoch',
         'SELECT, INSERT, UPDATE ON change_requests',
         'SELECT, INSERT, UPDATE, DELETE ON request_answers',
+        'SELECT, INSERT, UPDATE ON pages',
         'SELECT, INSERT ON audit_entries',
         'SELECT, UPDATE ON gate_head'
     ];
