@@ -53,6 +53,7 @@ struct audit_anchor;
 struct people;
 
 struct connections_view;
+struct paging;
 
 struct api_options {
     const struct auth_config *config;
@@ -70,6 +71,7 @@ struct api_options {
     struct sse *events;                         /* NULL: none */
     struct audit_anchor *anchor;                /* NULL: none */
     const struct connections_view *connections; /* NULL: none */
+    struct paging *paging;                      /* NULL: none */
     const struct symbols *symbols;
 };
 

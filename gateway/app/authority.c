@@ -19,6 +19,7 @@ struct authority {
     struct tokens *tokens;
     struct gatehouse *gatehouse;
     struct people_wiring *people;
+    struct pager *pager;
     struct api *api;
 };
 
@@ -69,6 +70,20 @@ static bool create_gate(struct authority *a, struct metric_set *store, struct me
     return a->gatehouse != NULL;
 }
 
+static bool create_pager(struct authority *a, struct buf *why)
+{
+    const struct pager_options opt = {
+        .config = a->opt.paging,
+        .pg = a->pg,
+        .state_dir = a->opt.gate.config->state_dir,
+        .name = a->opt.gate.name,
+        .events = herald_events(gatehouse_herald(a->gatehouse)),
+    };
+
+    a->pager = pager_create(a->loop, &opt, why);
+    return a->pager != NULL;
+}
+
 static void create_people(struct authority *a, struct metric_set *store)
 {
     struct people_wiring_options opt = {
@@ -112,6 +127,7 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .core = herald_core(gatehouse_herald(a->gatehouse)),
         .events = herald_events(gatehouse_herald(a->gatehouse)),
         .connections = a->opt.connections,
+        .paging = pager_paging(a->pager),
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
@@ -146,7 +162,7 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         pg.metrics = metrics_create(&store_metrics);
         a->pg = pg_create(loop, &pg, on_pg_state, a);
         create_keys(a, pg.metrics, redis);
-        if (!create_gate(a, pg.metrics, redis, why)) {
+        if (!create_gate(a, pg.metrics, redis, why) || !create_pager(a, why)) {
             return false; /* the process ends */
         }
         create_people(a, pg.metrics);
@@ -194,7 +210,7 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[7] = {false};
+    bool done[8] = {false};
 
     *ap = NULL;
     gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
@@ -205,6 +221,8 @@ void authority_destroy(struct authority **ap)
     if (pg_up(a->pg)) {
         run_until(a, &done[6]);
     }
+    pager_close(a->pager, on_closed, &done[7]);
+    run_until(a, &done[7]);
     pg_close(a->pg, on_closed, &done[1]);
     run_until(a, &done[1]);
     run_until(a, &done[6]); /* what it waited for has ended with the pool */
@@ -214,7 +232,8 @@ void authority_destroy(struct authority **ap)
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7]) {
+        pager_destroy(&a->pager);
         people_wiring_destroy(&a->people);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);

@@ -9,6 +9,7 @@
 #include <uv.h>
 #include "admin_api/api.h"
 #include "gateway/app/gatehouse.h"
+#include "gateway/app/pager.h"
 
 struct authority;
 
@@ -18,6 +19,7 @@ struct authority_options {
     const char *redis;
     struct gatehouse_options gate; /* but for pool and DSN */
     const struct people_config *people;
+    const struct paging_config *paging;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

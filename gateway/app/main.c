@@ -166,6 +166,7 @@ static bool load(const char *path, struct daemon_config *config, struct buf *err
             buf_lit(errors, "log.level: expected debug, info, warn or error\n");
         }
         fanout_check(&config->fanout, errors);
+        paging_check(&config->paging, errors);
     }
     return errors->len == 0;
 }

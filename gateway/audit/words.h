@@ -45,6 +45,8 @@
     X("role.end",           "role taken back")                                    \
     X("role.elevate",       "role taken up for a while")                          \
     X("access.sign",        "access review signed off")                           \
+    X("paging.test",        "test page sent")                                     \
+    X("paging.retry",       "dead letter sent again")                             \
     X("incident.update",    "incident opened or moved")                           \
     X("config.update",      "configuration read")                                 \
     X("audit.read",         "audit log exported or verified")                     \

@@ -211,7 +211,8 @@ struct asked {
     paging_fn *cb;
     void *arg;
     int64_t id;
-    uv_timer_t *timer; /* an answer without PostgreSQL, later */
+    enum paging_said said; /* without PostgreSQL */
+    uv_timer_t *timer;     /* an answer without PostgreSQL, later */
 };
 
 static void put_head(const struct paging *p, struct buf *out)
@@ -285,7 +286,7 @@ static void on_late(uv_timer_t *timer)
         buf_lit(&out, "]}");
         q->view(q->arg, out.data, out.len);
     } else {
-        q->cb(q->arg, PAGING_AWAY, 0, "");
+        q->cb(q->arg, q->said, 0, "");
     }
     buf_fini(&out);
     uv_close((uv_handle_t *)timer, on_late_closed);
@@ -345,21 +346,25 @@ void paging_test(struct paging *p, const char *by, paging_fn *cb, void *arg)
     struct pg_statement s;
     struct buf sql = {0};
     struct buf title = {0};
+    enum paging_said said = PAGING_AWAY; /* unless it is asked */
 
     *w = (struct test_wait){.paging = p, .until_ns = INT64_MAX, .cb = cb, .arg = arg};
     buf_printf(&title, "Test page of %s, asked for by %s: nothing is wrong", p->opt.name, by);
     page.title = buf_cstr(&title);
     page.at_ns = paging_wall_ns(p);
+    if (!p->opt.config->enabled || p->host[0] == '\0') {
+        said = PAGING_OFF;
+    }
     s = page_statement(&page, params);
     buf_printf(&sql, "%s RETURNING id", s.sql);
     s.sql = buf_cstr(&sql);
-    if (pg_query(p->opt.pg, &s, 0, on_test_entered, w)) {
+    if (said == PAGING_AWAY && pg_query(p->opt.pg, &s, 0, on_test_entered, w)) {
         p->calls++;
         DL_APPEND(p->tests, w);
     } else {
         struct asked *q = gw_calloc(1, sizeof *q);
 
-        *q = (struct asked){.paging = p, .cb = cb, .arg = arg};
+        *q = (struct asked){.paging = p, .cb = cb, .arg = arg, .said = said};
         answer_late(q);
         free(w);
     }
@@ -394,7 +399,7 @@ void paging_retry(struct paging *p, int64_t id, paging_fn *cb, void *arg)
     const struct pg_param params[] = {queue_now(p), pg_int8(id)};
     struct asked *q = gw_calloc(1, sizeof *q);
 
-    *q = (struct asked){.paging = p, .cb = cb, .arg = arg, .id = id};
+    *q = (struct asked){.paging = p, .cb = cb, .arg = arg, .id = id, .said = PAGING_AWAY};
     if (pg_query(p->opt.pg, &(struct pg_statement){sql, params, 2}, 0, on_retried, q)) {
         p->calls++;
     } else {
