@@ -1,7 +1,7 @@
 // Pages, out of the real gateway into a receiver of this test: what they say in each format, who signed them, that none
 // is lost or out of order when the receiver, the gateway or PostgreSQL goes away, and what people see of it.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -74,9 +74,12 @@ const row = (stage, id, columns = 'delivered_at IS NOT NULL, tries, last_error')
 const view = async (stage) => (await stage.call(stage.admin, 'GET', '/v1/paging')).json;
 const emptied = (stage) => until('an empty queue', 20000, async () => (await view(stage)).queue === 0 && stage.sql('SELECT count(*) FROM pages WHERE delivered_at IS NULL AND skipped_at IS NULL AND dead_at IS NULL') === '0');
 
-function portctl(stage, ...args) {
-  return spawnSync(path.join(buildDir, 'portctl'), args, { encoding: 'utf8', env: { ...process.env, HOME: stage.dir, ADMIN_URL: stage.adminUrl, PORTCTL_CA: stage.ca,
+// Not spawnSync: the receiver is in this process.
+async function portctl(stage, ...args) {
+  const child = stage.run('portctl', path.join(buildDir, 'portctl'), args, { env: { ...process.env, HOME: stage.dir, ADMIN_URL: stage.adminUrl, PORTCTL_CA: stage.ca,
     ADMIN_KEY_ID: stage.keyId, ADMIN_KEY_FILE: stage.keyFile } });
+  const status = await new Promise((resolve) => child.once('close', resolve));
+  return { status, stdout: child.output, stderr: child.errors };
 }
 
 const story = ['trigger', 'escalate', 'acknowledge', 'resolve'];
@@ -221,20 +224,20 @@ test('dead letters: given up after their age, shown, told, sent again by a perso
   const id = enter(stage, 'INC-1', 'trigger');
   const dead = await until('a dead letter', 15000, async () => (await view(stage)).dead[0]);
   assert.deepEqual([dead.id, dead.incident, dead.kind, dead.last_error], [id, 'INC-1', 'trigger', 'answered 503: said so']);
-  const list = portctl(stage, 'paging');
+  const list = await portctl(stage, 'paging');
   assert.equal(list.status, 0, list.stderr);
   assert.match(list.stdout, /INC-1 +trigger/);
-  const refused = portctl(stage, 'paging', 'test');
+  const refused = await portctl(stage, 'paging', 'test');
   assert.notEqual(refused.status, 0);
   assert.match(refused.stderr, /not delivered: answered 503: said so/);
   receiver.status = 200;
-  const ok = portctl(stage, 'paging', 'test', '--note', 'after the repair');
+  const ok = await portctl(stage, 'paging', 'test', '--note', 'after the repair');
   assert.equal(ok.status, 0, ok.stderr);
   assert.equal(receiver.pages.at(-1).json.event, 'test');
   assert.equal((await stage.call(stage.admin, 'POST', `/v1/paging/dead/${id + 1000}/retry`, {})).status, 404);
   assert.equal((await stage.call(stage.admin, 'POST', '/v1/paging/dead/x/retry', {})).status, 422);
   assert.equal((await stage.call(stage.admin, 'POST', '/v1/paging/test', { notes: 'x' })).status, 422);
-  const again = portctl(stage, 'paging', 'retry', String(id));
+  const again = await portctl(stage, 'paging', 'retry', String(id));
   assert.equal(again.status, 0, again.stderr);
   await until('it is delivered', 10000, () => row(stage, id)[0] === 't');
   await until('none is left', 5000, async () => (await view(stage)).dead.length === 0);
