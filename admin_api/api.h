@@ -54,6 +54,7 @@ struct people;
 
 struct connections_view;
 struct incidents;
+struct paging;
 
 struct api_options {
     const struct auth_config *config;
@@ -71,6 +72,7 @@ struct api_options {
     struct sse *events;                         /* NULL: none */
     struct audit_anchor *anchor;                /* NULL: none */
     const struct connections_view *connections; /* NULL: none */
+    struct paging *paging;                      /* NULL: none */
     const struct symbols *symbols;
     struct incidents *incidents; /* NULL: none */
 };

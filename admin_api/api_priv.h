@@ -254,6 +254,9 @@ void call_audit_denied(struct api_call *c, const char *why);
 api_handler_fn audit_list, audit_export, audit_check;
 void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body);
 
+/* --- paging.c -------------------------------------------------------------------------------- */
+api_handler_fn paging_get, paging_test_post, paging_retry_post;
+
 /* --- commands.c ------------------------------------------------------------------------------ */
 api_handler_fn events_open, cancel_all, commands_list, command_get, command_cancel;
 

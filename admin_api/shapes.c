@@ -336,6 +336,7 @@ void api_schemas(struct buf *out, const char **comma)
     shape_control_schemas(out, comma);
     shape_people_schemas(out, comma);
     shape_incident_schemas(out, comma);
+    shape_paging_schemas(out, comma);
 }
 
 const struct shape_route *api_shape(enum http_method method, const char *path)
@@ -343,5 +344,6 @@ const struct shape_route *api_shape(enum http_method method, const char *path)
     const struct shape_route *row = shape_find(shapes, GW_LEN(shapes), method, path);
 
     row = row != NULL ? row : shape_people(method, path);
-    return row != NULL ? row : shape_incident(method, path);
+    row = row != NULL ? row : shape_incident(method, path);
+    return row != NULL ? row : shape_paging(method, path);
 }

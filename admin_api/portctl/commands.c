@@ -129,6 +129,10 @@ static const struct opt connections_options[] = {
     {"closed",      NULL,      "those that were closed last, and why",  NULL, 0, '\0'},
     {0},
 };
+static const struct opt paging_options[] = {
+    {"note", "TEXT", "why, for the audit log",                          NULL, 0, '\0'},
+    {0},
+};
 static const struct opt fanout_options[] = {
     {"for",        "TIME", "it ends by itself: 15m, 2h, or RFC 3339",    NULL, 0, '\0'},
     {"conflation", "MS",   "20, 50, 100, 250 or 1000 (the profile's own)", NULL, 0, '\0'},
@@ -269,6 +273,19 @@ const struct command commands[] = {
      NULL,
      "portctl connections kick 4294967301 --reason 'floods the gateway' --ticket OPS-7",
      command_options, 1, 1, connections_kick, false, NULL},
+    {"paging test", "", "send a test page, and hear what the receiver said",
+     "It goes the way of all pages: through the queue, signed, in the configured format. Tried once.",
+     "portctl paging test",
+     paging_options, 0, 0, paging_send_test, false, NULL},
+    {"paging retry", "ID", "send a dead letter again",
+     NULL,
+     "portctl paging retry 17 --note 'the receiver had a wrong certificate'",
+     paging_options, 1, 1, paging_send_again, false, NULL},
+    {"paging", "", "pages that wait for the receiver, and those given up",
+     NULL,
+     "portctl paging\n"
+     "portctl --json paging",
+     NULL, 0, 0, paging_show, false, NULL},
     {"changes", "", "requests to loosen, newest first",
      NULL,
      "portctl changes --open",

@@ -18,6 +18,7 @@ command_fn kill_engage, kill_release, withdrawals_halt, withdrawals_resume, thro
     account_pause, account_resume, fanout_set, upstream_set; /* controls.c */
 command_fn cancel_all, commands_list, command_cancel;        /* orders.c */
 command_fn connections_list, connections_kick;               /* connections.c */
+command_fn paging_show, paging_send_test, paging_send_again; /* paging.c */
 command_fn changes_list, change_show, change_approve, change_reject, change_cancel; /* changes.c */
 command_fn request_send, request_sign;                                              /* request.c */
 command_fn help_command;                                                            /* help.c */

@@ -21,6 +21,7 @@ struct authority {
     struct gatehouse *gatehouse;
     struct people_wiring *people;
     struct incident_wiring *incidents;
+    struct pager *pager;
     struct api *api;
 };
 
@@ -57,6 +58,20 @@ static void create_keys(struct authority *a, struct metric_set *store, struct me
     a->store = key_store_create(a->pg, a->keys, masters, count);
 }
 
+static bool create_pager(struct authority *a, struct buf *why)
+{
+    const struct pager_options opt = {
+        .config = a->opt.paging,
+        .pg = a->pg,
+        .state_dir = a->opt.gate.config->state_dir,
+        .name = a->opt.gate.name,
+        .events = herald_events(gatehouse_herald(a->gatehouse)),
+    };
+
+    a->pager = pager_create(a->loop, &opt, why);
+    return a->pager != NULL;
+}
+
 static bool create_gate(struct authority *a, struct metric_set *store, struct metric_set *redis,
                         struct buf *why)
 {
@@ -68,10 +83,11 @@ static bool create_gate(struct authority *a, struct metric_set *store, struct me
     opt.store_metrics = store;
     opt.redis_metrics = redis;
     a->gatehouse = gatehouse_create(a->loop, &opt, why);
-    if (a->gatehouse == NULL) {
+    if (a->gatehouse == NULL || !create_pager(a, why)) {
         return false;
     }
-    a->incidents = incident_wiring_create(a->loop, a->gatehouse, a->opt.incidents, &opt, why);
+    a->incidents = incident_wiring_create(a->loop, a->gatehouse, a->opt.incidents, &opt,
+                                          pager_paging(a->pager), why);
     return a->incidents != NULL;
 }
 
@@ -119,6 +135,7 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .events = herald_events(gatehouse_herald(a->gatehouse)),
         .connections = a->opt.connections,
         .incidents = incident_wiring_incidents(a->incidents),
+        .paging = pager_paging(a->pager),
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
@@ -198,33 +215,65 @@ static void run_until(struct authority *a, const bool *done)
     }
 }
 
+/* What is closed before the rest may be freed. */
+enum part {
+    PART_INCIDENTS,
+    PART_GATE,
+    PART_KEYS,
+    PART_PEOPLE,
+    PART_PAGER,
+    PART_POOL,
+    PART_AUDIT,
+    PART_LIMITS,
+    PART_TOKENS,
+    PART_COUNT
+};
+
+static bool all_closed(const bool done[PART_COUNT])
+{
+    for (unsigned i = 0; i < PART_COUNT; i++) {
+        if (!done[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void close_all(struct authority *a, bool done[PART_COUNT])
+{
+    incident_wiring_close(a->incidents, on_closed, &done[PART_INCIDENTS]);
+    gatehouse_close_gate(a->gatehouse, on_closed, &done[PART_GATE]);
+    run_until(a, &done[PART_GATE]);
+    keys_close(a->keys, on_closed, &done[PART_KEYS]);
+    run_until(a, &done[PART_KEYS]);
+    people_wiring_close(a->people, on_closed, &done[PART_PEOPLE]);
+    if (pg_up(a->pg)) {
+        run_until(a, &done[PART_PEOPLE]);
+    }
+    pager_close(a->pager, on_closed, &done[PART_PAGER]);
+    run_until(a, &done[PART_PAGER]);
+    pg_close(a->pg, on_closed, &done[PART_POOL]);
+    run_until(a, &done[PART_POOL]);
+    run_until(a, &done[PART_PEOPLE]); /* what they waited for has ended with the pool */
+    run_until(a, &done[PART_INCIDENTS]);
+    gatehouse_close_audit(a->gatehouse, on_closed, &done[PART_AUDIT]);
+    run_until(a, &done[PART_AUDIT]);
+    limits_close(a->limits, on_closed, &done[PART_LIMITS]);
+    tokens_close(a->tokens, on_closed, &done[PART_TOKENS]);
+    run_until(a, &done[PART_LIMITS]);
+    run_until(a, &done[PART_TOKENS]);
+}
+
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[8] = {false};
+    bool done[PART_COUNT] = {false};
 
     *ap = NULL;
-    incident_wiring_close(a->incidents, on_closed, &done[7]);
-    gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
-    run_until(a, &done[4]);
-    keys_close(a->keys, on_closed, &done[0]);
-    run_until(a, &done[0]);
-    people_wiring_close(a->people, on_closed, &done[6]);
-    if (pg_up(a->pg)) {
-        run_until(a, &done[6]);
-    }
-    pg_close(a->pg, on_closed, &done[1]);
-    run_until(a, &done[1]);
-    run_until(a, &done[6]); /* what it waited for has ended with the pool */
-    run_until(a, &done[7]);
-    gatehouse_close_audit(a->gatehouse, on_closed, &done[5]);
-    run_until(a, &done[5]);
-    limits_close(a->limits, on_closed, &done[2]);
-    tokens_close(a->tokens, on_closed, &done[3]);
-    run_until(a, &done[2]);
-    run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7]) {
+    close_all(a, done);
+    if (all_closed(done)) {
         incident_wiring_destroy(&a->incidents);
+        pager_destroy(&a->pager);
         people_wiring_destroy(&a->people);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);

@@ -12,6 +12,7 @@
 #include "admin_api/api.h"
 #include "gateway/feed/feed.h"
 #include "gateway/incident/incidents.h"
+#include "gateway/paging/paging.h"
 #include "ws/shard.h"
 
 /* clang-format off */
@@ -59,10 +60,11 @@ struct daemon_config {
     struct gate_config gate;
     struct people_config people;
     struct incidents_config incidents;
+    struct paging_config paging;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 12
+#define DAEMON_BINDINGS 13
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

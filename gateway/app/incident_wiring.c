@@ -10,6 +10,7 @@
 struct incident_wiring {
     struct incidents *all;
     struct gatehouse *gatehouse;
+    struct paging *paging;
     bool closing;
 };
 
@@ -39,6 +40,22 @@ static void on_entry(void *arg, const struct audit_entry *e)
     struct incident_wiring *w = arg;
 
     gatehouse_entered(w->gatehouse, e);
+}
+
+static void paged(void *arg)
+{
+    struct incident_wiring *w = arg;
+
+    if (!w->closing) {
+        paging_wake(w->paging);
+    }
+}
+
+static bool spool(void *arg, const struct page *p)
+{
+    struct incident_wiring *w = arg;
+
+    return paging_spool(w->paging, p);
 }
 
 /* --- the halt of level 3 ------------------------------------------------------------------------
@@ -126,7 +143,7 @@ void incident_wiring_environment(struct incidents_config *config, struct buf *er
 struct incident_wiring *incident_wiring_create(uv_loop_t *loop, struct gatehouse *gatehouse,
                                                const struct incidents_config *config,
                                                const struct gatehouse_options *gate,
-                                               struct buf *why)
+                                               struct paging *paging, struct buf *why)
 {
     static const struct gatehouse_watch watch = {may_loosen, on_head};
     struct incident_wiring *w = gw_calloc(1, sizeof *w);
@@ -135,11 +152,17 @@ struct incident_wiring *incident_wiring_create(uv_loop_t *loop, struct gatehouse
         .pg = gate->pg,
         .state_dir = gate->config->state_dir,
         .metrics = metrics_create(&incident_metrics),
-        .sink = {.on_change = on_change, .on_entry = on_entry, .halt = halt},
+        .sink = {.on_change = on_change,
+                 .on_entry = on_entry,
+                 .halt = halt,
+                 .page = page_statement,
+                 .paged = paged,
+                 .spool = spool},
         .arg = w,
     };
 
     w->gatehouse = gatehouse;
+    w->paging = paging;
     w->all = incidents_create(loop, &opt, why);
     if (w->all == NULL) {
         free(w);

@@ -1,10 +1,10 @@
 /* gateway/app/incident_wiring.h - incidents put to work: what others hear of them, the halt of level 3,
  * and their say in what may be loosened. Wiring only.
  *
- *   incident changed -> event `incident`;  level 3 -> gate: SOFT_HALT of all symbols
+ *   incident changed -> event `incident`, pages;  level 3 -> gate: SOFT_HALT of all symbols
  *   gate: may this be loosened? the chain has grown -> incidents
  *
- *   close: before the pool of PostgreSQL
+ *   close: before the pager and the pool of PostgreSQL
  *
  * Owner: the main thread. */
 #ifndef GATEWAY_APP_INCIDENT_WIRING_H
@@ -20,7 +20,7 @@ void incident_wiring_environment(struct incidents_config *config, struct buf *er
 struct incident_wiring *incident_wiring_create(uv_loop_t *loop, struct gatehouse *gatehouse,
                                                const struct incidents_config *config,
                                                const struct gatehouse_options *gate,
-                                               struct buf *why);
+                                               struct paging *paging, struct buf *why);
 struct incidents *incident_wiring_incidents(struct incident_wiring *w);
 void incident_wiring_close(struct incident_wiring *w, void (*done)(void *arg), void *arg);
 /* After pg_close(). */

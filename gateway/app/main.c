@@ -168,6 +168,7 @@ static bool load(const char *path, struct daemon_config *config, struct buf *err
         }
         fanout_check(&config->fanout, errors);
         incident_wiring_environment(&config->incidents, errors);
+        paging_check(&config->paging, errors);
     }
     return errors->len == 0;
 }

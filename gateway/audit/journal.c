@@ -12,13 +12,13 @@
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
-#define NAME       "audit.journal"
 #define GROUP_GOAL (4u << 20)  /* bytes of payload */
 #define FILE_GOAL  (96u << 20) /* written anew above it */
 #define FILE_LIMIT (512u << 20)
 #define NEXT       "\n  next: "
 
-static const struct metric_row rows[] = {JOURNAL_METRICS(METRIC_AS_ROW)};
+#define ROWS(X) JOURNAL_METRICS(X, "audit_journal", "the emergency journal")
+static const struct metric_row rows[] = {ROWS(METRIC_AS_ROW)};
 const struct metric_table journal_metrics = {"Emergency journal", rows, GW_LEN(rows)};
 
 /* --- living records --------------------------------------------------------------------------- */
@@ -201,11 +201,17 @@ static bool open_file(struct journal *j, struct buf *why)
 struct journal *journal_open(uv_loop_t *loop, const char *folder, struct metric_set *metrics,
                              struct buf *why)
 {
+    return journal_open_as(loop, folder, "audit.journal", metrics, why);
+}
+
+struct journal *journal_open_as(uv_loop_t *loop, const char *folder, const char *name,
+                                struct metric_set *metrics, struct buf *why)
+{
     struct journal *j = gw_calloc(1, sizeof *j);
     struct buf path = {0};
     size_t len;
 
-    buf_printf(&path, "%s/" NAME, folder);
+    buf_printf(&path, "%s/%s", folder, name);
     buf_putc(&path, '\0');
     j->loop = loop;
     j->path = buf_steal(&path, &len);

@@ -38,6 +38,19 @@
 #define JOURNAL_PAYLOAD_MAX (256u << 10)
 #define JOURNAL_BYTES_MAX   (64u << 20) /* of all living records */
 
+/* clang-format off */
+/* P: what their names begin with; WHAT: of what. In the order of enum journal_metric. */
+#define JOURNAL_METRICS(X, P, what)                                                                 \
+    X(JOURNAL_M_RECORDS,  P "_records",          GAUGE,   NULL, "records of " what " that are not in PostgreSQL yet") \
+    X(JOURNAL_M_BYTES,    P "_bytes",            GAUGE,   NULL, "length of the file of " what)     \
+    X(JOURNAL_M_FAILING,  P "_failing",          GAUGE,   NULL, "1: the last write of " what " failed") \
+    X(JOURNAL_M_APPENDED, P "_appended_total",   COUNTER, NULL, "records acknowledged by " what)   \
+    X(JOURNAL_M_FAILED,   P "_write_fail_total", COUNTER, NULL, "records " what " could not make durable") \
+    X(JOURNAL_M_REWRITES, P "_rewrites_total",   COUNTER, NULL, "times " what " was written anew, after an error or when empty") \
+    X(JOURNAL_M_SYNC,     P "_write_seconds",    HISTOGRAM, NULL, "time to write and sync one group of " what)
+/* clang-format on */
+enum journal_metric { JOURNAL_METRICS(METRIC_AS_ENUM, "", "") JOURNAL_M_COUNT };
+
 struct journal;
 extern const struct metric_table journal_metrics;
 
@@ -53,6 +66,10 @@ typedef void journal_fn(void *arg, enum gw_err err, const char *id);
  * next; what it says about a cut end is logged. Blocks: at start only. */
 struct journal *journal_open(uv_loop_t *loop, const char *folder, struct metric_set *metrics,
                              struct buf *why);
+/* The same, FOLDER/NAME: for others who must keep something while PostgreSQL is away. METRICS: of a
+ * table of their own, made of JOURNAL_METRICS. */
+struct journal *journal_open_as(uv_loop_t *loop, const char *folder, const char *name,
+                                struct metric_set *metrics, struct buf *why);
 /* What waits is still written. DONE when it was and the file is closed. */
 void journal_close(struct journal *j, void (*done)(void *arg), void *arg);
 void journal_destroy(struct journal **jp);

@@ -5,18 +5,6 @@
 #include <sys/types.h>
 #include "gateway/audit/journal_format.h"
 
-/* clang-format off */
-#define JOURNAL_METRICS(X)                                                                          \
-    X(JOURNAL_M_RECORDS,  "audit_journal_records",             GAUGE,   NULL, "records of the emergency journal that are not in the chain yet") \
-    X(JOURNAL_M_BYTES,    "audit_journal_bytes",               GAUGE,   NULL, "length of the emergency journal's file") \
-    X(JOURNAL_M_FAILING,  "audit_journal_failing",             GAUGE,   NULL, "1: the last write of the emergency journal failed") \
-    X(JOURNAL_M_APPENDED, "audit_journal_appended_total",      COUNTER, NULL, "records acknowledged by the emergency journal") \
-    X(JOURNAL_M_FAILED,   "audit_journal_write_fail_total",    COUNTER, NULL, "records the emergency journal could not make durable") \
-    X(JOURNAL_M_REWRITES, "audit_journal_rewrites_total",      COUNTER, NULL, "times the emergency journal was written anew, after an error or when empty") \
-    X(JOURNAL_M_SYNC,     "audit_journal_write_seconds",       HISTOGRAM, NULL, "time to write and sync one group of the emergency journal")
-/* clang-format on */
-enum journal_metric { JOURNAL_METRICS(METRIC_AS_ENUM) JOURNAL_M_COUNT };
-
 struct item {
     enum journal_kind kind;
     struct journal_record r; /* its payload is behind this struct */

@@ -60,6 +60,8 @@
     X("incident.signal",    "signal of an incident is back, or over")             \
     X("incident.level",     "level of escalation reached")                        \
     X("incident.halted",    "halt of level 3 performed")                          \
+    X("paging.test",        "test page sent")                                     \
+    X("paging.retry",       "dead letter sent again")                             \
     X("config.update",      "configuration read")                                 \
     X("audit.read",         "audit log exported or verified")                     \
     X("journal.replay",     "records of the emergency journal entered")           \

@@ -27,6 +27,7 @@ DECLARE
         'SELECT, INSERT ON incident_timeline',
         'SELECT, INSERT, UPDATE ON incident_tasks',
         'SELECT, INSERT, UPDATE ON incident_steps',
+        'SELECT, INSERT, UPDATE ON pages',
         'SELECT, INSERT ON audit_entries',
         'SELECT, UPDATE ON gate_head'
     ];
