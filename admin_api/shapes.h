@@ -20,6 +20,9 @@ struct shape_problem api_people_problem(unsigned i);
 /* shapes_people.c */
 void shape_people_schemas(struct buf *out, const char **comma);
 const struct shape_route *shape_people(enum http_method method, const char *path);
+/* shapes_reported.c */
+void shape_reported_schemas(struct buf *out, const char **comma);
+const struct shape_route *shape_reported(enum http_method method, const char *path);
 /* NULL: no row. */
 const struct shape_route *api_shape(enum http_method method, const char *path);
 /* shapes_control.c: bodies and resources of the control state, entries of the audit log. */

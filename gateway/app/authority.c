@@ -19,6 +19,7 @@ struct authority {
     struct tokens *tokens;
     struct gatehouse *gatehouse;
     struct people_wiring *people;
+    struct reporting *reporting;
     struct api *api;
 };
 
@@ -88,7 +89,22 @@ static void create_people(struct authority *a, struct metric_set *store)
     a->people = people_wiring_create(a->loop, &opt);
 }
 
-static void create_api(struct authority *a, struct metric_set *redis)
+static bool create_reporting(struct authority *a, struct buf *why)
+{
+    const struct reporting_options opt = {
+        .config = a->opt.reported,
+        .pg = a->pg,
+        .gate = gatehouse_gate(a->gatehouse),
+        .limits = a->limits,
+        .events = herald_events(gatehouse_herald(a->gatehouse)),
+        .draining = a->opt.draining,
+    };
+
+    a->reporting = reporting_create(a->loop, &opt, why);
+    return a->reporting != NULL;
+}
+
+static bool create_api(struct authority *a, struct metric_set *redis, struct buf *why)
 {
     struct limits_options limits = {
         .endpoint = a->opt.redis,
@@ -115,11 +131,16 @@ static void create_api(struct authority *a, struct metric_set *redis)
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
+    if (!create_reporting(a, why)) {
+        return false;
+    }
     a->tokens =
         tokens_create(a->loop, a->opt.redis, (uint32_t)(a->opt.auth->token_ttl / 1000), redis);
     api.limits = a->limits;
     api.tokens = a->tokens;
+    api.reported = reporting_reported(a->reporting);
     a->api = api_create(a->loop, &api);
+    return true;
 }
 
 bool authority_create(uv_loop_t *loop, const struct authority_options *opt, struct buf *why,
@@ -150,9 +171,8 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
             return false; /* the process ends */
         }
         create_people(a, pg.metrics);
-        create_api(a, redis);
         *out = a;
-        return true;
+        return create_api(a, redis, why);
     }
     free(a);
     return false;
@@ -194,7 +214,7 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[7] = {false};
+    bool done[8] = {false};
 
     *ap = NULL;
     gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
@@ -202,20 +222,24 @@ void authority_destroy(struct authority **ap)
     keys_close(a->keys, on_closed, &done[0]);
     run_until(a, &done[0]);
     people_wiring_close(a->people, on_closed, &done[6]);
+    reporting_close(a->reporting, on_closed, &done[7]);
     if (pg_up(a->pg)) {
         run_until(a, &done[6]);
+        run_until(a, &done[7]);
     }
     pg_close(a->pg, on_closed, &done[1]);
     run_until(a, &done[1]);
-    run_until(a, &done[6]); /* what it waited for has ended with the pool */
+    run_until(a, &done[6]); /* what they waited for has ended with the pool */
+    run_until(a, &done[7]);
     gatehouse_close_audit(a->gatehouse, on_closed, &done[5]);
     run_until(a, &done[5]);
     limits_close(a->limits, on_closed, &done[2]);
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7]) {
         people_wiring_destroy(&a->people);
+        reporting_destroy(&a->reporting);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);
         keys_destroy(&a->keys);

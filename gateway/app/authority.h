@@ -1,7 +1,7 @@
 /* gateway/app/authority.h - who is calling: PostgreSQL, the keys, the limits, the tokens and the
  * signed API, put together. Wiring only.
  *
- *   close: API (with its listeners) -> gate -> keys, people -> pool -> audit, store -> limits, tokens
+ *   close: API (with its listeners) -> gate -> keys, people, report-in -> pool -> audit, store -> limits, tokens
  *
  * Owner: the main thread. */
 #ifndef GATEWAY_APP_AUTHORITY_H
@@ -9,6 +9,7 @@
 #include <uv.h>
 #include "admin_api/api.h"
 #include "gateway/app/gatehouse.h"
+#include "gateway/app/reporting.h"
 
 struct authority;
 
@@ -18,6 +19,8 @@ struct authority_options {
     const char *redis;
     struct gatehouse_options gate; /* but for pool and DSN */
     const struct people_config *people;
+    const struct reported_config *reported;
+    const bool *draining;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

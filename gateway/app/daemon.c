@@ -43,6 +43,7 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[8] = (struct cfg_binding){&limits_config_table, &c->limits};
     bindings[9] = (struct cfg_binding){&gate_config_table, &c->gate};
     bindings[10] = (struct cfg_binding){&people_config_table, &c->people};
+    bindings[11] = (struct cfg_binding){&reported_config_table, &c->reported};
 }
 
 struct gateway {
@@ -190,6 +191,8 @@ static enum gw_err start_authority(struct gateway *g)
                  .name = g->config->admin.listen,
                  .shards = g->shard_count},
         .people = &g->config->people,
+        .reported = &g->config->reported,
+        .draining = &g->draining,
         .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,
@@ -263,6 +266,8 @@ static enum gw_err start_http(struct gateway *g)
     opt.routes[2] = (struct http_routes){openapi_admin_routes, openapi_admin_route_count, g};
     opt.route_sets = 3;
     if (g->authority != NULL) {
+        opt.large = api_large_bodies;
+        opt.large_count = api_large_body_count;
         opt.routes[opt.route_sets++] = (struct http_routes){api_admin_routes, api_admin_route_count,
                                                             authority_api(g->authority)};
     }

@@ -11,6 +11,7 @@
 #define GATEWAY_APP_DAEMON_H
 #include "admin_api/api.h"
 #include "gateway/feed/feed.h"
+#include "gateway/reported/reported.h"
 #include "ws/shard.h"
 
 /* clang-format off */
@@ -57,10 +58,11 @@ struct daemon_config {
     struct limits_config limits;
     struct gate_config gate;
     struct people_config people;
+    struct reported_config reported;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 11
+#define DAEMON_BINDINGS 12
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

@@ -154,6 +154,15 @@ static void seed(void)
 
 static const char *config_path; /* for SIGHUP */
 
+static void check_rules(const char *path, struct buf *errors)
+{
+    struct rules *rules = rules_read(path, errors);
+
+    if (rules != NULL) {
+        rules_destroy(&rules);
+    }
+}
+
 /* All of it is right, or ERRORS says what is not. */
 static bool load(const char *path, struct daemon_config *config, struct buf *errors)
 {
@@ -166,6 +175,7 @@ static bool load(const char *path, struct daemon_config *config, struct buf *err
             buf_lit(errors, "log.level: expected debug, info, warn or error\n");
         }
         fanout_check(&config->fanout, errors);
+        check_rules(config->reported.rules_file, errors);
     }
     return errors->len == 0;
 }

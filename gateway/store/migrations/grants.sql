@@ -24,7 +24,11 @@ DECLARE
         'SELECT, INSERT, UPDATE ON change_requests',
         'SELECT, INSERT, UPDATE, DELETE ON request_answers',
         'SELECT, INSERT ON audit_entries',
-        'SELECT, UPDATE ON gate_head'
+        'SELECT, UPDATE ON gate_head',
+        'SELECT, INSERT, UPDATE, DELETE ON reported_components',
+        'SELECT, INSERT, UPDATE, DELETE ON reported_signals',
+        'SELECT, INSERT, UPDATE ON reported_alerts',
+        'SELECT, INSERT, UPDATE ON slo_breaches'
     ];
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), writer);
