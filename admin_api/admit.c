@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
+#include "auth/bearer.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
@@ -91,6 +92,12 @@ static bool read_message(struct http_req *req, struct auth_field fields[API_FIEL
     return true;
 }
 
+/* Report-in is idempotent, so that a token that is sent again does no harm. */
+static bool takes_bearer(const struct api_route *route)
+{
+    return route->access == ACCESS_PERMISSION && route->permission == PERM_REPORT_WRITE;
+}
+
 static void say_refused(struct api_call *c, enum auth_fault fault, const char *why)
 {
     enum auth_fault shown = auth_fault_shown(fault);
@@ -107,7 +114,10 @@ static void say_refused(struct api_call *c, enum auth_fault fault, const char *w
     admit_count_fault(c->api, fault);
     log_info("auth", "refused", "\"reason\":\"%s\",\"key\":%s,\"ip\":\"%s\"",
              auth_fault_row(fault)->word, log_json(c->keyid), http_peer_ip(c->req));
-    http_set_header(c->req, "www-authenticate", "Signature tag=\"" SIGNATURE_TAG "\"");
+    http_set_header(c->req, "www-authenticate",
+                    c->route != NULL && takes_bearer(c->route)
+                        ? "Signature tag=\"" SIGNATURE_TAG "\", Bearer"
+                        : "Signature tag=\"" SIGNATURE_TAG "\"");
     call_problem(c, &p);
 }
 
@@ -124,7 +134,7 @@ static const struct key *find_key(struct api_call *c, const struct signature *si
 {
     const struct key *key = keys_find(c->api->opt.keys, sig->keyid, strlen(sig->keyid));
 
-    if (key == NULL || key->material == NULL || key->alg == KEY_KRAKEN ||
+    if (key == NULL || key->material == NULL || key->alg == KEY_KRAKEN || key->alg == KEY_BEARER ||
         key_state(key, clock_real_ns()) != KEY_ACTIVE ||
         !key_allows_ip(key, http_peer_ip(c->req))) {
         return NULL;
@@ -184,6 +194,34 @@ static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
     c->created_ns = sig->created_s * 1000000000;
     c->expires_ns = sig->expires_s * 1000000000;
     memcpy(c->nonce, sig->nonce, sizeof c->nonce);
+    return AUTH_OK;
+}
+
+/* The token of a request that is not signed; NULL: it has none. */
+static const char *bearer_token(const struct http_req *req)
+{
+    return http_header(req, "signature-input") == NULL && http_header(req, "signature") == NULL
+               ? bearer_of_header(http_header(req, "authorization"))
+               : NULL;
+}
+
+/* Which of unknown, ended and from elsewhere it is, is nobody's business. */
+static enum auth_fault authenticate_bearer(struct api_call *c, const char *token)
+{
+    uint8_t hash[BEARER_HASH_BYTES];
+    const struct key *key;
+
+    if (!takes_bearer(c->route)) {
+        return AUTH_BEARER_ROUTE;
+    }
+    key = bearer_hash(token, strlen(token), hash) ? keys_find_token(c->api->opt.keys, hash) : NULL;
+    if (key == NULL || key_state(key, clock_real_ns()) != KEY_ACTIVE ||
+        !key_allows_ip(key, http_peer_ip(c->req))) {
+        return AUTH_BAD_TOKEN;
+    }
+    memcpy(c->keyid, key->id, sizeof c->keyid);
+    take_key(c, key);
+    c->bearer = true;
     return AUTH_OK;
 }
 
@@ -264,7 +302,7 @@ static bool spend_at_store(struct api_call *c)
 {
     const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
 
-    if (c->route != NULL && c->route->direction == API_WRITE) {
+    if (c->bearer || (c->route != NULL && c->route->direction == API_WRITE)) {
         return false;
     }
     if (!c->nonce_unsure && clock_mono_ns() < c->api->store_skip_until_ns) {
@@ -392,14 +430,45 @@ static void say_address_limited(struct api_call *c)
                                           NULL});
 }
 
+static void admit_bearer(struct api_call *c, const char *token)
+{
+    enum auth_fault fault = authenticate_bearer(c, token);
+
+    if (fault != AUTH_OK) {
+        refuse(c, fault, "");
+        return;
+    }
+    admit_trip(c, c->route->class, NULL);
+}
+
+static void admit_signed(struct api_call *c)
+{
+    struct signature *sig = gw_malloc(sizeof *sig);
+    enum auth_fault fault = authenticate(c, sig);
+    struct limits_nonce nonce;
+
+    if (fault != AUTH_OK) {
+        refuse(c, fault, sig->why);
+        free(sig);
+        return;
+    }
+    free(sig);
+    nonce = (struct limits_nonce){
+        .kind = LIMITS_ONCE,
+        .keyid = c->keyid,
+        .text = c->nonce,
+        .keep_ms = (uint32_t)((c->expires_ns - clock_real_ns()) / 1000000 + 2 * NONCE_SLACK_MS),
+        .created_ns = c->created_ns,
+        .kept = clock_mono_ns() >= c->api->store_gap_until_ns,
+        .read = c->route->direction == API_READ,
+    };
+    admit_trip(c, c->route->class, &nonce);
+}
+
 void api_on_signed(struct http_req *req, void *arg)
 {
     struct api *a = arg;
-    struct signature *sig;
     struct api_call *c;
-    struct limits_nonce nonce;
-    enum auth_fault fault;
-
     bool admitted;
 
     if (api_find_route(req)->access == ACCESS_ANYBODY) {
@@ -422,22 +491,9 @@ void api_on_signed(struct http_req *req, void *arg)
                                               "the database has not answered; try again", NULL});
         return;
     }
-    sig = gw_malloc(sizeof *sig);
-    fault = authenticate(c, sig);
-    if (fault != AUTH_OK) {
-        refuse(c, fault, sig->why);
-        free(sig);
-        return;
+    if (bearer_token(req) != NULL) {
+        admit_bearer(c, bearer_token(req));
+    } else {
+        admit_signed(c);
     }
-    free(sig);
-    nonce = (struct limits_nonce){
-        .kind = LIMITS_ONCE,
-        .keyid = c->keyid,
-        .text = c->nonce,
-        .keep_ms = (uint32_t)((c->expires_ns - clock_real_ns()) / 1000000 + 2 * NONCE_SLACK_MS),
-        .created_ns = c->created_ns,
-        .kept = clock_mono_ns() >= a->store_gap_until_ns,
-        .read = c->route->direction == API_READ,
-    };
-    admit_trip(c, c->route->class, &nonce);
 }

@@ -118,6 +118,16 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/access/review",              PERM_ACCESS_REVIEW,   LIMITS_READ,  API_READ,  people_review_get, NULL, "who may do what, when it was used last, when it was last signed off") \
     X(HTTP_POST, "/v1/access/review/sign",         PERM_ACCESS_SIGN,     LIMITS_WRITE, API_SPENT, people_review_put, NULL, "sign it off by its `hash`")
 
+/* Report-in, and what comes of it. */
+#define API_REPORT_ROUTES(X)                                                                                                 \
+    X(HTTP_PUT,  "/v1/components/{id}/status", PERM_REPORT_WRITE, LIMITS_REPORT, API_SPENT, component_put, NULL, "heartbeat of a component: it lives for `ttl_s`") \
+    X(HTTP_GET,  "/v1/components",             PERM_STATUS_READ,  LIMITS_READ,   API_READ,  components_get, NULL, "components, their state and how old it is; groups") \
+    X(HTTP_POST, "/v1/signals",                PERM_REPORT_WRITE, LIMITS_REPORT, API_SPENT, signals_post, NULL, "values that others measure") \
+    X(HTTP_GET,  "/v1/signals",                PERM_STATUS_READ,  LIMITS_READ,   API_READ,  signals_get, NULL, "last values of signals, and how old they are") \
+    X(HTTP_POST, "/v1/alerts/alertmanager",    PERM_REPORT_WRITE, LIMITS_REPORT, API_SPENT, alertmanager_post, NULL, "Alertmanager's webhook (version 4); 200 when stored") \
+    X(HTTP_GET,  "/v1/triage",                 PERM_STATUS_READ,  LIMITS_READ,   API_READ,  triage_get, NULL, "the first five minutes: halts, worst incidents, objectives, snapshots and their ages") \
+    X(HTTP_GET,  "/v1/slo",                    PERM_STATUS_READ,  LIMITS_READ,   API_READ,  slo_get, NULL, "objectives: kept, missed or unknown")
+
 /* Of one's own session, whatever the roles: no permission. */
 #define API_OWN_ROUTES(X)                                                                                                    \
     X(HTTP_POST, "/v1/session",                    ANYBODY, LIMITS_LOGIN, NULL,                "log in: `name`, `password`, `code`; sets the cookie, answers with `csrf`") \
@@ -136,12 +146,18 @@ API_MUTATIONS(API_AS_MUTATION)
 #define API_AS_OWN(method, path, access, class, handler, help)                                     \
     {method, path, PERM_STATUS_READ, class, API_READ, handler, NULL, help, ACCESS_##access},
 #define API_AS_OWN_HTTP(method, path, access, class, handler, help) {method, path, api_on_signed},
-static const struct api_route routes[] = {API_ROUTES(API_AS_ROUTE) API_OWN_ROUTES(API_AS_OWN)};
+static const struct api_route routes[] = {API_ROUTES(API_AS_ROUTE) API_OWN_ROUTES(API_AS_OWN)
+                                              API_REPORT_ROUTES(API_AS_ROUTE)};
 const struct http_route api_admin_routes[] = {
     {HTTP_GET, "/v1/time", api_time},
     API_ROUTES(API_AS_HTTP) /* one handler: it finds the row again */
-    API_OWN_ROUTES(API_AS_OWN_HTTP)};
+    API_OWN_ROUTES(API_AS_OWN_HTTP) API_REPORT_ROUTES(API_AS_HTTP)};
 const size_t api_admin_route_count = GW_LEN(api_admin_routes);
+const struct http_large api_large_bodies[] = {
+    {"/v1/signals", REPORT_BODY_MAX},
+    {"/v1/alerts/alertmanager", REPORT_BODY_MAX},
+};
+const size_t api_large_body_count = GW_LEN(api_large_bodies);
 const struct http_route api_public_routes[] = {
     {HTTP_POST, "/0/private/GetWebSocketsToken", kraken_ws_token},
     {HTTP_POST, "/0/private/{method}", kraken_private_unknown},

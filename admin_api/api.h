@@ -51,6 +51,7 @@ struct core;
 struct sse;
 struct audit_anchor;
 struct people;
+struct reported;
 
 struct connections_view;
 struct incidents;
@@ -71,6 +72,7 @@ struct api_options {
     struct core *core;                          /* the exchange core; NULL: none */
     struct sse *events;                         /* NULL: none */
     struct audit_anchor *anchor;                /* NULL: none */
+    struct reported *reported;                  /* NULL: none */
     const struct connections_view *connections; /* NULL: none */
     struct paging *paging;                      /* NULL: none */
     const struct symbols *symbols;
@@ -85,6 +87,9 @@ void api_destroy(struct api **ap);
 /* Of the admin listener, and of the public one; the argument is the struct api. */
 extern const struct http_route api_admin_routes[];
 extern const size_t api_admin_route_count;
+/* Of the admin listener: routes that take longer bodies. */
+extern const struct http_large api_large_bodies[];
+extern const size_t api_large_body_count;
 extern const struct http_route api_public_routes[];
 extern const size_t api_public_route_count;
 /* Members of an object: `accepting_orders` and what else is halted. INSIDE: for operators, with the

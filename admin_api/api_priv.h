@@ -10,9 +10,10 @@
 #include "auth/signature.h"
 #include "ratelimit/preauth.h"
 
-#define API_FIELDS_MAX 64u
-#define API_JSON_DEPTH 8u
-#define API_LATE_SLOTS 256u
+#define API_FIELDS_MAX  64u
+#define API_JSON_DEPTH  8u
+#define API_LATE_SLOTS  256u
+#define REPORT_BODY_MAX (1u << 20)
 
 /* API_SPENT: changes something, in a transaction that does not take the nonce: it is spent before. */
 enum api_direction { API_READ, API_WRITE, API_SPENT };
@@ -102,6 +103,7 @@ struct api_call {
     char once[256];                  /* Idempotency-Key of what was ordered; "": none */
     bool asking;                     /* gate_wait is a question, nothing was ordered */
     enum limits_class class;         /* of the limits taken */
+    bool bearer;                     /* came with a token: there is no nonce */
     bool nonce_unsure;               /* Redis could not vouch for the nonce: the database must */
     int64_t created_ns;
     int64_t expires_ns;
@@ -279,6 +281,9 @@ bool body_why(struct api_call *c);
 
 /* --- connections.c --------------------------------------------------------------------------- */
 api_handler_fn connections_list, connections_summary, connection_close;
+/* --- reported.c, triage.c -------------------------------------------------------------------- */
+api_handler_fn component_put, components_get, signals_post, signals_get, alertmanager_post,
+    triage_get, slo_get;
 /* "expires":... and the like. */
 extern const char *const api_verdict_names[API_VERDICT_COUNT];
 #endif

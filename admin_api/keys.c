@@ -27,9 +27,10 @@ static const struct {
 } forms[] = {
     {"account", "1 to 63 of a to z, 0 to 9, _ . -, and first a letter or digit"},
     {"label", "1 to 100 characters"},
-    {"algorithm", "ed25519, hmac-sha256 or hmac-sha512-kraken"},
+    {"algorithm", "ed25519, hmac-sha256, hmac-sha512-kraken or bearer"},
     {"public_key", "an Ed25519 public key: 32 bytes in base64; none for other algorithms"},
-    {"scopes", "a list of words out of" AUTH_SCOPES(WORD_OF_SCOPE)},
+    {"scopes",
+     "a list of words out of" AUTH_SCOPES(WORD_OF_SCOPE) "; of a bearer key just report.write"},
     {"ip_allow", "at most 64 networks such as 10.0.0.0/8, no bits behind the prefix"},
     {"rate_class", "default, low or minimal"},
     {"not_before", "a time such as 2026-11-20T00:00:00Z, before the year 2200"},
@@ -81,6 +82,9 @@ static void put_secret(struct buf *body, const struct key_answer *a)
 {
     if (a->secret_base64 != NULL) {
         buf_printf(body, ",\"secret\":\"%s\"", a->secret_base64);
+    }
+    if (a->token != NULL) {
+        buf_printf(body, ",\"token\":\"%s\"", a->token);
     }
 }
 

@@ -43,6 +43,7 @@ static const struct shape_member members[] = {
     {"KeyAnswer", "key", "Key", ""},
     {"KeyAnswer", "old?", "Key", "the predecessor, after a rotation"},
     {"KeyAnswer", "secret?", "string", "of HMAC keys, in base64: shown once"},
+    {"KeyAnswer", "token?", "string", "of bearer keys: shown once"},
     {"KeyUse", "key", "string", ""},
     {"KeyUse", "last_used_at", "time|null", ""},
     {"KeyUse", "last_ip", "string|null", ""},
@@ -54,7 +55,7 @@ static const struct shape_member members[] = {
     {"+KeyIssue", "label", "string(1..100)", ""},
     {"+KeyIssue", "algorithm", "KeyAlgorithm", ""},
     {"+KeyIssue", "public_key?", "string|null", "Ed25519: 32 bytes in base64; none for other algorithms"},
-    {"+KeyIssue", "scopes", "Scope[]", "none that the caller does not have"},
+    {"+KeyIssue", "scopes", "Scope[]", "none that the caller does not have; of a bearer key just `report.write`"},
     {"+KeyIssue", "ip_allow?", "string[]", "at most 64 networks such as 10.0.0.0/8"},
     {"+KeyIssue", "rate_class?", "RateClass", ""},
     {"+KeyIssue", "not_before?", "time", ""},
@@ -337,6 +338,7 @@ void api_schemas(struct buf *out, const char **comma)
     shape_people_schemas(out, comma);
     shape_incident_schemas(out, comma);
     shape_paging_schemas(out, comma);
+    shape_reported_schemas(out, comma);
 }
 
 const struct shape_route *api_shape(enum http_method method, const char *path)
@@ -345,5 +347,6 @@ const struct shape_route *api_shape(enum http_method method, const char *path)
 
     row = row != NULL ? row : shape_people(method, path);
     row = row != NULL ? row : shape_incident(method, path);
-    return row != NULL ? row : shape_paging(method, path);
+    row = row != NULL ? row : shape_paging(method, path);
+    return row != NULL ? row : shape_reported(method, path);
 }

@@ -26,6 +26,9 @@ const struct shape_route *shape_incident(enum http_method method, const char *pa
 /* shapes_paging.c */
 void shape_paging_schemas(struct buf *out, const char **comma);
 const struct shape_route *shape_paging(enum http_method method, const char *path);
+/* shapes_reported.c */
+void shape_reported_schemas(struct buf *out, const char **comma);
+const struct shape_route *shape_reported(enum http_method method, const char *path);
 /* NULL: no row. */
 const struct shape_route *api_shape(enum http_method method, const char *path);
 /* shapes_control.c: bodies and resources of the control state, entries of the audit log. */

@@ -38,6 +38,8 @@
     X(AUTH_DIGEST_UNKNOWN,     "digest_unknown",      true,  "Content-Digest: sha-256 or sha-512") \
     X(AUTH_DIGEST_MISMATCH,    "digest_mismatch",     true,  "Content-Digest is not the body's")  \
     X(AUTH_BAD_SIGNATURE,      "bad_signature",       true,  "the signature does not verify")      \
+    X(AUTH_BEARER_ROUTE,       "bearer_route",        true,  "a bearer token opens report-in alone")\
+    X(AUTH_BAD_TOKEN,          "bad_token",           true,  "the bearer token is not good here")  \
     X(AUTH_ALG_MISMATCH,       "alg_mismatch",        false, "another algorithm than the key's")   \
     X(AUTH_UNKNOWN_KEY,        "unknown_key",         false, "no such key")                        \
     X(AUTH_KEY_UNUSABLE,       "key_unusable",        false, "the key's record cannot be used")    \

@@ -19,11 +19,12 @@
 #define KEY_PERSON_SIZE    72u
 
 /* clang-format off */
-/*    symbol           word                   secret bytes (0: a public key) */
+/*    symbol           word                   secret bytes (0: what is kept signs nothing) */
 #define KEY_ALGS(X)                                                              \
     X(KEY_ED25519,     "ed25519",             0)                                 \
     X(KEY_HMAC_SHA256, "hmac-sha256",         32)                                \
-    X(KEY_KRAKEN,      "hmac-sha512-kraken",  64)
+    X(KEY_KRAKEN,      "hmac-sha512-kraken",  64)                             \
+    X(KEY_BEARER,      "bearer",              0) /* SHA-256 of a token */
 /*    symbol           word         when, the first that holds */
 #define KEY_STATES(X)                                                            \
     X(KEY_REVOKED,     "revoked")   /* for good */                               \
@@ -44,7 +45,8 @@ struct key {
     char owner[KEY_OWNER_MAX + 1]; /* user whose key it is; "": a program's */
     const char *label;
     enum key_alg alg;
-    const uint8_t *material; /* the public key or the secret; NULL: its envelope does not open */
+    const uint8_t
+        *material; /* public key, secret or hash of a token; NULL: its envelope does not open */
     size_t material_len;
     uint64_t scopes; /* bits of auth/scopes.h */
     uint64_t flags;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <openssl/evp.h>
+#include "auth/bearer.h"
 #include "auth/secret_mem.h"
 #include "auth/text.h"
 
@@ -59,6 +60,16 @@ struct key_secret *key_make_secret(const char *id, enum key_alg alg,
         return NULL;
     }
     key_base64(s->bytes, s->len, s->text);
+    return s;
+}
+
+struct key_secret *key_make_token(void)
+{
+    struct key_secret *s = secret_mem_get(sizeof *s);
+
+    s->token = true;
+    s->len = BEARER_HASH_BYTES;
+    bearer_make(s->text, s->bytes);
     return s;
 }
 

@@ -17,7 +17,8 @@
 struct key_secret {
     uint8_t bytes[KEY_SECRET_BYTES_MAX];
     size_t len;
-    char text[KEY_SECRET_TEXT_SIZE]; /* base64 */
+    char text[KEY_SECRET_TEXT_SIZE]; /* base64, or the token */
+    bool token;                      /* TEXT is a bearer token, BYTES its hash; nothing is sealed */
     uint8_t sealed[ENVELOPE_MAX];
     size_t sealed_len;
     uint32_t master_version;
@@ -30,6 +31,8 @@ void key_make_id(char id[KEY_MADE_ID_SIZE]);
 /* A new secret of key ID, sealed. NULL: MASTER is NULL, or it cannot be sealed. */
 struct key_secret *key_make_secret(const char *id, enum key_alg alg,
                                    const struct envelope_master *master);
+/* A new bearer token. */
+struct key_secret *key_make_token(void);
 /* Wipes; NULL is fine. */
 void key_secret_destroy(struct key_secret **sp);
 /* The newest of MASTERS, NULL of none. */

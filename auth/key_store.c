@@ -56,7 +56,9 @@ void key_op_destroy(struct key_op **op)
 
 void key_op_answer(struct key_op *op, struct key_answer *answer)
 {
-    if (op->secret != NULL && answer->err == KEY_STORE_OK) {
+    if (op->secret != NULL && op->secret->token && answer->err == KEY_STORE_OK) {
+        answer->token = op->secret->text;
+    } else if (op->secret != NULL && answer->err == KEY_STORE_OK) {
         answer->secret = op->secret->bytes;
         answer->secret_len = op->secret->len;
         answer->secret_base64 = op->secret->text;

@@ -68,7 +68,8 @@ struct key_answer {
     const uint8_t *secret; /* HMAC, issue and rotate: raw, and the same in base64; else NULL */
     size_t secret_len;
     const char *secret_base64;
-    uint64_t epoch; /* of a change */
+    const char *token; /* of a bearer key, issue and rotate; else NULL */
+    uint64_t epoch;    /* of a change */
 };
 typedef void key_answer_fn(void *arg, const struct key_answer *answer);
 

@@ -69,19 +69,24 @@ static struct pg_param reason_param(const struct key_change *change)
     return pg_text(change->reason != NULL ? change->reason : "");
 }
 
-/* The three columns of what a key signs with, from PARAMS on. */
-static void material_params(struct pg_param *params, const uint8_t *public_key,
-                            const struct key_secret *secret)
+/* The three columns of what a key signs with, from PARAMS on; HASH is that of a token. */
+static void material_params(struct pg_param *params, struct pg_param *hash,
+                            const uint8_t *public_key, const struct key_secret *secret)
 {
+    bool sealed = secret != NULL && !secret->token;
+
     params[0] = public_key != NULL ? pg_bytea(public_key, KEY_PUBLIC_BYTES) : pg_null();
-    params[1] = secret != NULL ? pg_bytea(secret->sealed, secret->sealed_len) : pg_null();
-    params[2] = secret != NULL ? pg_int8(secret->master_version) : pg_null();
+    params[1] = sealed ? pg_bytea(secret->sealed, secret->sealed_len) : pg_null();
+    params[2] = sealed ? pg_int8(secret->master_version) : pg_null();
+    *hash = secret != NULL && secret->token ? pg_bytea(secret->bytes, secret->len) : pg_null();
 }
 
 /* A secret for OP when ALG wants one; false when there is nothing to seal it with. */
 static bool make_secret(struct key_op *op, const char *id, enum key_alg alg)
 {
-    if (key_alg_secret_bytes(alg) > 0) {
+    if (alg == KEY_BEARER) {
+        op->secret = key_make_token();
+    } else if (key_alg_secret_bytes(alg) > 0) {
         op->secret =
             key_make_secret(id, alg, key_newest_master(op->s->masters, op->s->master_count));
         return op->secret != NULL;
@@ -93,8 +98,9 @@ static bool make_secret(struct key_op *op, const char *id, enum key_alg alg)
 static const char issue_sql[] =
     "WITH made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
     " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
-    " owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::cidr[], $11,"
-    " coalesce(" KEY_TIME_PARAM("$12") ", now()), " KEY_TIME_PARAM("$13") ", $14, $18) RETURNING *)"
+    " owner, token_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::cidr[], $11,"
+    " coalesce(" KEY_TIME_PARAM("$12") ", now()), " KEY_TIME_PARAM("$13") ", $14, $18, $19)"
+    " RETURNING *)"
     EVENT_SQL
     " SELECT $14, $15::text, id, $16::text, $17::text, jsonb_build_object('account', account,"
     " 'owner', owner, 'label', label, 'algorithm', algorithm, 'scopes', scopes, 'ip_allow', ip_allow,"
@@ -105,9 +111,10 @@ static const char rotate_sql[] =
     " AND not_before <= now() AND (not_after IS NULL OR not_after > now()) FOR UPDATE),"
     " made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
     " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
-    " rotated_from, owner) SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
+    " rotated_from, owner, token_hash)"
+    " SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
     " rate_class, now(), coalesce(" KEY_TIME_PARAM("$6") ", now() + (not_after - not_before)),"
-    " $7, id, owner FROM old RETURNING id),"
+    " $7, id, owner, $11 FROM old RETURNING id),"
     " ended AS (UPDATE api_keys k SET not_after ="
     " least(k.not_after, now() + $8::bigint * interval '1 second')"
     " FROM old WHERE k.id = old.id RETURNING k.id, k.not_after)"
@@ -129,7 +136,7 @@ static void add_account(struct plan *p, struct key_op *op, const struct key_chan
     }
 }
 
-static void issue_params(struct pg_param params[18], const char *id, const struct key_spec *spec,
+static void issue_params(struct pg_param params[19], const char *id, const struct key_spec *spec,
                          struct buf *nets, const struct key_secret *secret)
 {
     for (size_t i = 0; i < spec->ip_allow_count; i++) {
@@ -140,7 +147,7 @@ static void issue_params(struct pg_param params[18], const char *id, const struc
     params[1] = pg_text(spec->account);
     params[2] = pg_text(spec->label);
     params[3] = pg_text(key_alg_word(spec->alg));
-    material_params(&params[4], spec->public_key, secret);
+    material_params(&params[4], &params[18], spec->public_key, secret);
     params[7] = pg_int8((int64_t)spec->scopes);
     params[8] = pg_int8((int64_t)spec->flags);
     params[9] = pg_text(buf_cstr(nets));
@@ -154,7 +161,7 @@ enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
                                       const char **field, key_answer_fn *cb, void *arg)
 {
     const char *wrong = key_check_change(change, false);
-    struct pg_param params[18];
+    struct pg_param params[19];
     struct plan p = {0};
     struct buf nets = {0};
     char id[KEY_MADE_ID_SIZE];
@@ -260,7 +267,7 @@ static void on_algorithm(void *arg, const struct pg_reply *reply)
     enum key_alg alg = KEY_ED25519;
     int64_t scopes;
     char id[KEY_MADE_ID_SIZE];
-    struct pg_param params[10];
+    struct pg_param params[11];
     struct plan p = {0};
 
     answer.err = key_op_judge(op, reply, &answer.field);
@@ -278,7 +285,7 @@ static void on_algorithm(void *arg, const struct pg_reply *reply)
     if (answer.err == KEY_STORE_OK) {
         params[0] = pg_text(r->id);
         params[1] = pg_text(id);
-        material_params(&params[2], public_key, op->secret);
+        material_params(&params[2], &params[10], public_key, op->secret);
         params[5] = time_param(r->not_after_ns);
         params[6] = pg_text(r->change.actor);
         params[7] = pg_int8(r->overlap_s);

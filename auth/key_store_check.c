@@ -92,7 +92,9 @@ const char *key_check_spec(const struct key_spec *spec, int64_t now_ns)
     if (!key_check_public_key(spec->alg, spec->public_key)) {
         return "public_key";
     }
-    if (spec->scopes >> SCOPE_COUNT != 0) {
+    /* whoever overhears a token must not get more than report-in */
+    if (spec->scopes >> SCOPE_COUNT != 0 ||
+        (spec->alg == KEY_BEARER && spec->scopes != 1ull << SCOPE_REPORT)) {
         return "scopes";
     }
     if (spec->flags > INT64_MAX) {

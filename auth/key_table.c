@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/crypto.h>
+#include "auth/bearer.h"
 #include "auth/key_make.h"
 #include "auth/key_row_sql.h"
 #include "auth/keys_priv.h"
@@ -30,7 +32,7 @@ enum column {
 /* clang-format off */
 const struct pg_statement key_table_query = {
     .sql = "SELECT e.epoch, k.id, k.account, k.label, k.algorithm,"
-           " coalesce(k.public_key, k.secret_sealed), k.scopes, array_to_string(k.ip_allow, ' '),"
+           " coalesce(k.public_key, k.token_hash, k.secret_sealed), k.scopes, array_to_string(k.ip_allow, ' '),"
            " k.rate_class, k.flags, " KEY_MICROS("k.not_before") ","
            " CASE WHEN k.not_after IS NULL THEN 0 ELSE " KEY_MICROS("k.not_after") " END,"
            " k.revoked_at IS NOT NULL, a.disabled_at IS NOT NULL OR u.disabled_at IS NOT NULL, k.owner"
@@ -144,6 +146,11 @@ static void tell_broken(const struct key_slot *slot, const struct key_table *old
     }
 }
 
+static size_t token_place(const struct key_table *t, const uint8_t *hash)
+{
+    return siphash(&t->seed, hash, BEARER_HASH_BYTES) & t->mask;
+}
+
 static void put_index(struct key_table *t, size_t n)
 {
     const char *id = t->slots[n].key.id;
@@ -153,6 +160,12 @@ static void put_index(struct key_table *t, size_t n)
         at = (at + 1) & t->mask;
     }
     t->index[at] = (uint32_t)n + 1;
+    if (t->slots[n].key.alg == KEY_BEARER && t->slots[n].key.material != NULL) {
+        for (at = token_place(t, t->slots[n].key.material); t->by_token[at] != 0;
+             at = (at + 1) & t->mask) {
+        }
+        t->by_token[at] = (uint32_t)n + 1;
+    }
 }
 
 /* At most what all envelopes could hold, and room for the last one to be opened in. */
@@ -179,7 +192,7 @@ static bool read_material(struct key_table *t, const struct pg_reply *r, size_t 
     struct buf b = {0};
     bool fine = pg_value_bytes(r, 0, row, C_MATERIAL, &b);
 
-    if (fine && k->alg == KEY_ED25519) {
+    if (fine && (k->alg == KEY_ED25519 || k->alg == KEY_BEARER)) {
         fine = b.len == sizeof slot->public_key;
         if (fine) {
             memcpy(slot->public_key, b.data, sizeof slot->public_key);
@@ -213,6 +226,7 @@ struct key_table *key_table_create(const struct pg_reply *reply,
     for (t->mask = 16; t->mask < 2 * rows; t->mask *= 2) {
     }
     t->index = gw_calloc(t->mask, sizeof *t->index);
+    t->by_token = gw_calloc(t->mask, sizeof *t->by_token);
     t->mask--;
     t->slots = gw_calloc(rows, sizeof *t->slots);
     get_secrets(t, reply);
@@ -256,6 +270,7 @@ void key_table_destroy(struct key_table **tp)
     secret_mem_put(&secrets, t->secrets_len);
     free(t->slots);
     free(t->index);
+    free(t->by_token);
     free(t);
 }
 
@@ -269,6 +284,21 @@ struct key_slot *key_table_find(const struct key_table *t, const char *id, size_
         struct key_slot *slot = &t->slots[t->index[at] - 1];
 
         if (memcmp(slot->key.id, id, len) == 0 && slot->key.id[len] == '\0') {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+struct key_slot *key_table_find_token(const struct key_table *t, const uint8_t *hash)
+{
+    if (t == NULL) {
+        return NULL;
+    }
+    for (size_t at = token_place(t, hash); t->by_token[at] != 0; at = (at + 1) & t->mask) {
+        struct key_slot *slot = &t->slots[t->by_token[at] - 1];
+
+        if (CRYPTO_memcmp(slot->key.material, hash, BEARER_HASH_BYTES) == 0) {
             return slot;
         }
     }

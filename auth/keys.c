@@ -440,6 +440,13 @@ const struct key *keys_find(const struct keys *k, const char *id, size_t len)
     return slot != NULL ? &slot->key : NULL;
 }
 
+const struct key *keys_find_token(const struct keys *k, const uint8_t *hash)
+{
+    const struct key_slot *slot = key_table_find_token(k->table, hash);
+
+    return slot != NULL ? &slot->key : NULL;
+}
+
 bool keys_ready(const struct keys *k)
 {
     return k->table != NULL;

@@ -59,6 +59,8 @@ void keys_destroy(struct keys **kp);
 
 /* Borrowed until the loop turns; NULL: nobody has it. Of any state: see key_state(). */
 const struct key *keys_find(const struct keys *k, const char *id, size_t len);
+/* The bearer key whose token has this SHA-256 (BEARER_HASH_BYTES); compared in constant time. */
+const struct key *keys_find_token(const struct keys *k, const uint8_t *hash);
 /* The keys have been read once. */
 bool keys_ready(const struct keys *k);
 /* PostgreSQL confirmed the epoch within KEYS_FRESH_NS. MONO_NS: clock_mono_ns(). */

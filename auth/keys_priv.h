@@ -36,7 +36,7 @@ struct key_use {
 
 struct key_slot {
     struct key key;
-    uint8_t public_key[32];
+    uint8_t public_key[32]; /* or the hash of a token */
     char *label;
     struct key_net *nets;
     bool active;         /* as the sink was told */
@@ -48,7 +48,8 @@ struct key_table {
     uint64_t epoch;
     size_t count;
     struct key_slot *slots;
-    uint32_t *index; /* slot number + 1; 0: free */
+    uint32_t *index;    /* slot number + 1; 0: free */
+    uint32_t *by_token; /* likewise, of bearer keys by the hash of their token */
     size_t mask;
     struct siphash_key seed; /* ids come from strangers */
     uint8_t *secrets;
@@ -66,6 +67,7 @@ struct key_table *key_table_create(const struct pg_reply *reply,
 void key_table_destroy(struct key_table **tp);
 /* T may be NULL. */
 struct key_slot *key_table_find(const struct key_table *t, const char *id, size_t len);
+struct key_slot *key_table_find_token(const struct key_table *t, const uint8_t *hash);
 
 /* --- the loop ---------------------------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@
     X(SCOPE_CONTROL_HALT, 7,   "control.halt",   true,  "tighten: halt, cancel, throttle")            \
     X(SCOPE_CONTROL_OPEN, 8,   "control.open",   true,  "ask for and approve loosening")              \
     X(SCOPE_AUDIT_READ,   9,   "audit.read",     true,  "read and verify the audit log")              \
-    X(SCOPE_REPORT,       10,  "report",         false, "report in: components, signals, alerts")     \
+    X(SCOPE_REPORT,       10,  "report.write",   false, "report in: components, signals, alerts")     \
     X(SCOPE_PEOPLE_READ,  11,  "people.read",    true,  "see users, roles, sessions, access review")   \
     X(SCOPE_PEOPLE_WRITE, 12,  "people.write",   true,  "create and disable users, grant roles")       \
     X(SCOPE_INCIDENTS_READ, 13, "incidents.read", true, "see incidents and playbooks")                 \

@@ -32,6 +32,7 @@
     X(C, TOKEN,   token,   "ws-token",    KEY,     SHARED,   "60",     "10",  "WebSocket tokens given to a key")        \
     X(C, SESSION, session, "session",     SESSION, SHARED,   "600",    "100", "calls of a browser session")             \
     X(C, MESSAGE, message, "ws-message",  KEY,     SHARED,   "6000",   "1000", "messages of all WebSocket sessions of a key") \
+    X(C, REPORT,  report,  "report",      KEY,     SHARED,   "1200",   "200", "reports of a key: heartbeats, signals, alerts") \
     X(C, HALT,    halt,    "halt",        KEY,     RESERVED, "120",    "20",  "halts by a key or session")
 /* clang-format on */
 enum limits_scope { LIMITS_BY_IP, LIMITS_BY_KEY, LIMITS_BY_SESSION };

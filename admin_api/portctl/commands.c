@@ -2,10 +2,11 @@
  * completion follow. */
 #include "admin_api/portctl/handlers.h"
 #include "admin_api/portctl/people_rows.h"
+#include "admin_api/portctl/reported_rows.h"
 #include "auth/scopes.h"
 
 #define SCOPE_WORD(sym, bit, word, admin, help) word " "
-#define ALGORITHMS                              "ed25519 hmac-sha256 hmac-sha512-kraken"
+#define ALGORITHMS                              "ed25519 hmac-sha256 hmac-sha512-kraken bearer"
 #define STATES                                  "active pending expired revoked disabled"
 #define RATE_CLASSES                            "default low minimal"
 #define REASON                                  "why, for the audit log"
@@ -310,11 +311,14 @@ const struct command commands[] = {
     {"key new", "", "issue a key",
      "An Ed25519 pair is made on this machine and only its public half is sent. With --algorithm\n"
      "hmac-sha256 or hmac-sha512-kraken (for clients of that scheme) the server makes the secret and\n"
-     "shows it once: it goes into --out, or onto the terminal.",
+     "shows it once: it goes into --out, or onto the terminal. A bearer key is a token for programs that\n"
+     "cannot sign; it opens report-in alone, and its one scope is report.write.",
      "portctl key new --account ops --label laptop --scope keys.read --ip 10.0.0.0/8 \\\n"
      "    --not-after 90d --reason 'new operator' --out ops.pem\n"
      "portctl key new --account mm1 --label feed --scope market --algorithm hmac-sha512-kraken \\\n"
-     "    --reason onboarding --ticket OPS-7",
+     "    --reason onboarding --ticket OPS-7\n"
+     "portctl key new --account ops --label alertmanager --scope report.write --algorithm bearer \\\n"
+     "    --reason 'alerts come in' --out alertmanager.token",
      new_options, 0, 0, key_new, false, NULL},
     {"key list", "", "list keys",
      NULL,
@@ -385,6 +389,7 @@ const struct command commands[] = {
      "portctl sign PUT /v1/withdrawals --body halt.json | curl --cacert ca.pem -H @- -H 'If-Match: *' \\\n"
      "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
+    REPORTED_ROWS
     PEOPLE_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,

@@ -21,6 +21,17 @@ struct issue {
     char public_key[48]; /* base64, "" for HMAC */
 };
 
+static bool bearer(const struct issue *s)
+{
+    return strcmp(s->algorithm, "bearer") == 0;
+}
+
+/* The member of the answer that is shown once. */
+static const char *secret_name(const struct issue *s)
+{
+    return bearer(s) ? "token" : "secret";
+}
+
 /* Ed25519: makes the pair and saves it. */
 static bool save_pair(struct issue *s, int fd)
 {
@@ -93,7 +104,7 @@ static void issue_drop(struct issue *s, bool doubtful)
 /* Saves the secret of the answer, if there is one. Returns what must be shown instead, or NULL. */
 static const char *issue_save(struct issue *s, const json_t *root, enum portctl_exit *code)
 {
-    const char *secret = json_string_value(json_object_get(root, "secret"));
+    const char *secret = json_string_value(json_object_get(root, secret_name(s)));
     bool ok;
 
     if (s->fd < 0) {
@@ -103,7 +114,7 @@ static const char *issue_save(struct issue *s, const json_t *root, enum portctl_
         (void)close(s->fd);
         (void)unlink(s->path);
         s->path = NULL;
-        *code = answer_lacks("secret");
+        *code = answer_lacks(secret_name(s));
         return NULL;
     }
     ok = keyfile_write_secret(s->fd, s->algorithm, secret);
@@ -118,11 +129,11 @@ static const char *issue_save(struct issue *s, const json_t *root, enum portctl_
     return NULL;
 }
 
-static void print_saved_json(struct answer *a, const char *shown)
+static void print_saved_json(const struct issue *s, struct answer *a, const char *shown)
 {
     char *text;
 
-    if (shown != NULL || json_object_del(a->root, "secret") != 0) {
+    if (shown != NULL || json_object_del(a->root, secret_name(s)) != 0) {
         print_json(a);
         return;
     }
@@ -141,7 +152,7 @@ static enum portctl_exit issue_end(struct client *c, struct issue *s, struct ans
     const char *id = json_string_value(json_object_get(key, "id"));
 
     if (client_settings(c)->json) {
-        print_saved_json(a, shown);
+        print_saved_json(s, a, shown);
     } else if (answer_object(a, "key") != NULL || shown != NULL) {
         key_print(key, shown);
     } else {
@@ -151,8 +162,13 @@ static enum portctl_exit issue_end(struct client *c, struct issue *s, struct ans
         say("the secret is shown once and kept nowhere: save it now");
     }
     if (s->path != NULL) {
-        say("%s holds the %s", s->path, s->public_key[0] != '\0' ? "private key" : "secret");
-        if (id != NULL && strcmp(s->algorithm, "hmac-sha512-kraken") != 0) {
+        say("%s holds the %s", s->path,
+            s->public_key[0] != '\0' ? "private key"
+            : bearer(s)              ? "token"
+                                     : "secret");
+        if (bearer(s)) {
+            say_next("send it as Authorization: Bearer; Alertmanager: credentials_file");
+        } else if (id != NULL && strcmp(s->algorithm, "hmac-sha512-kraken") != 0) {
             say_next("to sign with it: ADMIN_KEY_FILE=%s ADMIN_KEY_ID=%s", s->path, id);
         }
     }

@@ -212,7 +212,11 @@ bool keyfile_write_secret(int fd, const char *algorithm, const char *base64)
     struct buf line = {0};
     bool ok;
 
-    buf_printf(&line, "%s:%s\n", algorithm, base64);
+    if (strcmp(algorithm, "bearer") == 0) { /* as programs that send it want their file */
+        buf_printf(&line, "%s\n", base64);
+    } else {
+        buf_printf(&line, "%s:%s\n", algorithm, base64);
+    }
     ok = write_all(fd, line.data, line.len);
     OPENSSL_cleanse(line.data, line.cap);
     buf_fini(&line);

@@ -89,7 +89,7 @@ extern const struct permission_row permission_rows[PERMISSION_COUNT]; /* by bit 
       (ROLE_RESPONDS ROLE_STOPS ROLE_CAN(CONTROL_APPROVE)),                                                \
       "approves what another asked for; stops at once")                                                    \
     X(ROLE_SECURITY,    4,  "security",    true,  true,                                                    \
-      (ROLE_RESPONDS ROLE_STOPS ROLE_CAN(KEYS_WRITE) ROLE_CAN(PEOPLE_READ) ROLE_CAN(PEOPLE_WRITE)          \
+      (ROLE_RESPONDS ROLE_STOPS ROLE_CAN(KEYS_WRITE) ROLE_CAN(REPORT_WRITE) ROLE_CAN(PEOPLE_READ) ROLE_CAN(PEOPLE_WRITE) \
        ROLE_CAN(PEOPLE_LOCK) ROLE_CAN(ACCESS_REVIEW) ROLE_CAN(ACCESS_SIGN) ROLE_CAN(AUDIT_READ)),          \
       "keys, users, roles, access review; stops at once")                                                  \
     X(ROLE_AUDITOR,     5,  "auditor",     true,  false,                                                   \

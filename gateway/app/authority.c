@@ -22,6 +22,7 @@ struct authority {
     struct people_wiring *people;
     struct incident_wiring *incidents;
     struct pager *pager;
+    struct reporting *reporting;
     struct api *api;
 };
 
@@ -110,7 +111,32 @@ static void create_people(struct authority *a, struct metric_set *store)
     a->people = people_wiring_create(a->loop, &opt);
 }
 
-static void create_api(struct authority *a, struct metric_set *redis)
+/* What an alert, a threshold or a silent component says goes where incidents are made. */
+static void on_signal(void *arg, const struct incident_signal *s)
+{
+    struct authority *a = arg;
+
+    incidents_signal(incident_wiring_incidents(a->incidents), s, NULL, NULL);
+}
+
+static bool create_reporting(struct authority *a, struct buf *why)
+{
+    const struct reporting_options opt = {
+        .config = a->opt.reported,
+        .pg = a->pg,
+        .gate = gatehouse_gate(a->gatehouse),
+        .limits = a->limits,
+        .events = herald_events(gatehouse_herald(a->gatehouse)),
+        .draining = a->opt.draining,
+        .on_signal = on_signal,
+        .arg = a,
+    };
+
+    a->reporting = reporting_create(a->loop, &opt, why);
+    return a->reporting != NULL;
+}
+
+static bool create_api(struct authority *a, struct metric_set *redis, struct buf *why)
 {
     struct limits_options limits = {
         .endpoint = a->opt.redis,
@@ -139,11 +165,16 @@ static void create_api(struct authority *a, struct metric_set *redis)
     };
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
+    if (!create_reporting(a, why)) {
+        return false;
+    }
     a->tokens =
         tokens_create(a->loop, a->opt.redis, (uint32_t)(a->opt.auth->token_ttl / 1000), redis);
     api.limits = a->limits;
     api.tokens = a->tokens;
+    api.reported = reporting_reported(a->reporting);
     a->api = api_create(a->loop, &api);
+    return true;
 }
 
 bool authority_create(uv_loop_t *loop, const struct authority_options *opt, struct buf *why,
@@ -174,9 +205,8 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
             return false; /* the process ends */
         }
         create_people(a, pg.metrics);
-        create_api(a, redis);
         *out = a;
-        return true;
+        return create_api(a, redis, why);
     }
     free(a);
     return false;
@@ -221,6 +251,7 @@ enum part {
     PART_GATE,
     PART_KEYS,
     PART_PEOPLE,
+    PART_REPORTING,
     PART_PAGER,
     PART_POOL,
     PART_AUDIT,
@@ -247,14 +278,17 @@ static void close_all(struct authority *a, bool done[PART_COUNT])
     keys_close(a->keys, on_closed, &done[PART_KEYS]);
     run_until(a, &done[PART_KEYS]);
     people_wiring_close(a->people, on_closed, &done[PART_PEOPLE]);
+    reporting_close(a->reporting, on_closed, &done[PART_REPORTING]);
     if (pg_up(a->pg)) {
         run_until(a, &done[PART_PEOPLE]);
+        run_until(a, &done[PART_REPORTING]);
     }
     pager_close(a->pager, on_closed, &done[PART_PAGER]);
     run_until(a, &done[PART_PAGER]);
     pg_close(a->pg, on_closed, &done[PART_POOL]);
     run_until(a, &done[PART_POOL]);
     run_until(a, &done[PART_PEOPLE]); /* what they waited for has ended with the pool */
+    run_until(a, &done[PART_REPORTING]);
     run_until(a, &done[PART_INCIDENTS]);
     gatehouse_close_audit(a->gatehouse, on_closed, &done[PART_AUDIT]);
     run_until(a, &done[PART_AUDIT]);
@@ -275,6 +309,7 @@ void authority_destroy(struct authority **ap)
         incident_wiring_destroy(&a->incidents);
         pager_destroy(&a->pager);
         people_wiring_destroy(&a->people);
+        reporting_destroy(&a->reporting);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);
         keys_destroy(&a->keys);

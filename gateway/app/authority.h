@@ -1,7 +1,8 @@
 /* gateway/app/authority.h - who is calling: PostgreSQL, the keys, the limits, the tokens and the
  * signed API, put together. Wiring only.
  *
- *   close: API (with its listeners) -> incidents, gate -> keys, people -> pager -> pool -> audit, store -> limits, tokens
+ *   close: API (with its listeners) -> incidents, gate -> keys, people, report-in -> pager -> pool
+ *          -> audit, store -> limits, tokens
  *
  * Owner: the main thread. */
 #ifndef GATEWAY_APP_AUTHORITY_H
@@ -10,6 +11,7 @@
 #include "admin_api/api.h"
 #include "gateway/app/gatehouse.h"
 #include "gateway/app/pager.h"
+#include "gateway/app/reporting.h"
 
 struct authority;
 
@@ -21,6 +23,8 @@ struct authority_options {
     const struct people_config *people;
     const struct incidents_config *incidents;
     const struct paging_config *paging;
+    const struct reported_config *reported;
+    const bool *draining;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

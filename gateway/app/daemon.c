@@ -1,5 +1,6 @@
 #include "gateway/app/daemon.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,19 +33,25 @@ static const struct cfg_table admin_table = {"admin", admin_rows, GW_LEN(admin_r
 
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS])
 {
-    bindings[0] = (struct cfg_binding){&tls_table, &c->tls};
-    bindings[1] = (struct cfg_binding){&log_table, &c->log};
-    bindings[2] = (struct cfg_binding){&ws_config_table, &c->ws};
-    bindings[3] = (struct cfg_binding){&public_table, &c->public};
-    bindings[4] = (struct cfg_binding){&admin_table, &c->admin};
-    bindings[5] = (struct cfg_binding){&feed_config_table, &c->feed};
-    bindings[6] = (struct cfg_binding){&fanout_config_table, &c->fanout};
-    bindings[7] = (struct cfg_binding){&auth_config_table, &c->auth};
-    bindings[8] = (struct cfg_binding){&limits_config_table, &c->limits};
-    bindings[9] = (struct cfg_binding){&gate_config_table, &c->gate};
-    bindings[10] = (struct cfg_binding){&people_config_table, &c->people};
-    bindings[11] = (struct cfg_binding){&incidents_config_table, &c->incidents};
-    bindings[12] = (struct cfg_binding){&paging_config_table, &c->paging};
+    const struct cfg_binding all[] = {
+        {&tls_table, &c->tls},
+        {&log_table, &c->log},
+        {&ws_config_table, &c->ws},
+        {&public_table, &c->public},
+        {&admin_table, &c->admin},
+        {&feed_config_table, &c->feed},
+        {&fanout_config_table, &c->fanout},
+        {&auth_config_table, &c->auth},
+        {&limits_config_table, &c->limits},
+        {&gate_config_table, &c->gate},
+        {&people_config_table, &c->people},
+        {&incidents_config_table, &c->incidents},
+        {&paging_config_table, &c->paging},
+        {&reported_config_table, &c->reported},
+    };
+
+    static_assert(GW_LEN(all) == DAEMON_BINDINGS, "one for each");
+    memcpy(bindings, all, sizeof all);
 }
 
 struct gateway {
@@ -194,6 +201,8 @@ static enum gw_err start_authority(struct gateway *g)
         .people = &g->config->people,
         .incidents = &g->config->incidents,
         .paging = &g->config->paging,
+        .reported = &g->config->reported,
+        .draining = &g->draining,
         .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,
@@ -267,6 +276,8 @@ static enum gw_err start_http(struct gateway *g)
     opt.routes[2] = (struct http_routes){openapi_admin_routes, openapi_admin_route_count, g};
     opt.route_sets = 3;
     if (g->authority != NULL) {
+        opt.large = api_large_bodies;
+        opt.large_count = api_large_body_count;
         opt.routes[opt.route_sets++] = (struct http_routes){api_admin_routes, api_admin_route_count,
                                                             authority_api(g->authority)};
     }

@@ -13,6 +13,7 @@
 #include "gateway/feed/feed.h"
 #include "gateway/incident/incidents.h"
 #include "gateway/paging/paging.h"
+#include "gateway/reported/reported.h"
 #include "ws/shard.h"
 
 /* clang-format off */
@@ -61,10 +62,11 @@ struct daemon_config {
     struct people_config people;
     struct incidents_config incidents;
     struct paging_config paging;
+    struct reported_config reported;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 13
+#define DAEMON_BINDINGS 14
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

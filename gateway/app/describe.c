@@ -42,16 +42,17 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics,     &publisher_metrics, &ws_metrics,    &http_metrics,   &redis_metrics,
-        &api_metrics,      &keys_metrics,      &store_metrics, &limits_metrics, &gate_metrics,
-        &audit_metrics,    &journal_metrics,   &core_metrics,  &sse_metrics,    &people_metrics,
-        &incident_metrics, &paging_metrics,    &spool_metrics,
+        &feed_metrics,     &publisher_metrics, &ws_metrics,    &http_metrics,     &redis_metrics,
+        &api_metrics,      &keys_metrics,      &store_metrics, &limits_metrics,   &gate_metrics,
+        &audit_metrics,    &journal_metrics,   &core_metrics,  &sse_metrics,      &people_metrics,
+        &incident_metrics, &paging_metrics,    &spool_metrics, &reported_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "
                  "`md_seq`, `md_events_total`, `md_trades_total`, `md_book_levels`, "
                  "`md_symbol_live`, `md_seq_gap_total`, `md_seq_duplicate_total` "
-                 "by symbol and the usual `process_*`.\n");
+                 "by symbol, `report_source_last_seen_seconds` by component, "
+                 "`reported_NAME` of each recent signal NAME, and the usual `process_*`.\n");
     metrics_describe(tables, GW_LEN(tables), out);
 }
 

@@ -155,6 +155,15 @@ static void seed(void)
 
 static const char *config_path; /* for SIGHUP */
 
+static void check_rules(const char *path, struct buf *errors)
+{
+    struct rules *rules = rules_read(path, errors);
+
+    if (rules != NULL) {
+        rules_destroy(&rules);
+    }
+}
+
 /* All of it is right, or ERRORS says what is not. */
 static bool load(const char *path, struct daemon_config *config, struct buf *errors)
 {
@@ -169,6 +178,7 @@ static bool load(const char *path, struct daemon_config *config, struct buf *err
         fanout_check(&config->fanout, errors);
         incident_wiring_environment(&config->incidents, errors);
         paging_check(&config->paging, errors);
+        check_rules(config->reported.rules_file, errors);
     }
     return errors->len == 0;
 }

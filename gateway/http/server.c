@@ -370,13 +370,25 @@ static enum gw_err find_route(struct http_req *r, enum http_method method, void 
     return err;
 }
 
+static size_t body_limit(const struct http_req *r, enum gw_err found)
+{
+    const struct http_options *opt = &r->server->opt;
+
+    for (size_t i = 0; found == GW_OK && i < opt->large_count; i++) {
+        if (strcmp(opt->large[i].path, r->match.route->path) == 0) {
+            return opt->large[i].max_body_bytes;
+        }
+    }
+    return opt->max_body_bytes;
+}
+
 static void dispatch(struct http_req *r, enum http_method method)
 {
     struct buf allow = {0};
     void *arg = NULL;
     enum gw_err err = find_route(r, method, &arg, &allow);
 
-    if (r->req->entity.len > r->server->opt.max_body_bytes) {
+    if (r->req->entity.len > body_limit(r, err)) {
         http_reply_problem(r, GW_ETOOBIG, "the body is longer than this listener accepts");
     } else if (err == GW_OK) {
         r->match.route->handler(r, arg);
@@ -567,6 +579,17 @@ static enum gw_err listen_on(struct http_server *s)
     return rc == 0 ? GW_OK : GW_ESYS;
 }
 
+/* What any route takes. */
+static size_t largest_body(const struct http_options *opt)
+{
+    size_t most = opt->max_body_bytes;
+
+    for (size_t i = 0; i < opt->large_count; i++) {
+        most = opt->large[i].max_body_bytes > most ? opt->large[i].max_body_bytes : most;
+    }
+    return most;
+}
+
 static void configure(struct http_server *s)
 {
     h2o_hostconf_t *host;
@@ -575,7 +598,7 @@ static void configure(struct http_server *s)
     h2o_config_init(&s->config);
     s->config.server_name = h2o_iovec_init(H2O_STRLIT(""));
     /* a little more than is accepted, so that the answer is ours; the rest is not read */
-    s->config.max_request_entity_size = 2 * (size_t)s->opt.max_body_bytes;
+    s->config.max_request_entity_size = 2 * largest_body(&s->opt);
     s->config.handshake_timeout = s->opt.io_timeout_ms;
     s->config.http1.req_timeout = s->opt.io_timeout_ms;
     s->config.http1.upgrade_to_http2 = 0; /* the preface is honoured otherwise */

@@ -36,6 +36,12 @@ struct http_routes {
 };
 #define HTTP_ROUTE_SETS_MAX 4u
 
+/* A path, as in its route, that takes longer bodies than the others. */
+struct http_large {
+    const char *path;
+    uint32_t max_body_bytes;
+};
+
 struct http_options {
     const char *name; /* "public" | "admin", label of metrics and logs */
     const char *host;
@@ -46,9 +52,11 @@ struct http_options {
     size_t route_sets;
     uint32_t max_connections;
     uint32_t max_connections_per_ip;
-    uint32_t max_body_bytes; /* 65536 */
-    uint32_t io_timeout_ms;  /* head and body together, and a stalled writer: 5000 */
-    uint32_t max_age_ms;     /* of a connection: 3600000 */
+    uint32_t max_body_bytes;        /* 65536 */
+    const struct http_large *large; /* borrowed; NULL: none */
+    size_t large_count;
+    uint32_t io_timeout_ms; /* head and body together, and a stalled writer: 5000 */
+    uint32_t max_age_ms;    /* of a connection: 3600000 */
     uint32_t
         max_requests_per_s; /* handler starts per connection; above it the connection is cut: 200 */
     const char *cors_origin; /* Access-Control-Allow-Origin of GET answers, NULL: none */

@@ -44,7 +44,7 @@ void incidents_hold(struct incidents *all)
 
 static void end_closing(struct incidents *all)
 {
-    if (all->closing && all->busy == 0 && all->timer_closed && signals_idle(all->signals)) {
+    if (all->closing && all->busy == 0 && all->timer_closed && arrivals_idle(all->signals)) {
         void (*done)(void *arg) = all->done;
 
         all->done = NULL;
@@ -378,7 +378,7 @@ static void on_tick(uv_timer_t *timer)
     if (all->known) {
         look_at_clocks(all, mono_ns);
     }
-    signals_tick(all->signals);
+    arrivals_tick(all->signals);
 }
 
 /* --- loosening ----------------------------------------------------------------------------------
@@ -531,7 +531,7 @@ struct incidents *incidents_create(uv_loop_t *loop, const struct incidents_optio
         return NULL;
     }
     make_sql(all);
-    all->signals = signals_open(all, why);
+    all->signals = arrivals_open(all, why);
     if (all->signals == NULL) {
         return NULL; /* the process ends */
     }
@@ -572,7 +572,7 @@ void incidents_destroy(struct incidents **allp)
     while (all->slots != NULL) {
         drop(all, all->slots);
     }
-    signals_destroy(&all->signals);
+    arrivals_destroy(&all->signals);
     buf_fini(&all->sql_load);
     buf_fini(&all->sql_news);
     buf_fini(&all->sql_read);

@@ -71,8 +71,8 @@ void change_start(struct incidents *all, const struct incident_ask *ask, const u
                   incident_answer_fn *cb, void *arg);
 
 /* --- signals.c --------------------------------------------------------------------------------- */
-struct signals *signals_open(struct incidents *all, struct buf *why);
-void signals_tick(struct signals *s);
-bool signals_idle(const struct signals *s);
-void signals_destroy(struct signals **sp);
+struct signals *arrivals_open(struct incidents *all, struct buf *why);
+void arrivals_tick(struct signals *s);
+bool arrivals_idle(const struct signals *s);
+void arrivals_destroy(struct signals **sp);
 #endif

@@ -68,7 +68,7 @@ static void tell(struct signal *s, bool stored, uint64_t number)
     }
 }
 
-bool signals_idle(const struct signals *s)
+bool arrivals_idle(const struct signals *s)
 {
     return !s->entering && !s->busy;
 }
@@ -263,7 +263,7 @@ static void enter(struct signals *s)
     change_start(s->all, s->queue->ask, NULL, on_entered, s);
 }
 
-void signals_tick(struct signals *s)
+void arrivals_tick(struct signals *s)
 {
     struct signal *x;
     struct signal *next;
@@ -498,7 +498,7 @@ static bool read_file(struct signals *s, struct buf *why)
     return ok;
 }
 
-struct signals *signals_open(struct incidents *all, struct buf *why)
+struct signals *arrivals_open(struct incidents *all, struct buf *why)
 {
     struct signals *s = gw_calloc(1, sizeof *s);
     struct buf path = {0};
@@ -512,7 +512,7 @@ struct signals *signals_open(struct incidents *all, struct buf *why)
     return read_file(s, why) ? s : NULL;
 }
 
-void signals_destroy(struct signals **sp)
+void arrivals_destroy(struct signals **sp)
 {
     struct signals *s = *sp;
     struct signal *x;

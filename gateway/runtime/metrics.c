@@ -39,6 +39,8 @@ static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t lock;
 static struct metric_set *sets; /* newest first */
 static int64_t start_time_s;
+static void (*source)(void *arg, struct buf *out);
+static void *source_arg;
 
 static void set_up(void)
 {
@@ -298,6 +300,26 @@ void metrics_render(struct buf *out)
     }
     uv_mutex_unlock(&lock);
     render_process(out);
+    if (source != NULL) {
+        source(source_arg, out);
+    }
+}
+
+void metrics_set_source(void (*fn)(void *arg, struct buf *out), void *arg)
+{
+    source = fn;
+    source_arg = arg;
+}
+
+uint64_t metrics_total(const struct metric_table *table, unsigned id, unsigned label_index)
+{
+    uint64_t sum;
+
+    uv_once(&once, set_up);
+    uv_mutex_lock(&lock);
+    sum = total(table, id, label_index, 0);
+    uv_mutex_unlock(&lock);
+    return sum;
 }
 
 void metrics_describe(const struct metric_table *const *tables, size_t count, struct buf *out)

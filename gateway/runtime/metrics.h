@@ -63,6 +63,11 @@ uint64_t metrics_get(const struct metric_set *s, unsigned id, unsigned label_ind
 /* Prometheus text of all registered sets plus process_* (cpu seconds, resident bytes, open fds,
  * start time) and log_dropped_total. */
 void metrics_render(struct buf *out);
+/* Text of series that are known only at run time, put behind the tables. FN runs on the thread that
+ * renders; NULL ends it. One at a time. */
+void metrics_set_source(void (*fn)(void *arg, struct buf *out), void *arg);
+/* Sum of ID over all sets of TABLE; any thread. */
+uint64_t metrics_total(const struct metric_table *table, unsigned id, unsigned label_index);
 /* Markdown, one section a table. */
 void metrics_describe(const struct metric_table *const *tables, size_t count, struct buf *out);
 #endif

@@ -11,9 +11,9 @@ packages=(
     libjansson-dev libyaml-dev libcurl4-openssl-dev libargon2-dev zlib1g-dev uthash-dev libcmocka-dev
     redis-server postgresql openssl ca-certificates curl python3 fiu-utils
 )
-# Beyond those, what only ./check needs: a browser for the dashboard's tests.
+# Beyond those, what only ./check needs: a browser for the dashboard's tests, the sender of alerts for report-in.
 # shellcheck disable=SC2034
-packages_of_tests=(chromium)
+packages_of_tests=(chromium prometheus-alertmanager)
 
 say() {
     printf '%s\n' "$*"

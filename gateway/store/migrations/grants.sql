@@ -29,7 +29,11 @@ DECLARE
         'SELECT, INSERT, UPDATE ON incident_steps',
         'SELECT, INSERT, UPDATE ON pages',
         'SELECT, INSERT ON audit_entries',
-        'SELECT, UPDATE ON gate_head'
+        'SELECT, UPDATE ON gate_head',
+        'SELECT, INSERT, UPDATE, DELETE ON reported_components',
+        'SELECT, INSERT, UPDATE, DELETE ON reported_signals',
+        'SELECT, INSERT, UPDATE ON reported_alerts',
+        'SELECT, INSERT, UPDATE ON slo_breaches'
     ];
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), writer);

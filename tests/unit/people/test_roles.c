@@ -41,7 +41,7 @@ static const struct {
     {"incidents.act", ".xxxx.x.", ""},
     {"drills.run", "..x...x.", ""},
     {"config.read", ".....xx.", ""},
-    {"report.write", "......x.", ""},
+    {"report.write", "....x.x.", ""},
     {"ws.token", "xxxxxxxx", ""},
 };
 

@@ -46,7 +46,7 @@ static void understood(void **state)
     assert_non_null(args_get(&a, "json"));
     assert_null(args_get(&a, "ticket"));
     assert_string_equal(args_each(&a, "scope", &at), "market");
-    assert_string_equal(args_each(&a, "scope", &at), "report");
+    assert_string_equal(args_each(&a, "scope", &at), "report.write");
     assert_null(args_each(&a, "scope", &at));
     assert_true(parse("key show -- --odd-id", &why));
     assert_string_equal(a.words[0], "--odd-id");
