@@ -54,6 +54,9 @@ struct people;
 
 struct connections_view;
 struct incidents;
+struct playbooks;
+struct smoke;
+struct smoke_config;
 
 struct api_options {
     const struct auth_config *config;
@@ -71,6 +74,9 @@ struct api_options {
     struct sse *events;                         /* NULL: none */
     struct audit_anchor *anchor;                /* NULL: none */
     const struct connections_view *connections; /* NULL: none */
+    const struct playbooks *playbooks;
+    struct smoke *smoke; /* NULL: not allowed here */
+    const struct smoke_config *smoke_config;
     const struct symbols *symbols;
     struct incidents *incidents; /* NULL: none */
 };

@@ -2,6 +2,7 @@
  * completion follow. */
 #include "admin_api/portctl/handlers.h"
 #include "admin_api/portctl/people_rows.h"
+#include "admin_api/portctl/playbook_rows.h"
 #include "auth/scopes.h"
 
 #define SCOPE_WORD(sym, bit, word, admin, help) word " "
@@ -369,6 +370,7 @@ const struct command commands[] = {
      "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     PEOPLE_ROWS
+    PLAYBOOK_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
      "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"

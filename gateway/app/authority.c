@@ -1,6 +1,7 @@
 #include "gateway/app/authority.h"
 
 #include <stdlib.h>
+#include "admin_api/smoke.h"
 #include "auth/master_key.h"
 #include "gateway/app/incident_wiring.h"
 #include "gateway/app/people_wiring.h"
@@ -21,6 +22,8 @@ struct authority {
     struct gatehouse *gatehouse;
     struct people_wiring *people;
     struct incident_wiring *incidents;
+    struct playbook_wiring *playbooks;
+    struct smoke *smoke; /* NULL: not allowed here */
     struct api *api;
 };
 
@@ -119,11 +122,18 @@ static void create_api(struct authority *a, struct metric_set *redis)
         .events = herald_events(gatehouse_herald(a->gatehouse)),
         .connections = a->opt.connections,
         .incidents = incident_wiring_incidents(a->incidents),
+        .playbooks = playbook_wiring_all(a->playbooks),
+        .smoke_config = a->opt.smoke,
     };
+    const struct smoke_options smoke = {a->pg, a->opt.redis, redis};
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
     a->tokens =
         tokens_create(a->loop, a->opt.redis, (uint32_t)(a->opt.auth->token_ttl / 1000), redis);
+    if (smoke_allowed(a->opt.smoke)) {
+        a->smoke = smoke_create(a->loop, &smoke);
+    }
+    api.smoke = a->smoke;
     api.limits = a->limits;
     api.tokens = a->tokens;
     a->api = api_create(a->loop, &api);
@@ -156,6 +166,12 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         if (!create_gate(a, pg.metrics, redis, why)) {
             return false; /* the process ends */
         }
+        a->playbooks =
+            playbook_wiring_create(loop, opt->playbooks, gatehouse_gate(a->gatehouse), why);
+        if (a->playbooks == NULL) {
+            return false;
+        }
+        incident_wiring_playbooks(a->incidents, a->playbooks);
         create_people(a, pg.metrics);
         create_api(a, redis);
         *out = a;
@@ -201,10 +217,11 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[8] = {false};
+    bool done[9] = {false};
 
     *ap = NULL;
     incident_wiring_close(a->incidents, on_closed, &done[7]);
+    playbook_wiring_close(a->playbooks);
     gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
     run_until(a, &done[4]);
     keys_close(a->keys, on_closed, &done[0]);
@@ -219,12 +236,22 @@ void authority_destroy(struct authority **ap)
     run_until(a, &done[7]);
     gatehouse_close_audit(a->gatehouse, on_closed, &done[5]);
     run_until(a, &done[5]);
+    done[8] = a->smoke == NULL;
+    if (a->smoke != NULL) {
+        smoke_close(a->smoke, on_closed, &done[8]);
+    }
+    run_until(a, &done[8]);
     limits_close(a->limits, on_closed, &done[2]);
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7] &&
+        done[8]) {
         incident_wiring_destroy(&a->incidents);
+        if (a->smoke != NULL) {
+            smoke_destroy(&a->smoke);
+        }
+        playbook_wiring_destroy(&a->playbooks);
         people_wiring_destroy(&a->people);
         gatehouse_destroy(&a->gatehouse);
         key_store_destroy(&a->store);

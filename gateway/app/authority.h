@@ -9,6 +9,7 @@
 #include <uv.h>
 #include "admin_api/api.h"
 #include "gateway/app/gatehouse.h"
+#include "gateway/app/playbook_wiring.h"
 
 struct authority;
 
@@ -19,6 +20,8 @@ struct authority_options {
     struct gatehouse_options gate; /* but for pool and DSN */
     const struct people_config *people;
     const struct incidents_config *incidents;
+    const struct playbooks_config *playbooks;
+    const struct smoke_config *smoke;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

@@ -44,6 +44,8 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[9] = (struct cfg_binding){&gate_config_table, &c->gate};
     bindings[10] = (struct cfg_binding){&people_config_table, &c->people};
     bindings[11] = (struct cfg_binding){&incidents_config_table, &c->incidents};
+    bindings[12] = (struct cfg_binding){&playbooks_config_table, &c->playbooks};
+    bindings[13] = (struct cfg_binding){&smoke_config_table, &c->smoke};
 }
 
 struct gateway {
@@ -192,6 +194,8 @@ static enum gw_err start_authority(struct gateway *g)
                  .shards = g->shard_count},
         .people = &g->config->people,
         .incidents = &g->config->incidents,
+        .playbooks = &g->config->playbooks,
+        .smoke = &g->config->smoke,
         .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,

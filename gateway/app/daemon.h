@@ -10,6 +10,8 @@
 #ifndef GATEWAY_APP_DAEMON_H
 #define GATEWAY_APP_DAEMON_H
 #include "admin_api/api.h"
+#include "admin_api/smoke.h"
+#include "gateway/app/playbook_wiring.h"
 #include "gateway/feed/feed.h"
 #include "gateway/incident/incidents.h"
 #include "ws/shard.h"
@@ -59,10 +61,12 @@ struct daemon_config {
     struct gate_config gate;
     struct people_config people;
     struct incidents_config incidents;
+    struct playbooks_config playbooks;
+    struct smoke_config smoke;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 12
+#define DAEMON_BINDINGS 14
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

@@ -42,10 +42,10 @@ static void describe_config(struct buf *out)
 static void describe_metrics(struct buf *out)
 {
     static const struct metric_table *const tables[] = {
-        &feed_metrics,   &publisher_metrics, &ws_metrics,     &http_metrics,
-        &redis_metrics,  &api_metrics,       &keys_metrics,   &store_metrics,
-        &limits_metrics, &gate_metrics,      &audit_metrics,  &journal_metrics,
-        &core_metrics,   &sse_metrics,       &people_metrics, &incident_metrics,
+        &feed_metrics,     &publisher_metrics, &ws_metrics,    &http_metrics,   &redis_metrics,
+        &api_metrics,      &keys_metrics,      &store_metrics, &limits_metrics, &gate_metrics,
+        &audit_metrics,    &journal_metrics,   &core_metrics,  &sse_metrics,    &people_metrics,
+        &incident_metrics, &playbook_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

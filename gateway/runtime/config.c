@@ -314,6 +314,46 @@ static bool find_env(const struct cfg_binding *bindings, size_t count, const cha
     return found;
 }
 
+static const struct {
+    const char *name;
+    const char *section;
+    const char *key;
+} env_names[] = {
+#define ENV_NAME(name, section, key) {name, section, key},
+    CFG_ENV_NAMES(ENV_NAME)};
+
+/* The name the runbooks give a key; NULL: none. */
+static const char *env_name_of(const char *section, const char *key)
+{
+    for (size_t i = 0; i < GW_LEN(env_names); i++) {
+        if (strcmp(env_names[i].section, section) == 0 && strcmp(env_names[i].key, key) == 0) {
+            return env_names[i].name;
+        }
+    }
+    return NULL;
+}
+
+static void read_env_names(char *const *envp, const struct cfg_binding *bindings, size_t count,
+                           struct buf *errors)
+{
+    for (; envp != NULL && *envp != NULL; envp++) {
+        for (size_t i = 0; i < GW_LEN(env_names); i++) {
+            size_t len = strlen(env_names[i].name);
+            struct target t;
+
+            if (strncmp(*envp, env_names[i].name, len) == 0 && (*envp)[len] == '=' &&
+                find_row(bindings, count, env_names[i].section, env_names[i].key, &t) &&
+                !store(t.row, t.binding->target, *envp + len + 1)) {
+                struct buf where = {0};
+
+                buf_printf(&where, "environment %s", env_names[i].name);
+                refuse(errors, buf_cstr(&where), t.binding, t.row, *envp + len + 1);
+                buf_fini(&where);
+            }
+        }
+    }
+}
+
 /* Variables of that prefix that are not configuration of the daemon. */
 static bool env_foreign(const char *name, size_t len)
 {
@@ -362,6 +402,7 @@ enum gw_err config_load(const char *path, char *const *envp, const struct cfg_bi
         read_file(path, bindings, count, errors);
     }
     read_env(envp, bindings, count, errors);
+    read_env_names(envp, bindings, count, errors);
     return errors->len == before ? GW_OK : GW_ECONFIG;
 }
 
@@ -439,6 +480,9 @@ void config_describe(const struct cfg_table *const *tables, size_t count, struct
 
             buf_printf(out, "| `%s.%s`<br>`", tables[t]->section, row->key);
             put_env_name(out, tables[t]->section, row->key);
+            if (env_name_of(tables[t]->section, row->key) != NULL) {
+                buf_printf(out, "`<br>`%s", env_name_of(tables[t]->section, row->key));
+            }
             buf_printf(out, "` | %s%s | `%s` | ", type_names[row->type], row->live ? ", live" : "",
                        row->fallback);
             put_range(out, row);

@@ -44,6 +44,17 @@ typedef uint64_t cfg_c_MSEC, cfg_c_MSEC_LIVE;
 typedef char *cfg_c_TEXT, *cfg_c_TEXT_LIVE;
 typedef char *cfg_c_ENDPOINT;
 
+/* clang-format off */
+/* Variables whose names the runbooks of operators prescribe, beside PORTCULLIS_SECTION_KEY; they win. */
+#define CFG_ENV_NAMES(X) /* variable, section, key */                                     \
+    X("SLO_PAGING_ENABLED",      "slo_paging", "enabled")                                 \
+    X("SLO_PAGING_WEBHOOK_URL",  "slo_paging", "webhook_url")                             \
+    X("SLO_PAGING_MIN_SEVERITY", "slo_paging", "min_severity")                            \
+    X("SLO_PAGING_FORMAT",       "slo_paging", "format")                                  \
+    X("ESCALATION_L3_ACTION",    "incidents",  "l3_action")                               \
+    X("SMOKE_ENABLED",           "smoke",      "enabled")
+/* clang-format on */
+
 struct cfg_row {
     const char *key;
     enum cfg_type type;

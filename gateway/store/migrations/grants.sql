@@ -27,6 +27,9 @@ DECLARE
         'SELECT, INSERT ON incident_timeline',
         'SELECT, INSERT, UPDATE ON incident_tasks',
         'SELECT, INSERT, UPDATE ON incident_steps',
+        'SELECT, INSERT ON smoke_ledger_entries',
+        'USAGE ON SEQUENCE smoke_ledger_entries_id_seq',
+        'SELECT, UPDATE ON smoke_feed',
         'SELECT, INSERT ON audit_entries',
         'SELECT, UPDATE ON gate_head'
     ];
