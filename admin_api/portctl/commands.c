@@ -1,6 +1,7 @@
 /* The table of commands. A new command is a row, its options and a handler; parsing, help and
  * completion follow. */
 #include "admin_api/portctl/handlers.h"
+#include "admin_api/portctl/incident_rows.h"
 #include "admin_api/portctl/people_rows.h"
 #include "auth/scopes.h"
 
@@ -368,6 +369,7 @@ const struct command commands[] = {
      "portctl sign PUT /v1/withdrawals --body halt.json | curl --cacert ca.pem -H @- -H 'If-Match: *' \\\n"
      "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
+    INCIDENT_ROWS
     PEOPLE_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
