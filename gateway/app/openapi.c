@@ -376,6 +376,7 @@ static void put_tags(struct buf *out)
         {"connections", "WebSocket connections"},
         {"admin", "events"},
         {"audit", "the audit log"},
+        {"incidents", "what is wrong, since when, who has it"},
         {"session", "logging in"},
         {"sessions", "sessions of people"},
         {"dashboard", "the dashboard"},
