@@ -134,7 +134,7 @@ static const struct shape_route shapes[] = {
     {HTTP_POST, "/v1/incidents",               "", ONCE, "IncidentOpen", "201 Incident"},
     {HTTP_GET,  "/v1/incidents/{id}",          "", "", "", "200 Incident"},
     {HTTP_GET,  "/v1/incidents/{id}/timeline", "cursor=string limit=integer(1..1000)", "", "", "200 IncidentTimeline"},
-    {HTTP_GET,  "/v1/incidents/{id}/report",   "format='markdown'|'json'", "accept=string", "", "200 IncidentReport"},
+    {HTTP_GET,  "/v1/incidents/{id}/report",   "format='markdown'|'json'", "", "", "200 IncidentReport&text/markdown"},
     {HTTP_POST, "/v1/incidents/{id}/ack",      "", ONCE, "IncidentAck", "200 Incident"},
     {HTTP_POST, "/v1/incidents/{id}/assign",   "", ONCE, "IncidentAssign", "200 Incident"},
     {HTTP_POST, "/v1/incidents/{id}/note",     "", ONCE, "IncidentNote", "200 Incident"},

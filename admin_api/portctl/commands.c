@@ -1,6 +1,7 @@
 /* The table of commands. A new command is a row, its options and a handler; parsing, help and
  * completion follow. */
 #include "admin_api/portctl/handlers.h"
+#include "admin_api/portctl/incident_rows.h"
 #include "admin_api/portctl/people_rows.h"
 #include "admin_api/portctl/reported_rows.h"
 #include "admin_api/portctl/playbook_rows.h"
@@ -391,6 +392,7 @@ const struct command commands[] = {
      "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     REPORTED_ROWS
+    INCIDENT_ROWS
     PEOPLE_ROWS
     PLAYBOOK_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",

@@ -312,7 +312,7 @@ static void put_schemas(struct buf *out)
         {"Problem", "status", "integer(400..599)", ""},
         {"Problem", "detail?", "string", "of this case: what to do next"},
         {"Problem", "errors?", "ProblemField[]", ""},
-        {"Problem", "current?", "Cell|null", "what it is now, of 409 and 412"},
+        {"Problem", "current?", "Cell|Incident|null", "what it is now, of 409 and 412"},
         {"Problem", "instance?", "uri", "the trace of the request"},
         {"Problem", "time?", "time", ""},
     };
@@ -378,6 +378,7 @@ static void put_tags(struct buf *out)
         {"smoke", "the smoke test"},
         {"admin", "events"},
         {"audit", "the audit log"},
+        {"incidents", "what is wrong, since when, who has it"},
         {"session", "logging in"},
         {"sessions", "sessions of people"},
         {"dashboard", "the dashboard"},

@@ -319,7 +319,7 @@ static void put_parameters(struct buf *out, const struct shape_op *op)
     buf_putc(out, ']');
 }
 
-static void put_content(struct buf *out, const char *what, size_t len)
+static void put_medium(struct buf *out, const char *what, size_t len)
 {
     const char *space = memchr(what, ' ', len);
     const char *slash = memchr(what, '/', len);
@@ -327,16 +327,34 @@ static void put_content(struct buf *out, const char *what, size_t len)
 
     if (slash == NULL) { /* a schema, as JSON */
         (void)snprintf(type, sizeof type, "%.*s", (int)len, what);
-        buf_lit(out, "\"content\":{\"application/json\":{\"schema\":");
+        buf_lit(out, "\"application/json\":{\"schema\":");
     } else {
         size_t media = space != NULL ? (size_t)(space - what) : len;
 
         (void)snprintf(type, sizeof type, "%.*s", space != NULL ? (int)(len - media - 1) : 6,
                        space != NULL ? space + 1 : "string");
-        buf_printf(out, "\"content\":{\"%.*s\":{\"schema\":", (int)media, what);
+        buf_printf(out, "\"%.*s\":{\"schema\":", (int)media, what);
     }
     shape_type(out, type);
-    buf_lit(out, "}}");
+    buf_putc(out, '}');
+}
+
+/* One of several media, `&` between: "Report&text/markdown". */
+static void put_content(struct buf *out, const char *what, size_t len)
+{
+    const char *comma = "";
+
+    buf_lit(out, "\"content\":{");
+    for (const char *end = what + len; what < end;) {
+        const char *next = memchr(what, '&', (size_t)(end - what));
+        const char *stop = next != NULL ? next : end;
+
+        buf_puts(out, comma);
+        put_medium(out, what, (size_t)(stop - what));
+        comma = ",";
+        what = stop + 1;
+    }
+    buf_putc(out, '}');
 }
 
 static const char *reason_of(const char *status)

@@ -32,7 +32,8 @@ struct shape_route {
         *query; /* "limit=integer(1..100) open=boolean", ended by `!` when required; "": none */
     const char *headers; /* of the request, likewise */
     const char *body;    /* a schema, or "TYPE/SUBTYPE schema"; "": none */
-    const char *answers; /* "200 Keys; 202 Answer", or "200 text/plain"; problems are added */
+    const char *answers; /* "200 Keys; 202 Answer", "200 text/plain" or
+                            "200 Report&text/markdown"; problems are added */
 };
 
 /* A problem: the last part of the type's URI, and what a client does about it. */

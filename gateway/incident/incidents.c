@@ -237,6 +237,8 @@ static void ask(struct incidents *all)
     if (pg_query(all->opt.pg, all->known ? &news : &load, READ_MS, on_rows, all)) {
         all->asking = true;
         incidents_hold(all);
+    } else {
+        all->look_ns = all->asked_ns + LOOK_NS / 10;
     }
 }
 
@@ -263,7 +265,9 @@ static void on_claimed(void *arg, const struct incident_answer *answer)
         return;
     }
     s->claiming = false;
-    s->retry_ns = clock_mono_ns() + RETRY_NS;
+    if (answer->problem.fault != INCIDENT_FINE) {
+        s->retry_ns = clock_mono_ns() + RETRY_NS;
+    }
     if (answer->problem.fault == INCIDENT_NOTHING) { /* another gateway, or another state: see */
         ask(c.all);
     }

@@ -264,7 +264,7 @@ static void render_table(struct buf *out, const struct metric_table *table)
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
                    type_name(row->type));
         for (unsigned v = 0; v < values_of(row); v++) {
-            if (row->type == METRIC_HISTOGRAM) {
+            if (is_histogram(row)) {
                 render_histogram(out, table, id, v);
             } else {
                 put_name(out, row, v, "", NULL);

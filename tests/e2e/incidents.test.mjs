@@ -1,8 +1,10 @@
 // Incidents against the real gateway, PostgreSQL and Redis, by two people: opened, acknowledged before the countdown ends,
 // worked on, the guard on loosening, report, closing, opened again; kill -9 in between; two gateways on one database.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
 import { test } from 'node:test';
-import { onStage, until } from './harness/gateway.mjs';
+import { buildDir, onStage, until } from './harness/gateway.mjs';
 import { Person } from './harness/people.mjs';
 import { knows, verifyChain } from './harness/gate.mjs';
 import { Signer } from './harness/signer.mjs';
@@ -257,4 +259,45 @@ test('PostgreSQL away: what is open is still shown, nothing is loosened, nothing
   assert.equal(done.json.state, 'acknowledged');
   assert.equal(stage.sql("SELECT count(*) FROM incident_timeline WHERE kind = 'ack'"), '1');
   verifyChain(stage);
+}));
+
+test('the same by portctl, also with the options of older runbooks', within, () => withPeople({}, async (stage) => {
+  const env = { PATH: process.env.PATH, ADMIN_URL: stage.adminUrl, PORTCTL_CA: stage.ca, ADMIN_KEY_FILE: stage.keyFile, ADMIN_KEY_ID: stage.keyId };
+  const ctl = (code, ...args) => new Promise((resolve) => {
+    const child = spawn(path.join(buildDir, 'portctl'), args, { cwd: stage.dir, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { out += data; });
+    child.once('close', (status) => { assert.equal(status, code, `${args.join(' ')}\n${out}`); resolve(out); });
+  });
+  const incident = async (id) => JSON.parse(await ctl(0, '--json', 'incident', 'show', id));
+  assert.match(await ctl(0, 'incident', 'list'), /no incident/);
+  assert.match(await ctl(0, 'incident', 'open', '--severity', 'P1', '--title', 'books are crossed', '--reason', 'BTC/USD since 03:12', '--symbol', 'BTC/USD', '--playbook', 'ws_overload'), /^INC-1 is open, SEV2; its next level is due at 20/);
+  assert.match(await ctl(0, 'incident', 'list'), /INC-1 +SEV2 +open/);
+  assert.match(await ctl(2, 'incident', 'ack', '--notes', 'x'), /next: portctl incident list/);
+  assert.match(await ctl(0, 'incident', 'ack', '--run-id', 'R-7', '--incident-id', 'INC-1', '--ack-by', 'ana', '--notes', 'looking at feed B'), /^INC-1 is acknowledged, SEV2$/m);
+  assert.equal((await incident('INC-1')).acked_by, 'ana');
+  assert.match(await ctl(1, 'incident', 'ack', 'INC-1', '--notes', 'x'), /acknowledged by ana/);
+  await ctl(0, 'incident', 'assign', 'INC-1', '--role', 'commander', '--name', 'ana');
+  await ctl(0, 'incident', 'classify', 'INC-1', 'data_quality');
+  await ctl(0, 'incident', 'severity', 'INC-1', 'SEV3', '--reason', 'it is not that bad');
+  await ctl(0, 'incident', 'step', 'INC-1', 'lower_depth', '--notes', 'depth is 25', '--answer', 'yes');
+  await ctl(0, 'incident', 'step', 'INC-1', 'ask_core', '--skip', '--notes', 'nobody there');
+  await ctl(0, 'incident', 'task', 'INC-1', '--text', 'alert on crossed books', '--owner', 'ana', '--due', '7d');
+  await ctl(2, 'incident', 'task', 'INC-1');
+  await ctl(0, 'incident', 'task', 'INC-1', '--done', '1');
+  await ctl(0, 'incident', 'mitigate', 'INC-1', 'mitigated', '--notes', 'feed A alone is used');
+  await ctl(0, 'incident', 'resolve', 'INC-1', '--notes', 'feed B was rolled back');
+  assert.match(await ctl(1, 'incident', 'close', 'INC-1', '--notes', 'done'), /root_cause/);
+  await ctl(0, 'incident', 'note', 'INC-1', '--text', 'a rounding error', '--root-cause');
+  const one = await incident('INC-1');
+  assert.deepEqual([one.steps.map((s) => `${s.id} ${s.state} ${s.answer}`), one.may_close], [['lower_depth done yes', 'ask_core skipped null'], { ok: true, missing: [] }]);
+  await ctl(0, 'incident', 'close', 'INC-1', '--notes', 'done');
+  await ctl(0, 'incident', 'reopen', 'INC-1', '--reason', 'books are crossed again');
+  assert.deepEqual((await incident('INC-1')).steps, [], 'steps begin anew');
+  const shown = await ctl(0, 'incident', 'show', 'INC-1');
+  assert.match(shown, /\[run R-7\] looking at feed B/);
+  assert.match(shown, /missing to close +root_cause/);
+  assert.match(await ctl(0, 'incident', 'report', 'INC-1'), /^# INC-1: books are crossed\n/);
+  assert.equal(JSON.parse(await ctl(0, '--json', 'incident', 'report', 'INC-1')).incident.id, 'INC-1');
+  await ctl(1, 'incident', 'report', 'INC-9');
 }));
