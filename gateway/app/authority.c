@@ -20,6 +20,7 @@ struct authority {
     struct gatehouse *gatehouse;
     struct people_wiring *people;
     struct pager *pager;
+    struct watch *watch;
     struct api *api;
 };
 
@@ -82,6 +83,21 @@ static bool create_pager(struct authority *a, struct buf *why)
 
     a->pager = pager_create(a->loop, &opt, why);
     return a->pager != NULL;
+}
+
+static void create_watch(struct authority *a)
+{
+    const struct watch_options opt = {
+        .config = a->opt.detect,
+        .symbols = a->opt.gate.symbols,
+        .pg = a->pg,
+        .gate = gatehouse_gate(a->gatehouse),
+        .rest = a->opt.gate.rest,
+        .name = a->opt.gate.name,
+        .anchoring = gatehouse_anchor(a->gatehouse) != NULL,
+    };
+
+    a->watch = watch_create(a->loop, &opt);
 }
 
 static void create_people(struct authority *a, struct metric_set *store)
@@ -165,6 +181,7 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         if (!create_gate(a, pg.metrics, redis, why) || !create_pager(a, why)) {
             return false; /* the process ends */
         }
+        create_watch(a);
         create_people(a, pg.metrics);
         create_api(a, redis);
         *out = a;
@@ -210,9 +227,11 @@ static void run_until(struct authority *a, const bool *done)
 void authority_destroy(struct authority **ap)
 {
     struct authority *a = *ap;
-    bool done[8] = {false};
+    bool done[9] = {false};
 
     *ap = NULL;
+    watch_close(a->watch, on_closed, &done[8]);
+    run_until(a, &done[8]);
     gatehouse_close_gate(a->gatehouse, on_closed, &done[4]);
     run_until(a, &done[4]);
     keys_close(a->keys, on_closed, &done[0]);
@@ -232,7 +251,9 @@ void authority_destroy(struct authority **ap)
     tokens_close(a->tokens, on_closed, &done[3]);
     run_until(a, &done[2]);
     run_until(a, &done[3]);
-    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7]) {
+    if (done[0] && done[1] && done[2] && done[3] && done[4] && done[5] && done[6] && done[7] &&
+        done[8]) {
+        watch_destroy(&a->watch);
         pager_destroy(&a->pager);
         people_wiring_destroy(&a->people);
         gatehouse_destroy(&a->gatehouse);

@@ -10,6 +10,7 @@
 #include "admin_api/api.h"
 #include "gateway/app/gatehouse.h"
 #include "gateway/app/pager.h"
+#include "gateway/app/watch.h"
 
 struct authority;
 
@@ -20,6 +21,7 @@ struct authority_options {
     struct gatehouse_options gate; /* but for pool and DSN */
     const struct people_config *people;
     const struct paging_config *paging;
+    const struct detect_config *detect;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

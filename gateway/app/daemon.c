@@ -44,6 +44,7 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
     bindings[9] = (struct cfg_binding){&gate_config_table, &c->gate};
     bindings[10] = (struct cfg_binding){&people_config_table, &c->people};
     bindings[11] = (struct cfg_binding){&paging_config_table, &c->paging};
+    bindings[12] = (struct cfg_binding){&detect_config_table, &c->detect};
 }
 
 struct gateway {
@@ -192,6 +193,7 @@ static enum gw_err start_authority(struct gateway *g)
                  .shards = g->shard_count},
         .people = &g->config->people,
         .paging = &g->config->paging,
+        .detect = &g->config->detect,
         .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,

@@ -11,6 +11,7 @@
 #define GATEWAY_APP_DAEMON_H
 #include "admin_api/api.h"
 #include "gateway/feed/feed.h"
+#include "gateway/incident/detect.h"
 #include "gateway/paging/paging.h"
 #include "ws/shard.h"
 
@@ -59,10 +60,11 @@ struct daemon_config {
     struct gate_config gate;
     struct people_config people;
     struct paging_config paging;
+    struct detect_config detect;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 12
+#define DAEMON_BINDINGS 13
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

@@ -137,6 +137,36 @@ static uint64_t total(const struct metric_table *table, unsigned id, unsigned la
     return sum;
 }
 
+static uint64_t total_of(const struct metric_set *s, const char *name, const char *label)
+{
+    uint64_t sum = 0;
+
+    for (unsigned id = 0; id < s->table->count; id++) {
+        const struct metric_row *row = &s->table->rows[id];
+
+        for (unsigned v = 0; strcmp(row->name, name) == 0 && v < values_of(row); v++) {
+            if (label == NULL ||
+                (row->label != NULL && strcmp(row->label->values[v], label) == 0)) {
+                sum += metrics_get(s, id, v);
+            }
+        }
+    }
+    return sum;
+}
+
+uint64_t metrics_total(const char *name, const char *label)
+{
+    uint64_t sum = 0;
+
+    uv_once(&once, set_up);
+    uv_mutex_lock(&lock);
+    for (const struct metric_set *s = sets; s != NULL; s = s->next) {
+        sum += total_of(s, name, label);
+    }
+    uv_mutex_unlock(&lock);
+    return sum;
+}
+
 static void put_name(struct buf *out, const struct metric_row *row, unsigned v, const char *suffix,
                      const char *le)
 {

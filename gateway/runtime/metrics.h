@@ -59,6 +59,10 @@ void metrics_set(struct metric_set *s, unsigned id, unsigned label_index, int64_
 void metrics_observe_ns(struct metric_set *s, unsigned id, unsigned label_index, int64_t ns);
 uint64_t metrics_get(const struct metric_set *s, unsigned id, unsigned label_index);
 
+/* Sum of the counter or gauge NAME over all threads; LABEL: of that value of its label, NULL: of all. 0
+ * for one that nobody has created. */
+uint64_t metrics_total(const char *name, const char *label);
+
 /* Prometheus text of all registered sets plus process_* (cpu seconds, resident bytes, open fds,
  * start time) and log_dropped_total. */
 void metrics_render(struct buf *out);
