@@ -61,7 +61,8 @@ struct verdict {
     int64_t hold_ns;
     uint64_t value;
     uint64_t limit;
-    const char *unit;
+    uint64_t window_s; /* VALUE is a growth within it, 0: it is none */
+    const char *noun;  /* what is counted, NULL: seconds */
     const char *symbols[NAMES_MAX];
     uint32_t symbol_count; /* of all, NAMES_MAX are named */
 };
@@ -144,7 +145,6 @@ static void judge_silent(const struct detect *d, const struct detect_sample *s, 
 
     v->known = s->feed_up && d->watched != NULL;
     v->limit = d->config->silent / 1000;
-    v->unit = "seconds";
     for (uint32_t i = 0; v->known && i < s->pulse_count; i++) {
         int64_t age = s->mono_ns - d->watched[i].last_ns;
 
@@ -168,7 +168,7 @@ static void judge_rate(struct rule *r, const struct detect_sample *s, uint64_t c
     v->known = true;
     v->value = rate_step(&r->rate, s->mono_ns, (int64_t)window_ms * MS_NS, counter);
     v->limit = limit;
-    v->unit = "times within the window";
+    v->window_s = window_ms / 1000;
     v->bad = limit != 0 && v->value >= limit;
 }
 
@@ -199,7 +199,6 @@ static void judge_level(struct verdict *v, bool bad, uint64_t hold_ms)
     v->bad = bad;
     v->hold_ns = (int64_t)hold_ms * MS_NS;
     v->limit = hold_ms / 1000;
-    v->unit = "seconds";
 }
 
 static void judge_anchor(const struct detect *d, const struct detect_sample *s, struct verdict *v)
@@ -264,10 +263,12 @@ static void judge(struct detect *d, enum detect_rule rule, const struct detect_s
         judge_level(v, c->journal != 0 && s->journaled > 0, c->journal);
         v->known = s->postgres_up;
         v->value = s->journaled;
+        v->noun = "records";
         break;
     case DETECT_UNAUDITED:
         judge_level(v, s->unaudited > 0, 0);
         v->value = s->unaudited;
+        v->noun = "records";
         v->prompt = true;
         break;
     case DETECT_ANCHOR:
@@ -283,6 +284,7 @@ static void judge(struct detect *d, enum detect_rule rule, const struct detect_s
     case DETECT_DUE:
         judge_level(v, s->decisions_due > 0, 0);
         v->value = s->decisions_due;
+        v->noun = "halts";
         v->prompt = true;
         break;
     }
@@ -298,16 +300,18 @@ static void put_symbols(const struct verdict *v, const char *quote, struct buf *
     }
 }
 
-static void put_summary(enum detect_rule rule, const struct verdict *v, struct buf *out)
+static void put_summary(const struct verdict *v, struct buf *out)
 {
-    if (v->unit != NULL && v->value > 0) {
-        buf_printf(out, "%" PRIu64 " %s", v->value,
-                   rule == DETECT_JOURNAL || rule == DETECT_UNAUDITED ? "records"
-                   : rule == DETECT_DUE                               ? "halts"
-                                                                      : v->unit);
+    if (v->window_s > 0) {
+        buf_printf(out, "%" PRIu64 " in %" PRIu64 " s (limit %" PRIu64 ")", v->value, v->window_s,
+                   v->limit);
+    } else if (v->noun != NULL) {
+        buf_printf(out, "%" PRIu64 " %s", v->value, v->noun);
+    } else if (v->value > 0) {
+        buf_printf(out, "%" PRIu64 " s (limit %" PRIu64 " s)", v->value, v->limit);
     }
-    if (v->limit > 0) {
-        buf_printf(out, "%slimit %" PRIu64 " %s", out->len != 0 ? ", " : "", v->limit, v->unit);
+    if (v->hold_ns > 0) {
+        buf_printf(out, "%sfor at least %" PRIu64 " s", out->len != 0 ? " " : "", v->limit);
     }
     if (v->symbol_count > 0) {
         buf_puts(out, out->len != 0 ? ": " : "");
@@ -338,7 +342,7 @@ static void tell(struct detect *d, enum detect_rule rule, const struct verdict *
     };
 
     if (!cleared) {
-        put_summary(rule, v, &summary);
+        put_summary(v, &summary);
     }
     buf_lit(&details, "{\"gateway\":");
     buf_json_str(&details, d->gateway, strlen(d->gateway));
@@ -391,7 +395,7 @@ void detect_step(struct detect *d, const struct detect_sample *s, detect_fn *sin
         watch(d, s);
     }
     for (unsigned i = 0; i < DETECT_RULE_COUNT; i++) {
-        struct verdict v = {.unit = ""};
+        struct verdict v = {0};
 
         judge(d, (enum detect_rule)i, s, &v);
         if (v.known) {

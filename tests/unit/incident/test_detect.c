@@ -203,23 +203,23 @@ static const struct {
     const char *summary;
 } rows[] = {
     {"gateway:sequence_gap", gap, 1, 300, SEV3, "", "data_quality", "ETH/USD",
-     "1 times within the window, limit 1 times within the window: ETH/USD"},
+     "1 in 60 s (limit 1): ETH/USD"},
     {"gateway:sequence_duplicate", duplicate, 1, 300, SEV2, "", "data_quality", "",
-     "2 times within the window, limit 1 times within the window: BTC/USD, SOL/USD"},
+     "2 in 60 s (limit 1): BTC/USD, SOL/USD"},
     {"gateway:slow_consumers", slow, 10, 300, SEV3, "ws_overload", "", "",
-     "20 times within the window, limit 20 times within the window"},
+     "20 in 60 s (limit 20)"},
     {"gateway:replay", replay, 10, 300, SEV2, "", "", "", NULL},
     {"gateway:auth_failures", unauthentic, 10, 300, SEV3, "", "", "", NULL},
     {"gateway:upstream_reconnects", reconnect, 3, 300, SEV2, "", "broker_connectivity", "",
      NULL},
     {"gateway:redis_away", no_redis, 11, 300, SEV2, "", "broker_connectivity", "",
-     "limit 10 seconds"},
+     "for at least 10 s"},
     {"gateway:postgres_away", no_postgres, 11, 300, SEV2, "", "", "", NULL},
     {"gateway:audit_journal", journal, 61, 300, SEV2, "", "", "",
-     "3 records, limit 60 seconds"},
+     "3 records for at least 60 s"},
     {"gateway:audit_unaudited", unaudited, 1, 5, SEV1, "", "", "", "1 records"},
     {"gateway:audit_anchor", not_anchored, 301, 300, SEV3, "", "", "",
-     "301 seconds, limit 300 seconds"},
+     "301 s (limit 300 s)"},
     {"gateway:audit_broken", broken, 1, 300, SEV1, "", "", "", ""},
     {"gateway:kill_switch", kill_switch, 1, 5, SEV1, "kill_switch", "", "", ""},
     {"gateway:decision_due", due, 1, 5, SEV2, "", "", "", "2 halts"},
@@ -405,7 +405,7 @@ static void a_silent_symbol(void **state)
     seconds(1, others_live);
     assert_int_equal(times(key, false), 1);
     assert_string_equal(last(key)->symbol, "BTC/USD");
-    assert_string_equal(last(key)->summary, "31 seconds, limit 30 seconds: BTC/USD");
+    assert_string_equal(last(key)->summary, "31 s (limit 30 s): BTC/USD");
     seconds(299, lively);
     assert_int_equal(times(key, true), 1); /* that of the start */
     seconds(2, lively);
