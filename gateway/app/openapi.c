@@ -375,6 +375,7 @@ static void put_tags(struct buf *out)
         {"commands", "what is asked of the exchange core"},
         {"connections", "WebSocket connections"},
         {"admin", "events"},
+        {"paging", "pages to who is on call"},
         {"audit", "the audit log"},
         {"session", "logging in"},
         {"sessions", "sessions of people"},
