@@ -26,6 +26,7 @@ struct authority {
     struct reporting *reporting;
     struct playbook_wiring *playbooks;
     struct smoke *smoke; /* NULL: not allowed here */
+    struct watch *watch;
     struct api *api;
 };
 
@@ -95,6 +96,31 @@ static bool create_gate(struct authority *a, struct metric_set *store, struct me
     return a->incidents != NULL;
 }
 
+/* What an alert, a threshold, a silent component or a detector says goes where incidents are made. */
+static void on_signal(void *arg, const struct incident_signal *s)
+{
+    struct authority *a = arg;
+
+    incidents_signal(incident_wiring_incidents(a->incidents), s, NULL, NULL);
+}
+
+static void create_watch(struct authority *a)
+{
+    const struct watch_options opt = {
+        .config = a->opt.detect,
+        .symbols = a->opt.gate.symbols,
+        .pg = a->pg,
+        .gate = gatehouse_gate(a->gatehouse),
+        .rest = a->opt.gate.rest,
+        .name = a->opt.gate.name,
+        .anchoring = gatehouse_anchor(a->gatehouse) != NULL,
+        .on_signal = on_signal,
+        .arg = a,
+    };
+
+    a->watch = watch_create(a->loop, &opt);
+}
+
 static void create_people(struct authority *a, struct metric_set *store)
 {
     struct people_wiring_options opt = {
@@ -112,14 +138,6 @@ static void create_people(struct authority *a, struct metric_set *store)
         opt.masters = master_keys_all(a->masters, &opt.master_count);
     }
     a->people = people_wiring_create(a->loop, &opt);
-}
-
-/* What an alert, a threshold or a silent component says goes where incidents are made. */
-static void on_signal(void *arg, const struct incident_signal *s)
-{
-    struct authority *a = arg;
-
-    incidents_signal(incident_wiring_incidents(a->incidents), s, NULL, NULL);
 }
 
 static bool create_reporting(struct authority *a, struct buf *why)
@@ -220,6 +238,7 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
             return false;
         }
         incident_wiring_playbooks(a->incidents, a->playbooks);
+        create_watch(a);
         create_people(a, pg.metrics);
         *out = a;
         return create_api(a, redis, why);
@@ -263,6 +282,7 @@ static void run_until(struct authority *a, const bool *done)
 
 /* What is closed before the rest may be freed. */
 enum part {
+    PART_WATCH,
     PART_INCIDENTS,
     PART_GATE,
     PART_KEYS,
@@ -289,6 +309,8 @@ static bool all_closed(const bool done[PART_COUNT])
 
 static void close_all(struct authority *a, bool done[PART_COUNT])
 {
+    watch_close(a->watch, on_closed, &done[PART_WATCH]);
+    run_until(a, &done[PART_WATCH]);
     incident_wiring_close(a->incidents, on_closed, &done[PART_INCIDENTS]);
     playbook_wiring_close(a->playbooks);
     gatehouse_close_gate(a->gatehouse, on_closed, &done[PART_GATE]);
@@ -330,6 +352,7 @@ void authority_destroy(struct authority **ap)
     close_all(a, done);
     if (all_closed(done)) {
         incident_wiring_destroy(&a->incidents);
+        watch_destroy(&a->watch);
         pager_destroy(&a->pager);
         if (a->smoke != NULL) {
             smoke_destroy(&a->smoke);

@@ -13,6 +13,7 @@
 #include "gateway/app/pager.h"
 #include "gateway/app/reporting.h"
 #include "gateway/app/playbook_wiring.h"
+#include "gateway/app/watch.h"
 
 struct authority;
 
@@ -28,6 +29,7 @@ struct authority_options {
     const bool *draining;
     const struct playbooks_config *playbooks;
     const struct smoke_config *smoke;
+    const struct detect_config *detect;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

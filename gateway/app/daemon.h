@@ -14,6 +14,7 @@
 #include "gateway/app/playbook_wiring.h"
 #include "gateway/feed/feed.h"
 #include "gateway/incident/incidents.h"
+#include "gateway/incident/detect.h"
 #include "gateway/paging/paging.h"
 #include "gateway/reported/reported.h"
 #include "ws/shard.h"
@@ -64,13 +65,14 @@ struct daemon_config {
     struct people_config people;
     struct incidents_config incidents;
     struct paging_config paging;
+    struct detect_config detect;
     struct reported_config reported;
     struct playbooks_config playbooks;
     struct smoke_config smoke;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 16
+#define DAEMON_BINDINGS 17
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

@@ -377,6 +377,7 @@ static void put_tags(struct buf *out)
         {"playbooks", "what to do when"},
         {"smoke", "the smoke test"},
         {"admin", "events"},
+        {"paging", "pages to who is on call"},
         {"audit", "the audit log"},
         {"incidents", "what is wrong, since when, who has it"},
         {"session", "logging in"},

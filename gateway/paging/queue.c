@@ -23,42 +23,33 @@ struct pg_param queue_now(const struct paging *p)
 
 /* --- claiming --------------------------------------------------------------------------------- */
 
+/* clang-format off */
 /* The oldest of each incident, when nobody else has it: so those of an incident go one by one, over
  * all gateways. */
 static const char claim_sql[] =
     "WITH t AS (SELECT " NOW " AS now), c AS MATERIALIZED ("
-    " SELECT p.id FROM pages p, t WHERE " OPEN(
-        "p") " AND p.next_at <= t.now"
-             " AND (p.leased_until IS NULL OR p.leased_until <= t.now)"
-             " AND NOT EXISTS (SELECT 1 FROM pages e WHERE e.incident = p.incident AND e.incident "
-             "<> ''"
-             " AND e.id < p.id AND " OPEN(
-                 "e") ") ORDER BY p.id LIMIT $4::bigint"
-                      " FOR UPDATE OF p SKIP LOCKED)"
-                      " UPDATE pages p SET leased_by = $3, leased_until = t.now + $2::bigint * "
-                      "interval '1 ms',"
-                      " tries = p.tries + 1 FROM c, t WHERE p.id = c.id RETURNING p.id, p.uid, "
-                      "p.kind, p.incident,"
-                      " p.severity, p.level, p.list, p.title, p.summary, p.symbol, p.component, "
-                      "p.class, p.playbook, " US(
-                          "p.at") ", p.tries,"
-                                  " (SELECT " US(
-                                      "min(e.at)") " FROM pages e WHERE e.incident = p.incident"
-                                                   " AND (e.incident <> '' OR e.id = p.id)),"
-                                                   " EXISTS (SELECT 1 FROM pages e WHERE "
-                                                   "e.incident = p.incident AND e.delivered_at IS "
-                                                   "NOT NULL),"
-                                                   " (extract(epoch FROM t.now - "
-                                                   "coalesce(p.retried_at, p.at)) * 1000)::bigint";
+    " SELECT p.id FROM pages p, t WHERE " OPEN("p") " AND p.next_at <= t.now"
+    " AND (p.leased_until IS NULL OR p.leased_until <= t.now)"
+    " AND NOT EXISTS (SELECT 1 FROM pages e WHERE e.incident = p.incident AND e.incident <> ''"
+    " AND (e.place, e.id) < (p.place, p.id) AND " OPEN("e") ")"
+    " ORDER BY p.place, p.id LIMIT $4::bigint FOR UPDATE OF p SKIP LOCKED)"
+    " UPDATE pages p SET leased_by = $3, leased_until = t.now + $2::bigint * interval '1 ms',"
+    " tries = p.tries + 1 FROM c, t WHERE p.id = c.id RETURNING p.id, p.uid, p.kind, p.incident,"
+    " p.severity, p.level, p.list, p.title, p.summary, p.symbol, p.component, p.class, p.playbook,"
+    " " US("p.at") ", p.tries,"
+    " (SELECT " US("min(e.at)") " FROM pages e WHERE e.incident = p.incident"
+    " AND (e.incident <> '' OR e.id = p.id)),"
+    " EXISTS (SELECT 1 FROM pages e WHERE e.incident = p.incident AND e.delivered_at IS NOT NULL),"
+    " (extract(epoch FROM t.now - coalesce(p.retried_at, p.at)) * 1000)::bigint";
 static const char off_sql[] =
     "UPDATE pages p SET skipped_at = " NOW ", last_error = 'paging is off (slo_paging.enabled)'"
     " WHERE " OPEN("p") " AND p.tries = 0 AND p.leased_by IS NULL"
-                        " AND p.at < " NOW " - $2::bigint * interval '1 ms'";
-static const char count_sql[] = "SELECT (SELECT count(*) FROM pages p WHERE " OPEN(
-    "p") "),"
-         " (SELECT count(*) FROM pages p WHERE p.dead_at IS NOT NULL),"
-         " (SELECT extract(epoch FROM " NOW
-         " - min(p.at))::bigint FROM pages p WHERE " OPEN("p") ")";
+    " AND p.at < " NOW " - $2::bigint * interval '1 ms'";
+static const char count_sql[] =
+    "SELECT (SELECT count(*) FROM pages p WHERE " OPEN("p") "),"
+    " (SELECT count(*) FROM pages p WHERE p.dead_at IS NOT NULL),"
+    " (SELECT extract(epoch FROM " NOW " - min(p.at))::bigint FROM pages p WHERE " OPEN("p") ")";
+/* clang-format on */
 
 static int64_t number(const struct pg_reply *reply, size_t i, size_t row, size_t column)
 {
@@ -101,6 +92,20 @@ static struct page_row *row_of(struct paging *p, const struct pg_reply *reply, s
     return r;
 }
 
+/* It goes out from memory: its failure was written down, but the answer that it was got lost. */
+static bool under_way(const struct paging *p, int64_t id)
+{
+    const struct page_row *r;
+
+    DL_FOREACH(p->rows, r)
+    {
+        if (r->id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_claimed(void *arg, const struct pg_reply *reply)
 {
     struct paging *p = arg;
@@ -112,7 +117,7 @@ static void on_claimed(void *arg, const struct pg_reply *reply)
     }
     if (pg_outcome(reply) == PG_OK) {
         for (size_t i = 0; p->opt.config->enabled && i < pg_rows(reply, 0); i++) {
-            struct page_row *r = row_of(p, reply, i);
+            struct page_row *r = under_way(p, number(reply, 0, i, 0)) ? NULL : row_of(p, reply, i);
 
             if (r != NULL) {
                 DL_APPEND(p->rows, r);

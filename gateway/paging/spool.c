@@ -206,8 +206,9 @@ void spool_send(struct paging *p)
 
 static const char enter_sql[] =
     "INSERT INTO pages (uid, kind, incident, severity, level, list, title, summary, symbol,"
-    " component, class, playbook, at, tries, last_error, delivered_at, dead_at)"
+    " component, class, playbook, at, place, tries, last_error, delivered_at, dead_at)"
     " VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10, $11, $12,"
+    " 'epoch'::timestamptz + $13::bigint * interval '1 microsecond',"
     " 'epoch'::timestamptz + $13::bigint * interval '1 microsecond', $14::bigint, $15,"
     " 'epoch'::timestamptz + $16::bigint * interval '1 microsecond',"
     " 'epoch'::timestamptz + $17::bigint * interval '1 microsecond')"

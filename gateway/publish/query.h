@@ -25,6 +25,13 @@ enum query_kind {
     QUERY_STATUS,  /* market part of /v1/status */
     QUERY_READY,   /* market part of /readyz */
     QUERY_METRICS, /* per-symbol metrics, Prometheus text */
+    QUERY_PULSE,   /* struct query_pulse of each symbol, as bytes: for this process alone */
+};
+struct query_pulse {
+    uint64_t events;
+    uint64_t gaps;
+    uint64_t duplicates;
+    uint64_t live; /* 0 or 1 */
 };
 
 #define QUERY_SYMBOLS_MAX 64

@@ -295,6 +295,16 @@ static void answer_metrics(struct query *q, const struct market_view *m)
     }
 }
 
+static void answer_pulse(struct query *q, const struct market_view *m)
+{
+    for (uint32_t i = 0; i < symbols_count(m->symbols); i++) {
+        const struct instrument *in = &m->instruments[i];
+        const struct query_pulse p = {in->events, in->gaps, in->duplicates, instrument_live(in)};
+
+        buf_append(&q->body, &p, sizeof p);
+    }
+}
+
 void query_md(struct query *q, const struct market_view *m)
 {
     switch (q->kind) {
@@ -312,6 +322,9 @@ void query_md(struct query *q, const struct market_view *m)
         break;
     case QUERY_READY:
         answer_ready(q, m);
+        break;
+    case QUERY_PULSE:
+        answer_pulse(q, m);
         break;
     default:
         answer_metrics(q, m);

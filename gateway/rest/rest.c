@@ -39,7 +39,10 @@ static void finish(struct rest_call *c, struct query *q)
 
     DL_DELETE(r->calls, c);
     r->call_count--;
-    if (c->req != NULL) {
+    if (c->pulse != NULL) {
+        c->pulse(c->pulse_arg, q != NULL ? (const struct query_pulse *)(void *)q->body.data : NULL,
+                 q != NULL ? (uint32_t)(q->body.len / sizeof(struct query_pulse)) : 0);
+    } else if (c->req != NULL) {
         http_req_on_gone(c->req, NULL, NULL);
         c->done(c, q);
     }
@@ -113,6 +116,26 @@ void rest_ask(struct rest *r, struct http_req *req, struct query **qp,
     r->call_count++;
     http_req_on_gone(req, on_gone, c);
     mailbox_wake(r->opt.market);
+}
+
+bool rest_pulse(struct rest *r, rest_pulse_fn *cb, void *arg)
+{
+    struct query *q = rest_query(QUERY_PULSE);
+    struct mail mail = {.kind = LINK_QUERY, .payload = q};
+    struct rest_call *c;
+
+    q->id = ++r->next_id;
+    if (r->closed || r->call_count >= REST_IN_FLIGHT_MAX || !mailbox_post(r->opt.market, &mail)) {
+        query_destroy(&q);
+        return false;
+    }
+    c = gw_calloc(1, sizeof *c);
+    *c = (struct rest_call){.rest = r, .id = r->next_id, .pulse = cb, .pulse_arg = arg};
+    c->deadline_ns = clock_mono_ns() + REST_DEADLINE_NS;
+    DL_APPEND(r->calls, c);
+    r->call_count++;
+    mailbox_wake(r->opt.market);
+    return true;
 }
 
 bool rest_number(struct http_req *req, const char *name, uint64_t min, uint64_t max,

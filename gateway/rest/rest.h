@@ -11,6 +11,7 @@
 #include "gateway/http/server.h"
 #include "gateway/market/symbols.h"
 #include "gateway/publish/gate_view.h"
+#include "gateway/publish/query.h"
 #include "gateway/runtime/mailbox.h"
 
 struct rest;
@@ -31,6 +32,11 @@ void rest_destroy(struct rest **rp);
 /* What operators decided. Takes VIEW; CONTROL: members of the object /v1/status answers with, copied;
  * "" for none. */
 void rest_gate(struct rest *r, struct gate_view **view, const char *control);
+
+/* Asks the market thread how its symbols do. CB comes once, unless false: PULSES of COUNT symbols by
+ * number, borrowed; NULL: no answer in time. */
+typedef void rest_pulse_fn(void *arg, const struct query_pulse *pulses, uint32_t count);
+bool rest_pulse(struct rest *r, rest_pulse_fn *cb, void *arg);
 
 /* Route tables of the two listeners; struct http_options.arg is the struct rest. */
 extern const struct http_route rest_public_routes[];

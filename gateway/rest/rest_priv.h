@@ -16,6 +16,8 @@ struct rest_call {
     struct http_req *req; /* NULL: the client has gone */
     int64_t deadline_ns;
     void (*done)(struct rest_call *c, struct query *q); /* Q NULL: no answer in time */
+    rest_pulse_fn *pulse;                               /* not a request: who hears of it */
+    void *pulse_arg;
 };
 
 struct rest {

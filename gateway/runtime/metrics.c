@@ -187,11 +187,14 @@ bool metrics_sum(const char *name, const char *label, uint64_t *out)
         for (unsigned id = 0; id < s->table->count && !found; id++) {
             unsigned v = 0;
 
-            found = strcmp(s->table->rows[id].name, name) == 0 &&
-                    s->table->rows[id].type != METRIC_HISTOGRAM &&
-                    find_label(&s->table->rows[id], label, &v);
-            if (found) {
-                *out = total(s->table, id, v, 0);
+            if (strcmp(s->table->rows[id].name, name) != 0 ||
+                s->table->rows[id].type == METRIC_HISTOGRAM) {
+                continue;
+            }
+            found = label == NULL || find_label(&s->table->rows[id], label, &v);
+            *out = found ? total(s->table, id, v, 0) : 0;
+            while (label == NULL && ++v < values_of(&s->table->rows[id])) {
+                *out += total(s->table, id, v, 0);
             }
         }
     }

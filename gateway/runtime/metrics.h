@@ -61,7 +61,7 @@ void metrics_set(struct metric_set *s, unsigned id, unsigned label_index, int64_
 void metrics_observe_ns(struct metric_set *s, unsigned id, unsigned label_index, int64_t ns);
 uint64_t metrics_get(const struct metric_set *s, unsigned id, unsigned label_index);
 
-/* The sum over all threads of the counter or gauge NAME, of LABEL ("": it has none). False: there is no
+/* The sum over all threads of the counter or gauge NAME, of LABEL ("": it has none; NULL: of all). False: there is no
  * such value (yet). Any thread. */
 bool metrics_sum(const char *name, const char *label, uint64_t *out);
 

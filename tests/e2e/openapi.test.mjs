@@ -142,7 +142,7 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
   stage.writeSymbols(tape);
   await stage.startPostgres();
   const [ana, bea] = [Person.make(stage, 'ana', 'security,operator,viewer'), Person.make(stage, 'bea', 'security')];
-  await stage.startGateway({ limits: { preauth_burst: 5000, read_burst: 5000, write_burst: 1000, halt_burst: 1000, token_burst: 1000, login_burst: 100, session_burst: 1000 } });
+  await stage.startGateway({ slo_paging: { enabled: true, webhook_url: 'http://127.0.0.1:9/' }, limits: { preauth_burst: 5000, read_burst: 5000, write_burst: 1000, halt_burst: 1000, token_burst: 1000, login_burst: 100, session_burst: 1000 } });
   const admin = new Signer(stage.keyId, stage.keyFile);
   await until('the keys', 10000, async () => (await stage.call(admin, 'GET', '/v1/stats')).status === 200);
   stage.feed(...tape);
@@ -321,6 +321,17 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await get('/v1/incidents/{id}/report', '/v1/incidents/INC-1/report?format=json');
     await call('GET /v1/incidents/{id}', '/v1/incidents/INC-9', { status: 404 });
     await act('note', { text: 'why', kind: 'root_cause' }); // and what loosens goes on
+  });
+
+  await test('paging', async () => {
+    await get('/v1/paging');
+    const { json: { result, page } } = await call('POST /v1/paging/test', '/v1/paging/test', { status: 200, body: {} });
+    assert.equal(result, 'refused', 'nobody listens there');
+    stage.sql(`UPDATE pages SET skipped_at = NULL, dead_at = now() WHERE id = ${page}`);
+    await get('/v1/paging');
+    await call('POST /v1/paging/dead/{id}/retry', `/v1/paging/dead/${page}/retry`, { status: 200, body: { note: 'a test' } });
+    await call('POST /v1/paging/dead/{id}/retry', `/v1/paging/dead/${page + 1000}/retry`, { status: 404, body: {} });
+    await call('POST /v1/paging/test', '/v1/paging/test', { status: 422, body: { note: 1 } });
   });
 
   await test('people', async () => {

@@ -2,6 +2,7 @@
 
 CREATE TABLE pages (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    place        timestamptz NOT NULL DEFAULT clock_timestamp(),
     uid          text NOT NULL DEFAULT gen_random_uuid()::text UNIQUE,
     kind         text NOT NULL,
     incident     text NOT NULL,
@@ -34,14 +35,17 @@ CREATE TABLE pages (
     CONSTRAINT pages_tries CHECK (tries >= 0),
     CONSTRAINT pages_settled CHECK (num_nonnulls(delivered_at, skipped_at, dead_at) <= 1)
 );
-CREATE INDEX pages_open ON pages (incident, id)
+CREATE INDEX pages_open ON pages (incident, place, id)
     WHERE delivered_at IS NULL AND skipped_at IS NULL AND dead_at IS NULL;
 CREATE INDEX pages_dead ON pages (dead_at) WHERE dead_at IS NOT NULL;
 CREATE INDEX pages_by_incident ON pages (incident, id);
 COMMENT ON TABLE pages IS
     'Pages, written in the transaction that causes them, sent by one gateway at a time, those of an '
-    'incident in the order of id. Never deleted.';
-COMMENT ON COLUMN pages.id IS 'Their order; numbers of transactions that failed are missing.';
+    'incident in the order of place. Never deleted.';
+COMMENT ON COLUMN pages.id IS 'Grows; numbers of transactions that failed are missing.';
+COMMENT ON COLUMN pages.place IS
+    'Their order, then id: when it was written; of a spooled page when it happened, which was before '
+    'what was written since.';
 COMMENT ON COLUMN pages.uid IS 'Name of it, for the receiver; that of a spooled page is its record''s.';
 COMMENT ON COLUMN pages.kind IS 'trigger, escalate, acknowledge, resolve, test.';
 COMMENT ON COLUMN pages.incident IS 'The key receivers tell pages apart by; "" for a test.';
@@ -76,9 +80,9 @@ BEGIN
         RAISE EXCEPTION 'page % was delivered', OLD.id
             USING ERRCODE = 'restrict_violation', HINT = 'Write another page.';
     END IF;
-    IF (NEW.id, NEW.uid, NEW.kind, NEW.incident, NEW.severity, NEW.level, NEW.list, NEW.title,
+    IF (NEW.id, NEW.place, NEW.uid, NEW.kind, NEW.incident, NEW.severity, NEW.level, NEW.list, NEW.title,
         NEW.summary, NEW.symbol, NEW.component, NEW.class, NEW.playbook, NEW.at) IS DISTINCT FROM
-       (OLD.id, OLD.uid, OLD.kind, OLD.incident, OLD.severity, OLD.level, OLD.list, OLD.title,
+       (OLD.id, OLD.place, OLD.uid, OLD.kind, OLD.incident, OLD.severity, OLD.level, OLD.list, OLD.title,
         OLD.summary, OLD.symbol, OLD.component, OLD.class, OLD.playbook, OLD.at) THEN
         RAISE EXCEPTION 'what page % says cannot be changed', OLD.id
             USING ERRCODE = 'restrict_violation', HINT = 'Write another page.';

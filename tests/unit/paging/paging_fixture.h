@@ -28,6 +28,7 @@ struct held {
     void *arg;
     char incident[32];
     unsigned sender;
+    unsigned status;
     bool used;
 };
 static struct got got[GOT_MAX];
@@ -91,7 +92,8 @@ static inline void receive(void *arg, const struct courier_request *r,
         at = held[at].used ? i : at;
     }
     assert_false(held[at].used);
-    held[at] = (struct held){.done = done, .arg = done_arg, .sender = s->number, .used = true};
+    held[at] = (struct held){
+        .done = done, .arg = done_arg, .sender = s->number, .status = status, .used = true};
     memcpy(held[at].incident, g.incident, sizeof g.incident);
     assert_true(got_count < GOT_MAX);
     if (hold || (status >= 200 && status < 300)) {
@@ -109,7 +111,7 @@ static inline bool answer(void)
         struct held h = held[i];
 
         if (h.used) {
-            struct courier_answer a = {.status = status, .said = "no"};
+            struct courier_answer a = {.status = h.status, .said = "no"};
 
             held[i].used = false;
             h.done(h.arg, &a);

@@ -106,9 +106,9 @@ static void killed_between_claim_and_answer(void **state)
     empty();
     world_open(&w, 3, 64);
     sender_open(&s[0], &w, "");
+    hold = true;
     enter(&w, "INC-1", PAGE_TRIGGER);
     enter(&w, "INC-1", PAGE_RESOLVE);
-    hold = true;
     settle_down(&w, s, 1);
     assert_string_equal(heard("INC-1"), "trigger"); /* it came, its answer did not */
     sender_close(&s[0], &w);
@@ -135,14 +135,14 @@ static void one_incident_does_not_wait_for_another(void **state)
     empty();
     world_open(&w, 3, 64);
     sender_open(&s, &w, "");
-    enter(&w, "INC-1", PAGE_TRIGGER);
     status = 500;
+    enter(&w, "INC-1", PAGE_TRIGGER);
     settle_down(&w, &s, 1);
     assert_string_equal(sql("SELECT last_error FROM pages"), "answered 500: no");
     (void)sql("UPDATE pages SET next_at = next_at + interval '60 s'");
+    status = 200;
     enter(&w, "INC-1", PAGE_ACKNOWLEDGE);
     enter(&w, "INC-2", PAGE_TRIGGER);
-    status = 200;
     settle_down(&w, &s, 1);
     assert_string_equal(heard("INC-1"), "");
     assert_string_equal(heard("INC-2"), "trigger");
@@ -205,8 +205,8 @@ static void dead_letters_and_retry(void **state)
     empty();
     world_open(&w, 3, 64);
     sender_open(&s, &w, "");
-    enter(&w, "INC-1", PAGE_TRIGGER);
     status = 503;
+    enter(&w, "INC-1", PAGE_TRIGGER);
     for (unsigned hour = 0; hour < 24; hour++) {
         assert_int_equal(s.dead, 0);
         settle_down(&w, &s, 1);
@@ -245,15 +245,15 @@ static void what_is_read_and_refused_dies_early(void **state)
     empty();
     world_open(&w, 3, 64);
     sender_open(&s, &w, "");
-    enter(&w, "INC-1", PAGE_TRIGGER);
     status = 400;
+    enter(&w, "INC-1", PAGE_TRIGGER);
     for (unsigned i = 0; i < 8; i++) {
         fake_ns += 60 * S;
         settle_down(&w, &s, 1);
     }
     assert_string_equal(sql("SELECT tries FROM pages WHERE dead_at IS NOT NULL"), "5");
-    enter(&w, "INC-1", PAGE_ESCALATE); /* a dead letter does not block what follows */
     status = 200;
+    enter(&w, "INC-1", PAGE_ESCALATE); /* a dead letter does not block what follows */
     settle_down(&w, &s, 1);
     assert_string_equal(heard("INC-1"), "escalate");
     sender_close(&s, &w);

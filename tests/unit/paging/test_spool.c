@@ -233,8 +233,8 @@ static void a_line_of_the_spool(void **state)
         "{\"kind\":\"trigger\"}",
         "{\"level\":4,\"at_ns\":1,\"kind\":\"trigger\",\"incident\":\"I\",\"severity\":\"SEV1\"}",
         "{\"level\":1,\"at_ns\":1,\"kind\":\"sing\",\"incident\":\"I\",\"severity\":\"SEV1\"}",
-        "{\"level\":1,\"at_ns\":1,\"kind\":\"test\",\"incident\":\"an incident whose name is too "
-        "long\",\"severity\":\"SEV1\"}"};
+        "{\"level\":1,\"at_ns\":1,\"kind\":\"test\",\"incident\":\"of a name that has no "
+        "room\",\"severity\":\"SEV1\"}"};
     struct buf text = {0};
     struct page_row *r;
     struct page p;
