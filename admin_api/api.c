@@ -225,6 +225,7 @@ size_t api_operations(struct shape_op *out, size_t max)
                                      NULL,
                                      NULL,
                                      api_shape(r->method, r->path),
+                                     false,
                                      false};
     }
     if (n < max) {
@@ -235,6 +236,7 @@ size_t api_operations(struct shape_op *out, size_t max)
                                      NULL,
                                      NULL,
                                      api_shape(HTTP_GET, api_admin_routes[0].path),
+                                     false,
                                      false};
     }
     for (unsigned i = 0; i < GW_LEN(routes) && n < max; i++) {
@@ -248,7 +250,8 @@ size_t api_operations(struct shape_op *out, size_t max)
             r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word : NULL,
             limits_classes[r->class].name,
             api_shape(r->method, r->path),
-            r->access == ACCESS_SESSION};
+            r->access == ACCESS_SESSION,
+            r->access == ACCESS_PERMISSION && r->permission == PERM_REPORT_WRITE};
     }
     return n;
 }

@@ -349,7 +349,8 @@ static void put_components(struct buf *out)
             "\"parameters\":[\"created\",\"expires\",\"nonce\",\"keyid\",\"tag\"]}},"
             "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-sid\","
             "\"description\":\"session of a person in a browser; changes also need X-CSRF-Token "
-            "and Origin\"}}}");
+            "and Origin\"},\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","
+            "\"description\":\"token of a key that reports in, and can do nothing else\"}}}");
 }
 
 static void put_tags(struct buf *out)
@@ -385,6 +386,11 @@ static void put_tags(struct buf *out)
         {"dashboard", "the dashboard"},
         {"users", "people and their roles"},
         {"access", "who may do what"},
+        {"components", "systems around the gateway, as they report themselves"},
+        {"signals", "numbers that others report"},
+        {"alerts", "alerts that others send"},
+        {"triage", "the first five minutes"},
+        {"slo", "objectives"},
     };
 
     buf_lit(out, ",\"tags\":[");

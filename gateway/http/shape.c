@@ -427,7 +427,8 @@ void shape_operation(struct buf *out, const struct shape_op *op)
                strcmp(op->listener, "public") == 0 ? "8444" : "8445", op->listener);
     if (op->permission != NULL) {
         buf_printf(out, ",\"x-permission\":\"%s\"", op->permission);
-        buf_lit(out, ",\"security\":[{\"signature\":[]},{\"session\":[]}]");
+        buf_lit(out, ",\"security\":[{\"signature\":[]},{\"session\":[]}");
+        buf_puts(out, op->bearer ? ",{\"bearer\":[]}]" : "]");
     } else {
         buf_puts(out, op->own ? ",\"security\":[{\"session\":[]}]" : ",\"security\":[]");
     }

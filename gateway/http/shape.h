@@ -54,6 +54,7 @@ struct shape_op {
     const char *rate_class;          /* NULL: none */
     const struct shape_route *route; /* NULL: nobody wrote its row */
     bool own;                        /* of one's own session, without a permission */
+    bool bearer;                     /* a bearer token will do, too */
 };
 
 extern const char *const http_method_names[];

@@ -191,7 +191,7 @@ static void on_written(void *arg, const struct pg_reply *reply)
     }
     tell(&r->sent, ok);
     if (r->next != NULL && ok) {
-        reported_flush(r, false);
+        reported_flush(r, r->closing);
     } else if (r->closing) {
         tell(&r->next, false);
     }

@@ -63,7 +63,7 @@ servers_to_come() {
     [ -d /run/systemd/system ] || return 0
     for p in "$@"; do
         case $p in
-        redis-server | postgresql) systemctl cat "$p.service" >/dev/null 2>&1 || servers+=("$p.service") ;;
+        redis-server | postgresql | prometheus-alertmanager) systemctl cat "$p.service" >/dev/null 2>&1 || servers+=("$p.service") ;;
         esac
     done
 }
