@@ -4,7 +4,12 @@ import { about, connection, stream, utc } from '../app.js';
 import { link, useResource } from '../data/api.js';
 import { now, paused, setPaused } from '../data/beat.js';
 import { lasting, time } from '../data/format.js';
+import { Icon } from '../design/icons.js';
 import { Chip } from '../design/parts.js';
+import { pendingSheet } from '../acting/acting.js';
+import { usePending } from '../acting/pending.js';
+import { SessionWarning } from '../session/layer.js';
+import { isMe, page, phase, session, signIn } from '../session/session.js';
 import { html } from '../ui.js';
 
 const SYSTEM = { online: ['ok', 'ONLINE'], cancel_only: ['warn', 'CANCEL ONLY'], post_only: ['warn', 'POST ONLY'], maintenance: ['bad', 'MAINTENANCE'] };
@@ -84,7 +89,7 @@ export function Banner() {
       <span class="controls"><${Control} name="kill switch" path="/v1/kill-switch" show=${kill} /><${Control} name="withdrawals" path="/v1/withdrawals" show=${withdrawals} /></span>
       <button type="button" class="btn quiet pause" aria-pressed=${String(paused.value)} title="Pause live updates (p)" onClick=${() => setPaused(!paused.peek())}>${paused.value ? 'Resume' : 'Pause'} <kbd>p</kbd></button>
     </div>
-    <${Lost} /><${Announce} />
+    <${Lost} /><${SessionWarning} /><${Announce} />
   </header>`;
 }
 
@@ -95,10 +100,29 @@ function StreamAge() {
   return html`stream <b class=${old > 3000 ? 'warn' : ''}>${s.lastMessageAt && s.state.value.phase === 'live' ? `${Math.max(0, old / 1000).toFixed(1)} s` : '–'}</b>`;
 }
 
+// Requests to loosen that wait; those that wait for the person at this browser stand out.
+function Pending() {
+  const state = usePending();
+  if (phase.value !== 'in' || !state.data) return null;
+  const { changes } = state.data;
+  const others = changes.filter((c) => !isMe(c.requested_by)).length;
+  return html`<button type="button" class=${`btn quiet${others ? ' waits' : ''}`} onClick=${pendingSheet} aria-label=${`${changes.length} waiting for a second person`}>
+    <${Icon} name="wait" size="13" />pending approvals <b>${changes.length}</b></button>`;
+}
+
+function You() {
+  if (phase.value === 'in') {
+    const { user, roles } = session.value;
+    return html`<button type="button" class="btn quiet you" onClick=${() => { page.value = { kind: 'you' }; }} aria-label=${`You: ${user}, ${roles.join(', ')}`}><${Icon} name="user" size="13" /><b>${user}</b>${roles.length ? ` / ${roles.join(', ')}` : ''}</button>`;
+  }
+  if (phase.value === 'out') return html`<button type="button" class="btn quiet you" onClick=${signIn}><${Icon} name="user" size="13" /><b>Sign in</b></button>`;
+  return html`<span title=${phase.value === 'absent' ? 'This gateway keeps no people: portctl signs with a key' : undefined}>you: <b>not signed in</b> (read only)</span>`;
+}
+
 export function Footer({ onHelp }) {
   const info = about.value;
   return html`<footer class="foot">
-    <span>you: <b>not signed in</b> (read only)</span>
+    <${You} /><${Pending} />
     <span class="push">UTC <b>${time(utc())}</b></span>
     <span><${StreamAge} /></span>
     <span title="version of the gateway, build of this page">${info ? `${info.version} · ${info.build}` : '…'}</span>

@@ -7,7 +7,7 @@ import { age, bytes, duration, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
 import { quantile, rate, sum, value } from '../data/metrics.js';
 import { NotThere, Panel, Spark, State, Tile, word } from '../design/parts.js';
-import { openSheet } from '../design/sheet.js';
+import { ActButton, openSheet } from '../acting/acting.js';
 import { DataTable, SearchField } from '../design/table.js';
 import { navigate, route, setFilter, symbolPart } from '../router.js';
 import { html, useEffect, useMemo, useRef } from '../ui.js';
@@ -154,7 +154,7 @@ function Symbols({ m }) {
   const wanted = q.toUpperCase();
   const shown = useMemo(() => rows.filter((r) => (!wanted || r.symbol.includes(wanted)) && (!mode || r.status === mode || (mode === 'troubled' && (r.status !== 'online' || r.live === 0 || r.gaps > 0)))), [rows, wanted, mode]);
   const modes = [...new Set(rows.map((r) => r.status))];
-  return html`<${Panel} title="Symbols" flush at=${m.at} className="symbols" aside=${html`<button type="button" class="btn" onClick=${() => openSheet(modeSheet('ALL'))}>Set mode…</button><button type="button" class="btn danger" onClick=${() => openSheet(killSheet())}>Kill switch…</button>`}>
+  return html`<${Panel} title="Symbols" flush at=${m.at} className="symbols" aside=${html`<${ActButton} permission="control.tighten" open=${() => openSheet(modeSheet('*'))}>Set mode…<//><${ActButton} permission="control.tighten" danger open=${() => openSheet(killSheet())}>Kill switch…<//>`}>
     <${DataTable} label="Symbols" primary columns=${columns} rows=${shown} keyOf=${(r) => r.symbol} sort=${{ id: sort, direction: dir }} height="max(20rem, calc(100dvh - 15rem))"
       onSort=${(s) => { setFilter('sort', s.id); setFilter('dir', s.direction); }} onOpen=${(r) => navigate({ screen: 'market', part: symbolPart(r.symbol) })} onRange=${look}
       tools=${html`<${SearchField} label="Find a symbol" value=${q} onInput=${(v) => setFilter('q', v)} />
