@@ -13,7 +13,9 @@ export const link = signal({ up: true, since: Date.now(), lastAt: 0 });
 export const session = signal(null); // GET /v1/session of the person at this browser, or null
 // factor(problem): resolves to true when the second factor was proved again; ended(): the session is no more; renewed():
 // reads the session again, whose CSRF token may be another by now.
-export const hooks = { factor: async () => false, ended: () => {}, renewed: async () => {}, signIn: () => {} };
+export const hooks = { factor: async () => false, ended: () => {}, renewed: async () => {}, signIn: () => {},
+  // Of a path only people may read: 'yes', 'no' while nobody is signed in, 'wait' until that is known.
+  mayAsk: () => 'yes' };
 
 function heard(up) {
   const before = link.peek();
@@ -93,6 +95,7 @@ export function phaseOf({ status, ok }) {
 }
 
 const resources = new Map();
+const NOBODY = { status: 401, title: 'not signed in', unasked: true };
 
 // Everything that is on the screen, asked for anew: who one is has changed.
 export function reloadAll() {
@@ -119,6 +122,11 @@ class Resource {
     if (this.base && !base) {
       this.timer = setTimeout(() => this.load(), 200);
       return;
+    }
+    const may = base ? 'yes' : hooks.mayAsk(this.path);
+    if (may !== 'yes') {
+      if (may === 'no') this.state.value = { phase: 'denied', problem: NOBODY, triedAt: Date.now() };
+      return; // who it is will be known, or change: then everything is asked for again
     }
     this.loading = true;
     this.again = false;

@@ -1,6 +1,7 @@
 // Admin events (SSE, GET /v1/admin/events): one stream per browser. The tab that holds the Web Lock reads it and tells
 // the others over a BroadcastChannel; when it is closed another takes over, from the last id.
 import { signal } from '@preact/signals';
+import { hooks } from './api.js';
 import { EventParser } from './sse_parse.js';
 
 const PATH = '/v1/admin/events';
@@ -46,6 +47,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // One connection to its end.
 async function read() {
+  if (hooks.mayAsk(PATH) !== 'yes') return 'denied';
   const abort = new AbortController();
   const parser = new EventParser((event) => {
     took(event);

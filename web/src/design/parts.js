@@ -73,7 +73,7 @@ export function NotThere({ state, path, of }) {
       ${of} will appear here as soon as the gateway has it; nothing needs to be done on this page.<//>`;
   }
   if (phase === 'denied') {
-    const line = html`<code>GET ${path}</code> answered ${problem.status}: ${problem.detail ?? problem.title}`;
+    const line = problem.unasked ? null : html`<code>GET ${path}</code> answered ${problem.status}: ${problem.detail ?? problem.title}`;
     if (problem.status === 403) return html`<${State} icon="lock" title="Your roles do not show it" line=${line}>${of} needs another permission. Somebody of security grants roles.<//>`;
     return html`<${State} icon="lock" title="You are not signed in" line=${line} action=${html`<button type="button" class="btn main" onClick=${() => hooks.signIn()}>Sign in</button>`}>
       ${of} needs a session or a signed request. On the command line <code>portctl</code> signs with your key.<//>`;

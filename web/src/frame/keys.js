@@ -9,7 +9,7 @@ import { signal } from '../ui.js';
 export const overlay = signal(null); // 'help' | 'symbol' | null
 
 export const KEYS = [
-  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'],
+  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['x', 'choose the row'],
   ['p', 'pause live updates'], ['?', 'this help'], ['Esc', 'close'],
 ];
 
@@ -30,6 +30,7 @@ const commands = {
   p: () => setPaused(!paused.peek()),
   j: () => activeTable()?.move(1),
   k: () => activeTable()?.move(-1),
+  x: () => activeTable()?.toggle(),
   g: () => { prefix = Date.now(); },
 };
 

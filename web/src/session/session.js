@@ -37,6 +37,11 @@ let channel;
 let activeAt = 0; // when a person last did something
 let toldAt = 0; // when the gateway was last told so
 
+const askAll = () => {
+  reloadAll();
+  retryEvents();
+};
+
 function take(data) {
   const before = session.peek();
   session.value = data;
@@ -44,10 +49,7 @@ function take(data) {
   notice.value = '';
   // signed in by another tab
   if (page.peek()?.kind === 'signin' && !page.peek().busy && !data.must_choose_password && !data.must_enrol) page.value = null;
-  if (before?.user !== data.user || before?.permissions.join() !== data.permissions.join()) {
-    reloadAll();
-    retryEvents();
-  }
+  if (before?.user !== data.user || before?.permissions.join() !== data.permissions.join()) askAll();
 }
 
 function lose(why) {
@@ -58,15 +60,21 @@ function lose(why) {
     page.value = { kind: 'signin' };
     reloadAll();
   }
+  const first = phase.peek() === 'unknown';
   session.value = null;
   phase.value = 'out';
+  if (first) askAll();
 }
 
 // Reads the session; ACTIVE: because a person did something, which puts the idle end off.
 export async function look(active = false) {
   const answer = await request('GET', '/v1/session', active ? { headers: { 'X-User-Active': '1' } } : {});
   if (answer.ok && answer.data?.user) take(answer.data);
-  else if (answer.status === 404) phase.value = 'absent';
+  else if (answer.status === 404) {
+    const first = phase.peek() !== 'absent';
+    phase.value = 'absent';
+    if (first) askAll();
+  }
   else if (answer.status === 401 || (answer.ok && !answer.data?.user)) lose('Your session has ended.');
   return answer;
 }
@@ -152,6 +160,7 @@ export function startSession() {
   hooks.ended = () => lose('Your session has ended.');
   hooks.renewed = () => look();
   hooks.signIn = signIn;
+  hooks.mayAsk = (path) => (!path.startsWith('/v1/') || phase.peek() === 'in' || phase.peek() === 'absent' ? 'yes' : phase.peek() === 'unknown' ? 'wait' : 'no');
   if ('BroadcastChannel' in globalThis) {
     channel = new BroadcastChannel('portcullis.session');
     channel.onmessage = () => look();
