@@ -3,7 +3,7 @@ import { useControl } from '../data/control.js';
 import { bytes, duration, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
 import { quantile, rate, sum, value } from '../data/metrics.js';
-import { NotThere, Tile } from '../design/parts.js';
+import { Fresh, NotThere, Tile } from '../design/parts.js';
 import { html } from '../ui.js';
 import { Controls } from './overview/controls.js';
 import { Core } from './overview/core.js';
@@ -41,7 +41,7 @@ function Tiles({ m }) {
 export function Overview() {
   const m = useMeter();
   const c = useControl();
-  return html`<div class="title"><h1>Overview</h1></div>
+  return html`<div class="title"><h1>Overview</h1><span class="push"><${Fresh} at=${c.at} limit=${40000} prefix="control state: " /></span></div>
     <div class="controls-row"><${Controls} c=${c} /><${Triage} /></div>
     ${m.phase === 'ok' || m.samples.length ? html`<${Tiles} m=${m} />` : html`<${NotThere} state=${m} path="/metrics" of="What the gateway measures of itself" />`}
     <${Slo} /><${Symbols} m=${m} c=${c} /><${Core} />`;

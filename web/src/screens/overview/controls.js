@@ -7,7 +7,7 @@ import { instruments, utc } from '../../app.js';
 import { now } from '../../data/beat.js';
 import { cellOf, cellsOfKind } from '../../data/control.js';
 import { age, lasting, time, whole } from '../../data/format.js';
-import { Chip, Facts, Fresh, NotThere } from '../../design/parts.js';
+import { Chip, Facts, NotThere } from '../../design/parts.js';
 import { html } from '../../ui.js';
 
 const who = (actor) => (actor ? actor.replace(/^(user|account|key):/, '') : null);
@@ -24,11 +24,11 @@ export function Why({ cell }) {
   ]} />`;
 }
 
-function Card({ title, kind, state, means, at, children, acts }) {
+function Card({ title, kind, state, means, children, acts }) {
   return html`<section class=${`panel control-card k-${kind}`}>
     <header><h2>${title}</h2><${Chip} kind=${kind}><b>${state}</b><//></header>
     <div class="body">${means && html`<p class="muted means-line">${means}</p>`}${children}</div>
-    <footer>${acts}<span class="push"></span><${Fresh} at=${at} limit=${40000} /></footer></section>`;
+    <footer>${acts}</footer></section>`;
 }
 
 function Orders({ c }) {
@@ -36,9 +36,9 @@ function Orders({ c }) {
   const all = cellOf(c, 'mode', '*');
   const counts = ['CANCEL_ONLY', 'SOFT_HALT', 'HARD_HALT'].map((m) => [m, [...c.held.values()].filter((r) => r.effective_mode === m).length]).filter(([, n]) => n);
   const kind = accepting_orders ? (counts.length ? 'warn' : 'ok') : 'bad';
-  const acts = html`<${ActButton} permission="control.tighten" danger open=${() => openSheet(modeSheet('*'))}>Set mode of all…<//>
-    <${ActButton} permission="control.tighten" open=${() => openSheet(cancelAllSheet('*'))}>Cancel all orders…<//>`;
-  return html`<${Card} title="Orders" kind=${kind} state=${accepting_orders ? 'ACCEPTED' : 'REFUSED'} at=${c.at} acts=${acts}
+  const acts = html`<${ActButton} permission="control.tighten" danger open=${() => openSheet(modeSheet('*'))}>Mode of all…<//>
+    <${ActButton} permission="control.tighten" open=${() => openSheet(cancelAllSheet('*'))}>Cancel orders…<//>`;
+  return html`<${Card} title="Orders" kind=${kind} state=${accepting_orders ? 'ACCEPTED' : 'REFUSED'} acts=${acts}
     means=${accepting_orders ? (counts.length ? null : `every symbol: ${MODE_MEANS.NORMAL}`) : kill_switch ? 'the kill switch holds every symbol at CANCEL_ONLY or tighter' : `${system_mode}: ${MODE_MEANS[system_mode]}`}>
     ${all && all.value.mode !== 'NORMAL' && html`<${Why} cell=${all} />`}
     ${counts.length > 0 && html`<ul class="counts">${counts.map(([m, n]) => html`<li><a href=${`/overview?mode=${m}`}><b class=${`k-${MODE_KIND[m]}`}>${whole(n)}</b> ${m}</a></li>`)}<li><b>${whole(instruments.pairs.value.size - c.held.size)}</b> NORMAL</li></ul>`}<//>`;
@@ -62,7 +62,7 @@ function Kill({ c }) {
   const on = c.stats.kill_switch;
   const released = on && (cell?.value.released_symbols?.length || cell?.value.released_percent);
   const acts = on ? html`<${ActButton} permission="control.loosen" open=${() => openSheet(releaseSheet())}>${released ? 'Next stage…' : 'Release in stages…'}<//>` : html`<${ActButton} permission="control.tighten" danger open=${() => openSheet(killSheet())}>Engage…<//>`;
-  return html`<${Card} title="Kill switch" kind=${on ? (released ? 'warn' : 'bad') : others.length ? 'warn' : 'ok'} state=${on ? (released ? 'RELEASING' : 'ENGAGED') : 'OFF'} at=${c.at} acts=${acts}
+  return html`<${Card} title="Kill switch" kind=${on ? (released ? 'warn' : 'bad') : others.length ? 'warn' : 'ok'} state=${on ? (released ? 'RELEASING' : 'ENGAGED') : 'OFF'} acts=${acts}
     means=${on ? null : 'orders are taken as the modes say'}>
     ${on && cell && html`<${Stage} value=${cell.value} since=${cell.since} /><${Why} cell=${cell} />`}
     ${others.map((x) => html`<p><${Chip} kind="bad">${x.target}: ${valueWords('kill', x.value)[1]}<//></p><${Why} cell=${x} />`)}<//>`;
@@ -74,7 +74,7 @@ function Withdrawals({ c }) {
   const assets = halted.filter((x) => x.target !== '*');
   const acts = html`<${ActButton} permission="control.tighten" danger open=${() => openSheet(withdrawalsSheet(true))}>Halt…<//>
     ${all && html`<${ActButton} permission="control.loosen" open=${() => openSheet(withdrawalsSheet(false, '*'))}>Resume all…<//>`}`;
-  return html`<${Card} title="Withdrawals" kind=${all ? 'bad' : assets.length ? 'warn' : 'ok'} state=${all ? 'HALTED' : assets.length ? `${assets.length} HALTED` : 'OPEN'} at=${c.at} acts=${acts} means=${halted.length ? null : 'of every asset'}>
+  return html`<${Card} title="Withdrawals" kind=${all ? 'bad' : assets.length ? 'warn' : 'ok'} state=${all ? 'HALTED' : assets.length ? `${assets.length} HALTED` : 'OPEN'} acts=${acts} means=${halted.length ? null : 'of every asset'}>
     ${all && html`<${Why} cell=${all} />`}
     ${assets.length > 0 && html`<ul class="assets">${assets.map((x) => html`<li><b>${x.target}</b><span class="clip muted" title=${x.reason}>${time(Date.parse(x.since)).slice(0, 5)} ${who(x.by)}: ${x.reason}</span><${ActButton} permission="control.loosen" small label=${`Resume ${x.target}`} open=${() => openSheet(withdrawalsSheet(false, x.target))}>Resume…<//></li>`)}</ul>`}<//>`;
 }
