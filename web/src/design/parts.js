@@ -7,7 +7,7 @@ import { Icon } from './icons.js';
 
 // KIND: ok warn bad off info
 export function Chip({ kind = 'off', icon, title, children, bare }) {
-  return html`<span class=${`chip k-${kind}${bare ? ' bare' : ''}`} title=${title}><${Icon} name=${icon ?? kind} size="13" />${children}</span>`;
+  return html`<span class=${`chip k-${kind}${bare ? ' bare' : ''}`} title=${title}><${Icon} name=${icon ?? kind} size="13" /><span>${children}</span></span>`;
 }
 
 // A chip without its frame, for tables: plain markup, since a table draws hundreds.

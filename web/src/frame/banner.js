@@ -225,14 +225,14 @@ function Pending() {
   if (phase.value !== 'in' || !state.data) return null;
   const { changes } = state.data;
   const others = changes.filter((c) => !isMe(c.requested_by)).length;
-  return html`<button type="button" class=${`btn quiet${others ? ' waits' : ''}`} onClick=${pendingSheet} aria-label=${`${changes.length} waiting for a second person`}>
-    <${Icon} name="wait" size="13" />pending approvals <b>${changes.length}</b></button>`;
+  return html`<button type="button" class=${`btn quiet${others ? ' waits' : ''}`} onClick=${pendingSheet} title="Requests to loosen that wait for a second person">
+    <${Icon} name="wait" size="13" /><span>pending approvals <b>${changes.length}</b></span></button>`;
 }
 
 function You() {
   if (phase.value === 'in') {
     const { user, roles } = session.value;
-    return html`<button type="button" class="btn quiet you" onClick=${() => { page.value = { kind: 'you' }; }} aria-label=${`You: ${user}, ${roles.join(', ')}`}><${Icon} name="user" size="13" /><b>${user}</b>${roles.length ? ` / ${roles.join(', ')}` : ''}</button>`;
+    return html`<button type="button" class="btn quiet you" onClick=${() => { page.value = { kind: 'you' }; }}><${Icon} name="user" size="13" /><span>you: <b>${user}</b>${roles.length ? ` / ${roles.join(', ')}` : ''}</span></button>`;
   }
   if (phase.value === 'out') return html`<button type="button" class="btn quiet you" onClick=${signIn}><${Icon} name="user" size="13" /><b>Sign in</b></button>`;
   return html`<span title=${phase.value === 'absent' ? 'This gateway keeps no people: portctl signs with a key' : undefined}>you: <b>not signed in</b> (read only)</span>`;
