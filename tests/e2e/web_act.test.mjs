@@ -14,8 +14,10 @@ const SYMBOL = 'BTC/USD';
 const banner = (page) => page.locator('.banner').innerText();
 const says = (page, pattern, ms = 8000) => until(`the banner says ${pattern}`, ms, async () => pattern.test(await banner(page)));
 
+const lost = /ERR_CONNECTION|WebSocket connection to|ERR_INCOMPLETE|ERR_HTTP2|ERR_EMPTY/; // said by the browser while the gateway was away
+
 async function blameless(page, where) {
-  assert.deepEqual(page.wrong, [], where);
+  assert.deepEqual((page.wrong ?? []).filter((text) => !lost.test(text)), [], where);
   assert.deepEqual(await page.evaluate(() => globalThis.violations), [], `${where}: policy`);
 }
 
@@ -110,7 +112,7 @@ test('the kill switch is engaged by one and released in stages by two; what stag
   const [ana, ben] = [stage.person('ana', 'operator'), stage.person('ben', 'approver')];
   const hers = await signedIn(browser, stage, ana);
   const his = await signedIn(browser, stage, ben);
-  const kill = hers.locator('.control-card', { hasText: 'Kill switch' });
+  const kill = hers.locator('.control-card', { has: hers.getByRole('heading', { name: 'Kill switch' }) });
   await kill.getByRole('button', { name: 'Engage…' }).click();
   await sheetOf(hers).getByText('Whom it reaches').waitFor();
   assert.match(await sheetOf(hers).innerText(), /Symbols\s+12\n/);

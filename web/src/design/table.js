@@ -127,7 +127,7 @@ class Row extends Component {
   }
 
   render({ row, columns, chosen, onOpen, onChoose, keyOf, index, picked, onToggle }) {
-    return html`<tr class=${`${chosen ? 'chosen ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
+    return html`<tr class=${`${chosen ? 'chosen ' : ''}${picked ? 'picked ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
     onClick=${(e) => { onChoose(keyOf(row)); if (onOpen && !e.target.closest('a,button,input,label')) onOpen(row); }}>
     ${onToggle && html`<td class="pick-cell"><input type="checkbox" aria-label=${`Choose ${keyOf(row)}`} checked=${picked} onChange=${() => onToggle(keyOf(row))} /></td>`}
     ${columns.map((c, i) => {
