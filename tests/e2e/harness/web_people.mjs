@@ -23,14 +23,25 @@ export const withPeople = (body, { symbols = 12, overrides = {} } = {}) => onSta
   }
 });
 
+// Gives fresh codes in BOX until it closes: one that grew too old on a busy machine is refused.
+async function untilTaken(box, person, button) {
+  for (let tries = 0; ; tries++) {
+    await box.getByLabel('Code').fill(await person.code());
+    await box.getByRole('button', { name: button, exact: true }).click();
+    const refused = await Promise.race([box.waitFor({ state: 'detached' }).then(() => false),
+      box.getByRole('alert').filter({ hasText: 'is wrong' }).waitFor({ timeout: 30000 }).then(() => true, () => false)]);
+    if (!refused) break;
+    if (tries === 2) throw new Error(await box.getByRole('alert').innerText());
+  }
+  await box.waitFor({ state: 'detached' });
+}
+
 // Signs PERSON in on the sign-in page that is open in PAGE.
 export async function signIn(page, person) {
   const box = page.getByRole('dialog', { name: 'Sign in' });
   await box.getByLabel('Name').fill(person.name);
   await box.getByLabel('Password').fill(person.password);
-  await box.getByLabel('Code').fill(await person.code());
-  await box.getByRole('button', { name: 'Sign in' }).click();
-  await box.waitFor({ state: 'detached' });
+  await untilTaken(box, person, 'Sign in');
 }
 
 // PERSON at PATH in a browser of her own.
@@ -44,12 +55,9 @@ export async function signedIn(browser, stage, person, path = '/overview', optio
 
 export const sheetOf = (page, name) => page.getByRole('dialog', name ? { name } : undefined).last();
 
-// Gives a code of PERSON where the page asks for one, until BUSY is over.
+// Gives a code of PERSON where the page asks for one.
 export async function giveFactor(page, person) {
-  const box = page.getByRole('dialog', { name: 'Your second factor' });
-  await box.getByLabel('Code').fill(await person.code());
-  await box.getByRole('button', { name: 'Go on' }).click();
-  await box.waitFor({ state: 'detached' });
+  await untilTaken(page.getByRole('dialog', { name: 'Your second factor' }), person, 'Go on');
 }
 
 // Fills the sheet that is open and presses BUTTON.

@@ -4,7 +4,7 @@ import { call } from '../data/api.js';
 import { onEvent } from '../data/events.js';
 import { Dialog } from '../design/dialog.js';
 import { Icon } from '../design/icons.js';
-import { Chip, CopyButton, Facts, Loading } from '../design/parts.js';
+import { Chip, CopyButton, Facts, Loading, toast } from '../design/parts.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { changeSheet, closeSheet, openSheet, sheet, shell } from './acting.js';
 import { ChangeSheet, PendingSheet } from './change.js';
@@ -169,6 +169,8 @@ function Act({ spec: given }) {
   const [values, set] = useState({ reason: spec.reason ?? '', ticket: spec.ticket ?? '', incident: spec.incident ?? '', typed: '' });
   const [state, setState] = useState({ step: 'form' }); // form, waiting, done
   const sent = useRef({ text: null, once: null });
+  const gone = useRef(false);
+  useEffect(() => () => { gone.current = true; }, []);
   const [refused, setRefused] = useState(false); // perhaps for want of a reason or a ticket: then each is tried
   const [preview, look] = usePreview(spec, values, JSON.stringify([options, spec.call.path, refused ? [values.reason, values.ticket] : null]));
   useEffect(() => { setRefused(preview.phase === 'refused' && preview.problem.status === 422); }, [preview]);
@@ -188,6 +190,11 @@ function Act({ spec: given }) {
     // what tightens never loses a race against what was looked at
     const ifMatch = spec.call.ifMatch ?? (spec.call.method === 'PUT' ? (direction === 'TIGHTEN' ? '*' : preview.etag) : undefined);
     const answer = await call(spec.call.method, spec.call.path, { body, ifMatch, once: sent.current.once });
+    if (gone.current) { // the sheet was closed meanwhile: what came of it is said all the same
+      if (answer.status >= 200 && answer.status < 300) toast(`${spec.title}: ${answer.json?.outcome ?? 'done'}${answer.json?.audit ? `, audit ${answer.json.audit}` : ''}`, 'ok');
+      else toast(`${spec.title}: ${answer.problem.title}`, 'bad');
+      return;
+    }
     if (answer.status >= 200 && answer.status < 300) {
       setState({ step: 'done', answer });
       spec.done?.(answer);
@@ -202,7 +209,9 @@ function Act({ spec: given }) {
   };
 
   const after = spec.after ?? null;
-  return html`<${Dialog} label=${spec.title} className="sheet" onClose=${closeSheet}>
+  // a click beside the sheet does not throw away what was typed
+  const beside = () => { if (!values.reason && !values.typed) closeSheet(); };
+  return html`<${Dialog} label=${spec.title} className="sheet" onClose=${beside}>
     <div class="head"><h1>${spec.title}</h1><div><${Direction} direction=${direction} sure=${Boolean(preview.direction)} /></div></div>
     <div class="body">
       ${spec.note && html`<div class="note-line">${spec.note}</div>`}

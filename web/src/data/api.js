@@ -77,7 +77,8 @@ export async function call(method, path, { body, once, ifMatch, dryRun, headers 
   if (answer.problem?.code === 'second-factor-required' && await hooks.factor(answer.problem)) {
     answer = await request(method, target, { ...options, idempotencyKey: newKey() });
   }
-  if (answer.status === 401 && session.peek()) hooks.ended();
+  // a wrong code or password is refused with 401, too: the session lives on
+  if (answer.status === 401 && session.peek() && !path.startsWith('/v1/session')) hooks.ended();
   return answerOf(answer);
 }
 

@@ -7,6 +7,7 @@ import { hidden } from './beat.js';
 import { onEvent } from './events.js';
 
 const SOON_MS = 120; // several events of one change are one reading
+const AGAIN_MS = 1000; // and many changes no more than one a second
 const options = { every: 15000 };
 const parts = {
   stats: resource('/v1/stats', options), // the first thing to look at
@@ -15,11 +16,17 @@ const parts = {
 };
 let users = 0;
 let timer;
+let readAt = 0;
 let stops = [];
 
 const later = () => {
-  clearTimeout(timer);
-  timer = setTimeout(() => Object.values(parts).forEach((r) => r.refresh()), hidden.peek() ? 2000 : SOON_MS);
+  if (timer) return;
+  const since = Date.now() - readAt;
+  timer = setTimeout(() => {
+    timer = undefined;
+    readAt = Date.now();
+    Object.values(parts).forEach((r) => r.refresh());
+  }, hidden.peek() ? 2 * AGAIN_MS : Math.max(SOON_MS, AGAIN_MS - since));
 };
 
 export function useControl() {

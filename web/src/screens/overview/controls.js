@@ -80,9 +80,7 @@ function Withdrawals({ c }) {
 }
 
 export function Controls({ c }) {
-  if (c.phase !== 'ok' && !c.stats) {
-    if (c.phase === 'absent' || c.phase === 'denied' || c.phase === 'loading') return html`<section class="panel"><${NotThere} state=${c} path="/v1/stats" of="Orders, kill switch and withdrawals" /></section>`;
-  }
-  if (!c.stats) return html`<section class="panel"><${NotThere} state=${c} path="/v1/stats" of="Orders, kill switch and withdrawals" /></section>`;
+  // what was before the connection was lost stays, greyed out; anything else that is not an answer is not shown as one
+  if (!c.stats || (c.phase !== 'ok' && c.phase !== 'lost')) return html`<section class="panel"><${NotThere} state=${c} path="/v1/stats" of="Orders, kill switch and withdrawals" /></section>`;
   return html`<${Orders} c=${c} /><${Kill} c=${c} /><${Withdrawals} c=${c} />`;
 }

@@ -2,7 +2,7 @@
 import { ActButton, openSheet } from '../../acting/acting.js';
 import { useCommands } from '../../data/control.js';
 import { now } from '../../data/beat.js';
-import { age, whole } from '../../data/format.js';
+import { age, lasting, whole } from '../../data/format.js';
 import { Chip, Panel, word } from '../../design/parts.js';
 import { html } from '../../ui.js';
 
@@ -20,7 +20,8 @@ export function Core() {
   const { phase, core, commands } = useCommands();
   if (phase !== 'ok' || commands.length === 0) return null;
   const silent = core && (!core.linked || core.silent_s > 30);
-  return html`<${Panel} title="Asked of the core" flush aside=${core && html`<${Chip} kind=${silent ? 'warn' : 'ok'}>${silent ? 'the core is silent' : 'the core answers'}<//>`}>
+  const heard = core && (core.linked ? `not heard for ${lasting(core.silent_s * 1000)}` : 'Redis is away');
+  return html`<${Panel} title="Asked of the core" flush aside=${core && html`<${Chip} kind=${silent ? 'warn' : 'off'} icon=${silent ? 'warn' : 'wait'}>the core: ${heard}<//>`}>
     <div class="scroll" tabindex="0" role="region" aria-label="Commands to the core"><table class="grid"><caption class="sr">Commands to the core</caption>
     <thead><tr><th scope="col">Command</th><th scope="col">Target</th><th scope="col">State</th><th scope="col" class="num">Orders</th><th scope="col">Asked</th><th scope="col">By</th><th scope="col">The core says</th><th scope="col"><span class="sr">Act</span></th></tr></thead>
     <tbody>${commands.slice(0, SHOWN).map((c) => {
