@@ -149,7 +149,7 @@ function Acts({ chosen, clear, full }) {
 const troubled = (r) => r.mode !== 'NORMAL' || r.live === 0 || r.gaps > 0 || differs(r);
 
 export function Symbols({ m, c }) {
-  const { q = '', mode = '', sort = 'symbol', dir = 'asc' } = route.value.query;
+  const { q = '', mode = '', sort = 'mode', dir = 'asc' } = route.value.query; // what is held back stands first
   const all = useAllTickers();
   const pairs = instruments.pairs.value;
   const live = tickers.view.value;
