@@ -45,15 +45,6 @@ export function countdown(ms) {
   return s < 3600 ? `${two(Math.floor(s / 60))}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
 }
 
-// What has to be said when the time left went from BEFORE to LEFT: at 10, 5 and 1 minute, and when it has run out. The
-// first look at a clock (BEFORE undefined) says nothing: that it runs is on the screen.
-export function announcement(before, left) {
-  if (before === undefined) return undefined;
-  const limit = [0, 1, 5, 10].find((m) => before > m * MINUTE && left <= m * MINUTE);
-  if (limit === undefined) return undefined;
-  return limit === 0 ? 'is not acknowledged and overdue' : `has ${limit} ${limit === 1 ? 'minute' : 'minutes'} left to be acknowledged`;
-}
-
 // Worst first: what nobody has acknowledged, the graver, the older.
 const RANK = { open: 0, acknowledged: 1, mitigated: 2, resolved: 3, closed: 4 };
 export const urgency = (i) => (RANK[i.state] === 0 ? 0 : RANK[i.state] === 4 ? 2 : 1) * 1e4 + Number(String(i.severity).replace(/\D/g, '') || 9) * 10 + (RANK[i.state] ?? 0);
@@ -94,37 +85,47 @@ export function missingWords(name, playbook) {
 export function stepsOf(playbook, incident) {
   const known = new Map((incident?.steps ?? []).map((s) => [s.id, s]));
   const steps = (playbook?.steps ?? []).map((s) => ({ ...s, ...known.get(s.id), mandatory: s.mandatory ?? false }));
-  const unanswered = steps.filter((s) => s.guard && !s.answer && s.state !== 'skipped');
   for (const s of steps) {
     s.state ??= 'open';
-    if (s.state === 'locked') s.why ??= lockedBecause(s, steps, unanswered);
+    if (s.state === 'locked') s.why = lockedBecause(s, steps);
   }
   return ['immediate', 'diagnosis', 'recovery'].map((phase) => ({ phase, steps: steps.filter((s) => s.phase === phase) })).filter((p) => p.steps.length);
 }
 
-function lockedBecause(step, steps, unanswered) {
-  const before = unanswered.filter((s) => s.id !== step.id && steps.indexOf(s) < steps.indexOf(step));
-  if (before.length) return `first answer: ${before.map((s) => `“${s.guard.question}” (${s.title})`).join('; ')}`;
-  const asked = steps.filter((s) => s.guard && s.answer && s.id !== step.id);
-  return asked.length ? `the answer “${asked.at(-1).answer}” to “${asked.at(-1).guard.question}” rules it out` : 'a guard of this playbook does not allow it now';
+const quoted = (steps) => steps.map((s) => `“${s.title}”`).join(', ');
+
+function lockedBecause(step, steps) {
+  const ruled = steps.find((s) => s.answer && s.guard?.answers?.find((a) => a.answer === s.answer)?.locks?.includes(step.id));
+  if (ruled) return `“${ruled.guard.question}” was answered “${plain(ruled.answer)}”. If that has changed, answer it again`;
+  const before = steps.filter((s) => step.after?.includes(s.id) && s.state !== 'done' && s.state !== 'skipped');
+  if (before.length) return `first ${before.some((s) => s.guard) ? 'answer or do' : 'do'} ${quoted(before)}`;
+  const asked = steps.slice(0, steps.indexOf(step)).filter((s) => s.guard && !s.answer && s.state !== 'skipped');
+  return asked.length ? `first answer ${quoted(asked)}` : step.why ?? 'the playbook does not allow it now';
 }
 
-// Parts of a path or a body that stand for the incident's own: {symbol}, {component}, {incident}. NEEDS: those it does not have.
-export function filled(value, incident, given = {}) {
+const UNITS = { s: 1000, m: 60000, h: 3600000 };
+// "portctl fanout normal --reason 'short again' --ticket OPS-7": who acts gives her own reason and ticket.
+const bare = (line) => line.replace(/ --(reason|ticket) ('[^']*'|\S+)/g, '');
+
+// The call of ACTION for INCIDENT: {symbol}, {component} and {incident} become its own, {+15m} the time so far from NOW
+// (ms). GIVEN: what the incident does not know; NEEDS: what is still not known.
+export function filled(action, incident, given = {}, now = 0) {
   const own = { incident: incident.id, symbol: incident.symbol, component: incident.component, ...given };
   const needs = new Set();
-  const put = (text, encode) => text.replace(/\{(\w+)\}/g, (whole, name) => {
+  const put = (text, encode) => text.replace(/\{(\+(\d+)([smh])|\w+)\}/g, (whole, name, n, unit) => {
+    if (unit) return new Date(now + n * UNITS[unit]).toISOString().replace('Z', '000Z');
     if (own[name]) return encode(own[name]);
     needs.add(name);
     return whole;
   });
-  const walk = (v, encode) => {
-    if (typeof v === 'string') return put(v, encode);
-    if (Array.isArray(v)) return v.map((x) => walk(x, encode));
-    return v && typeof v === 'object' ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, walk(x, encode)])) : v;
-  };
   const keep = (x) => x;
-  return { path: walk(value.path ?? '', encodeURIComponent), body: walk(value.body ?? {}, keep), portctl: walk(value.portctl ?? '', keep), typed: walk(value.typed ?? '', keep), needs: [...needs] };
+  const walk = (v) => {
+    if (typeof v === 'string') return put(v, keep);
+    if (Array.isArray(v)) return v.map(walk);
+    return v && typeof v === 'object' ? Object.fromEntries(Object.entries(v).map(([k, x]) => [k, walk(x)])) : v;
+  };
+  return { path: put(action.path ?? '', encodeURIComponent), body: walk(action.body ?? {}), portctl: put(bare(action.portctl ?? ''), keep),
+    typed: action.typed === 'symbol' ? put('{symbol}', keep) : action.typed ?? '', needs: [...needs] };
 }
 
 // --- live ------------------------------------------------------------------------------------------------------------
@@ -159,6 +160,14 @@ export function told(incident) {
   for (const path of [`/v1/incidents/${incident.id}`, OPEN]) resource(path).refresh();
 }
 
-export function startIncidents() {
-  onEvent('incident', ({ incident }) => told(incident));
+let started = false;
+// ARRIVED(incident): one that was not known, in any tab.
+export function startIncidents(arrived) {
+  if (started) return;
+  started = true;
+  onEvent('incident', ({ incident }) => {
+    const known = news.peek().has(incident?.id) || openIncidents.peek()?.some((i) => i.id === incident?.id);
+    told(incident);
+    if (!known && incident?.state === 'open') arrived(incident);
+  });
 }

@@ -113,6 +113,10 @@ function useChoice({ primary, rows, keyOf, onOpen, onToggle, box, row }) {
         const { chosen: key, onToggle: act } = live.current;
         if (key !== null) act?.(key);
       },
+      chosen() {
+        const { rows: all, chosen: key } = live.current;
+        return all.find((r) => keyOf(r) === key);
+      },
     };
     stack.push(table);
     return () => stack.splice(stack.indexOf(table), 1);

@@ -1,5 +1,6 @@
 // What may be done with an incident, each as the sheet it opens (acting/acting.js). None is done by the press of one key.
 import { closeSheet, openSheet, shell } from '../../acting/acting.js';
+import { utc } from '../../app.js';
 import { call } from '../../data/api.js';
 import { CLASSES, filled, plain, SEVERITIES, severityOf, stateOf, told } from '../../data/incidents.js';
 import { toast } from '../../design/parts.js';
@@ -102,10 +103,10 @@ export const addTask = (i) => act(i, 'Add a task to', { what: 'task', verb: 'Add
   body: ({ due, ...v }) => ({ ...v, ...(due ? { due_at: dueOf(due) } : {}) }), line: (v) => `portctl incident task ${i.id}${opt('text', v.text)}${opt('owner', v.owner)}${opt('due', dueOf(v.due))}` });
 export const taskDone = (i, task) => act(i, 'Finish a task of', { what: 'task', verb: 'Done', before: 'open', after: 'done', fields: [], note: task.text, body: () => ({ id: task.id, done: true }), line: () => `portctl incident task ${i.id} --done ${shell(task.id)}` });
 
-export function openByHand(playbooks = []) {
+export function openByHand(playbooks = [], chosen = '') {
   ask({ title: 'Open an incident', verb: 'Open', path: '/v1/incidents', after: 'an open incident, its clocks running', before: 'none', done: (answer) => navigate({ screen: 'incidents', part: incidentOf(answer).id }),
     fields: [{ id: 'title', label: 'What is wrong', required: true, max: 200, placeholder: 'In one line' }, { id: 'severity', label: 'Severity', kind: 'choice', value: 'SEV2', choices: Object.entries(SEVERITIES).map(([id, s]) => [id, `${id} ${s.word}: ${s.meaning}`]) },
-      reason, { id: 'class', label: 'Class', kind: 'choice', choices: [['', 'not yet known'], ...CLASSES.map((c) => [c, plain(c)])] }, { id: 'playbook', label: 'Playbook', kind: 'choice', choices: [['', 'none'], ...playbooks.map((p) => [p.id, p.title ?? plain(p.id)])] },
+      reason, { id: 'class', label: 'Class', kind: 'choice', choices: [['', 'not yet known'], ...CLASSES.map((c) => [c, plain(c)])] }, { id: 'playbook', label: 'Playbook', kind: 'choice', value: chosen, choices: [['', 'none'], ...playbooks.map((p) => [p.id, p.title ?? plain(p.id)])] },
       { id: 'symbol', label: 'Symbol', max: 32, note: 'if it is about one' }, { id: 'component', label: 'Component', max: 64, note: 'if it is about one' }, { id: 'ticket', label: 'Ticket', max: 100, note: 'if there is one' },
       { id: 'detected_by', label: 'Noticed by', kind: 'choice', value: 'human', choices: [['human', 'one of us'], ['customer', 'a customer'], ['alert', 'an alert'], ['gateway', 'the gateway']] }],
     line: (v) => `portctl incident open --severity ${v.severity}${opt('title', v.title)}${opt('reason', v.reason)}${opt('class', v.class)}${opt('playbook', v.playbook)}${opt('symbol', v.symbol)}${opt('component', v.component)}${opt('ticket', v.ticket)}${opt('detected-by', v.detected_by)}` });
@@ -139,10 +140,10 @@ async function tick(i, step, answer, { method, path }) {
 }
 
 function stepSpec(i, step, given) {
-  const { path, body, portctl, typed } = filled(step.action, i, given);
+  const { path, body, portctl, typed } = filled(step.action, i, given, utc());
   const { method } = step.action;
   return {
-    direction: loosens(path, body) ? 'LOOSEN' : 'TIGHTEN', typed: typed || undefined, portctl: portctl || `portctl raw ${method} ${path}`, incident: i.id,
+    direction: loosens(path, body) ? 'LOOSEN' : 'TIGHTEN', typed: typed || undefined, portctl: portctl || `portctl request ${method} ${shell(path)}`, incident: i.id,
     call: { method, path, body, ...(CONTROL.test(path) ? {} : { dryRun: false }) }, note: html`Step of ${i.id} ${i.title}: ${step.text}`,
     done: (answer) => tick(i, step, answer, { method, path }),
   };

@@ -1,12 +1,15 @@
 // Incidents: what is wrong, since when, what may I do, did it work. The list, one incident, the playbooks and the components.
 import { closeSheet } from '../../acting/acting.js';
-import { useOpen } from '../../data/incidents.js';
+import { severityOf, startIncidents, useOpen } from '../../data/incidents.js';
+import { toast } from '../../design/parts.js';
 import { route } from '../../router.js';
 import { html, useEffect } from '../../ui.js';
 import { Components } from '../components.js';
 import { Detail } from './detail.js';
 import { List } from './list.js';
 import { Playbooks } from './books.js';
+
+startIncidents((i) => toast(`${i.id}, ${i.severity}: ${i.title}`, severityOf(i.severity).kind));
 
 const TABS = [['', 'Incidents'], ['components', 'Components and signals'], ['playbooks', 'Playbooks']];
 
