@@ -35,7 +35,7 @@ function useOrder(rows, column, direction, keyOf) {
   return useMemo(() => {
     const k = kept.current;
     const at = performance.now();
-    if (k.column === column?.id && k.direction === direction && k.keys.length === rows.length && at - k.at < ORDER_MS) {
+    if (k.column === column?.id && k.direction === direction && k.keys?.length === rows.length && at - k.at < ORDER_MS) {
       const byKey = new Map(rows.map((r) => [keyOf(r), r]));
       const same = k.keys.map((key) => byKey.get(key));
       if (!same.includes(undefined)) return same;

@@ -79,11 +79,11 @@ export function ComponentGrid({ brief }) {
   return html`<${Panel} title="Components" at=${state.at} limit="30000" className="components" aside=${html`<span class="chips">${counts.map(([s, n]) => html`<${Chip} kind=${COMPONENT[s][0]} bare><b>${n}</b> ${COMPONENT[s][1].toLowerCase()}<//>`)}</span>`}>
     ${all.length === 0 ? html`<${State} icon="connections" title="No component has reported in">Each reports with <code>PUT /v1/components/{'{id}'}/status</code> and a key of scope <code>report:write</code>.<//>`
     : shown.length === 0 ? html`<p class="muted">All ${all.length} are good. <a href="/incidents/components">See them</a></p>`
-    : shown.map(([name, list]) => {
+    : html`<div class="groups">${shown.map(([name, list]) => {
       const s = groupState(list);
       const held = holders(list);
       return html`<section class="group"><h3>${name} <${Chip} kind=${COMPONENT[s][0]} bare>${COMPONENT[s][1]}<//>${held.length > 1 && html` <${Chip} kind="bad"><b>${held.length} hold the lease</b><//>`}</h3><ul class="grid-cards">${list.map((c) => html`<${Card} key=${c.id} c=${c} />`)}</ul></section>`;
-    })}<//>`;
+    })}</div>`}<//>`;
 }
 
 // --- signals ----------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ export function Signals() {
   const signals = state.data?.signals;
   return html`<${Panel} title="Reported signals" at=${state.at} limit="30000">${!signals ? html`<${NotThere} state=${state} path=${SIGNALS} of="Figures that other systems report, with their age," />`
     : signals.length === 0 ? html`<${State} icon="info" title="Nothing has been reported">Sources send <code>POST /v1/signals</code>; each value is shown with its age and re-exported on <code>/metrics</code> as <code>reported_*</code>.<//>`
-    : families(signals).map(([name, list]) => html`<section class="group"><h3>${name}</h3><div class="tiles">${list.map((s) => html`<${Signal} key=${`${s.name}${labelsOf(s)}`} s=${s} at=${state.at} />`)}</div></section>`)}<//>`;
+    : html`<div class="groups">${families(signals).map(([name, list]) => html`<section class="group"><h3>${name}</h3><div class="grid-cards">${list.map((s) => html`<${Signal} key=${`${s.name}${labelsOf(s)}`} s=${s} at=${state.at} />`)}</div></section>`)}</div>`}<//>`;
 }
 
 // --- pipeline ---------------------------------------------------------------------------------------------------------

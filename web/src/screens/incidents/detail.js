@@ -149,7 +149,6 @@ export function Detail({ id }) {
         : html`<${Panel} title="Playbook"><p class="muted">This incident has no playbook. <a href="/incidents/playbooks">All playbooks</a></p><//>`}
       ${playbook && html`<${Notice} playbook=${playbook} incident=${i} />`}
     </div><div class="stack-panels">
-      <${Missing} i=${i} playbook=${playbook} /><${About} i=${i} /><${Tasks} i=${i} />${playbook && html`<${Contacts} playbook=${playbook} />`}
-    </div></div>
-    <${Timeline} i=${i} />`;
+      <${Missing} i=${i} playbook=${playbook} /><${Timeline} i=${i} /><${About} i=${i} /><${Tasks} i=${i} />${playbook && html`<${Contacts} playbook=${playbook} />`}
+    </div></div>`;
 }

@@ -8,8 +8,12 @@ import { html } from '../../ui.js';
 
 export const ms = (text) => (text ? Date.parse(text) : undefined);
 const today = (at) => date(at) === date(utc());
-// "03:12:07", with its day when that is not today.
-export const stamp = (text) => (text ? html`<time dateTime=${text} title=${`${text}, ${localTime(ms(text))}`}>${today(ms(text)) ? '' : `${date(ms(text))} `}${time(ms(text))}</time>` : '–');
+// "03:12:07", with its day when that is not today; SHORT: then its day alone.
+export function stamp(text, short) {
+  if (!text) return '–';
+  const at = ms(text);
+  return html`<time dateTime=${text} title=${`${text}, ${localTime(at)}`}>${today(at) ? time(at) : short ? date(at) : `${date(at)} ${time(at)}`}</time>`;
+}
 export const stampText = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11, 19)}` : '');
 // Actors as the gateway writes them, as people say them: "user:ana" is ana.
 export const who = (actor) => (actor ? String(actor).replace(/^user:/, '') : '–');

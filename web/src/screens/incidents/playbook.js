@@ -28,13 +28,9 @@ function Guard({ step, i }) {
       <span class="muted">${step.answer === o ? html`<b>the answer given. </b>` : ''}${meaning(o) ?? ''}</span></li>`)}</ul></div>`;
 }
 
-// What the gateway tells about it, read and shown here.
-function Look({ step, i }) {
-  const [state, set] = useState(null);
-  const { path } = filled(step.action, i);
-  const look = async () => set(await request('GET', path));
-  return html`<div class="actions"><${Act} permission=${step.action.permission || undefined} label=${`Look: ${step.title}`} open=${look}>${state ? 'Look again' : 'Look'}<//></div>
-    ${state && html`<div class="looked" role="status"><p class="muted">${stamp(new Date(utc()).toISOString())} UTC <code>GET ${path}</code></p><pre tabindex="0">${state.ok ? JSON.stringify(state.data, null, 1) : `${state.problem.status ?? ''} ${state.problem.title}${state.problem.detail ? `: ${state.problem.detail}` : ''}`}</pre></div>`}`;
+// What the gateway told when it was asked, shown here.
+function Looked({ state, path }) {
+  return html`<div class="looked" role="status"><p class="muted">${stamp(new Date(utc()).toISOString())} UTC <code>GET ${path}</code></p><pre tabindex="0">${state.ok ? JSON.stringify(state.data, null, 1) : `${state.problem.status ?? ''} ${state.problem.title}${state.problem.detail ? `: ${state.problem.detail}` : ''}`}</pre></div>`;
 }
 
 // "PUT /v1/withdrawals {halted: true}" in the words of the API, for who wants to know what the button will ask for.
@@ -47,12 +43,16 @@ function Buttons({ step, i }) {
   const over = step.state === 'done' || step.state === 'skipped';
   const first = step.guard && !step.answer ? 'answer the question first' : undefined;
   const acts = step.action && step.action.method !== 'GET';
+  const looks = step.action?.method === 'GET' && !over && step.state !== 'locked';
+  const [looked, setLooked] = useState(null);
+  const { path } = filled(step.action ?? {}, i);
   if (i.state === 'closed' || (over && !acts)) return null;
   return html`<div class="actions">
+    ${looks && html`<${Act} permission=${step.action.permission || undefined} label=${`Look: ${step.title}`} open=${async () => setLooked(await request('GET', path))}>${looked ? 'Look again' : 'Look'}<//>`}
     ${acts && (step.state === 'locked' || first ? html`<button type="button" class="btn" disabled title=${step.why ?? first}><${Icon} name="lock" size="13" />Act…</button>`
       : html`<${Act} danger=${!over} quiet=${over} label=${`Act: ${step.title}`} permission=${step.action.permission || ACT} open=${() => stepAct(i, step)}>${over ? 'Act again…' : 'Act…'}<//>`)}
     ${step.state === 'open' && !step.guard && html`<${Act} label=${`Done: ${step.title}`} open=${() => markStep(i, step, 'done')}>${acts ? 'Done by other means…' : 'Done…'}<//>`}
-    ${step.state === 'open' && html`<${Act} quiet label=${`Skip: ${step.title}`} open=${() => markStep(i, step, 'skipped')}>Skip…<//>`}</div>`;
+    ${step.state === 'open' && html`<${Act} quiet label=${`Skip: ${step.title}`} open=${() => markStep(i, step, 'skipped')}>Skip…<//>`}</div>${looked && html`<${Looked} state=${looked} path=${path} />`}`;
 }
 
 export function Step({ step, i, n }) {
@@ -68,7 +68,6 @@ export function Step({ step, i, n }) {
       ${step.state === 'locked' && html`<p class="why"><${Icon} name="lock" size="13" /><span>Locked: ${step.why}.</span></p>`}
       <${Guard} step=${step} i=${i} />
       ${!over && acts && html`<p class="asks"><code>${callWords(step.action, i)}</code>${denied && denied !== 'sign in first' ? html` <span class="warn-text">${denied}</span>` : ''}</p>`}
-      ${i && step.action?.method === 'GET' && step.state !== 'locked' && !over && html`<${Look} step=${step} i=${i} />`}
       ${!over && html`<${Commands} list=${step.commands} /><${Links} list=${step.links} />`}
       ${i && html`<${Buttons} step=${step} i=${i} />`}
     </div></li>`;
@@ -93,7 +92,7 @@ export function Exit({ i, playbook }) {
   const met = all.filter((e) => e.met).length;
   return html`<${Panel} title="Exit conditions" aside=${html`<${Chip} kind=${met === all.length ? 'ok' : 'warn'}><b>${met}</b> of ${all.length} met<//>`}>
     <ul class="exits">${all.map((e) => {
-      const counted = typeof e.have === 'number' && typeof e.need === 'number';
+      const counted = e.known !== false && typeof e.have === 'number' && typeof e.need === 'number';
       const kind = e.met ? 'ok' : counted ? 'warn' : 'off';
       return html`<li key=${e.id} class=${`k-${kind}`}><${Icon} name=${kind} size="14" label=${e.met ? 'met' : counted ? 'not met yet' : 'unknown'} /><span>${e.text}</span>
         ${counted ? html`<span class="have"><b>${e.have}</b> / ${e.need}${e.unit === 's' ? ' s' : ''}</span><span class="bar" aria-hidden="true"><i style=${{ width: `${e.met ? 100 : e.need > 0 ? Math.min(100, (e.have / e.need) * 100) : 0}%` }}></i></span>` : html`<span class="have muted">not counted</span>`}</li>`;

@@ -72,7 +72,7 @@ export function Timeline({ i }) {
   const count = (k) => entries.filter((e) => groupOf(e.kind) === k).length;
   return html`<${Panel} title="Timeline" at=${state.at} limit="60000" flush className="timeline" aside=${html`<${Act} quiet open=${() => note(i)}>Note…<//>${entries && html`<${CopyButton} what="timeline" text=${() => shown.slice().reverse().map(line).join('\n')} />`}`}>
     ${entries ? html`<div class="tools" role="group" aria-label="Kinds">${Object.entries(GROUPS).map(([k, [name]]) => html`<button type="button" class="btn quiet small-act" aria-pressed=${String(wanted.includes(k))} onClick=${() => flip(k)}>${name} <b>${count(k)}</b></button>`)}</div>
-      <ol class="entries">${shown.map((e) => html`<${Entry} key=${`${e.kind}${e.seq}${e.at}`} e=${e} />`)}</ol>
+      <ol class="entries" tabindex="0" aria-label="Timeline">${shown.map((e) => html`<${Entry} key=${`${e.kind}${e.seq}${e.at}`} e=${e} />`)}</ol>
       ${shown.length === 0 && html`<p class="muted pad">Nothing of this kind${entries.length ? '; change the choice above' : ' yet'}.</p>`}${state.cut && html`<p class="foot-note">Only the first ${PAGES * LIMIT} entries are shown; the report holds them all.</p>`}`
     : html`<${NotThere} state=${state} path=${`/v1/incidents/${i.id}/timeline`} of="The timeline" />`}<//>`;
 }
