@@ -1,5 +1,6 @@
 // What the systems around the gateway say of themselves, and how long ago. What is old or was never heard is unknown:
 // it is never shown as good.
+import './incidents/style.js';
 import { utc } from '../app.js';
 import { onEvent } from '../data/events.js';
 import { resource, useResource } from '../data/api.js';

@@ -12,8 +12,9 @@ export const guarded = (open, permission = ACT) => () => {
   else if (why === 'sign in first') signIn();
 };
 
-export function Act({ open, main, danger, quiet, small, label, kbd, permission = ACT, children }) {
+// ABOUT: what it is about, for who does not see where the button stands.
+export function Act({ open, main, danger, quiet, small, about, kbd, permission = ACT, children }) {
   const why = cannot(permission);
-  return html`<button type="button" class=${`btn${main ? ' main' : ''}${danger ? ' danger' : ''}${quiet ? ' quiet' : ''}${small ? ' small-act' : ''}`} aria-label=${label} title=${why ?? undefined}
-    disabled=${why !== null && why !== 'sign in first'} onClick=${guarded(open, permission)}>${children}${kbd && html` <kbd aria-hidden="true">${kbd}</kbd>`}</button>`;
+  return html`<button type="button" class=${`btn${main ? ' main' : ''}${danger ? ' danger' : ''}${quiet ? ' quiet' : ''}${small ? ' small-act' : ''}`} title=${why ?? undefined}
+    disabled=${why !== null && why !== 'sign in first'} onClick=${guarded(open, permission)}>${children}${about && html`<span class="sr"> ${about}</span>`}${kbd && html` <kbd aria-hidden="true">${kbd}</kbd>`}</button>`;
 }

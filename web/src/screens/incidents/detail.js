@@ -94,7 +94,7 @@ function Head({ i, at }) {
 // --- beside it --------------------------------------------------------------------------------------------------------
 
 function Person({ i, role }) {
-  return html`<span class="person">${i[role] ? html`<b>${who(i[role])}</b>` : html`<span class="muted">nobody</span>`}${i.state !== 'closed' && html` <${Act} quiet small label=${`Assign a ${role}`} open=${() => assign(i, role)}>${i[role] ? 'change' : 'assign'}<//>`}</span>`;
+  return html`<span class="person">${i[role] ? html`<b>${who(i[role])}</b>` : html`<span class="muted">nobody</span>`}${i.state !== 'closed' && html` <${Act} quiet small about=${`a ${role}`} open=${() => assign(i, role)}>${i[role] ? 'change' : 'assign'}<//>`}</span>`;
 }
 
 function About({ i }) {
@@ -124,7 +124,7 @@ function Tasks({ i }) {
     ${tasks.length === 0 ? html`<p class="muted">None.</p>` : html`<ul class="tasks">${tasks.map((t) => {
       const left = t.due_at ? ms(t.due_at) - utc() : undefined;
       return html`<li key=${t.id} class=${t.done_at ? 'done' : ''}><${Icon} name=${t.done_at ? 'ok' : left < 0 ? 'bad' : 'wait'} size="14" label=${t.done_at ? 'done' : left < 0 ? 'overdue' : 'open'} /><span class="text">${t.text}<small>${[t.owner && who(t.owner), t.done_at && `done ${t.done_at.slice(0, 16).replace('T', ' ')}`].filter(Boolean).join(' · ')}${!t.done_at && left !== undefined ? html` <span class=${left < 0 ? 'over' : ''}>${left < 0 ? `${lasting(-left)} overdue` : `due in ${lasting(left)}`}</span>` : ''}</small></span>
-        ${!t.done_at && html`<${Act} quiet small label=${`Done: ${t.text}`} open=${() => taskDone(i, t)}>Done<//>`}</li>`;
+        ${!t.done_at && html`<${Act} quiet small about=${t.text} open=${() => taskDone(i, t)}>Done<//>`}</li>`;
     })}</ul>`}<//>`;
 }
 

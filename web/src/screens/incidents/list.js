@@ -18,11 +18,11 @@ const columns = [
   { id: 'number', name: 'Incident', width: 4.75, sort: (r) => r.number, text: (r) => r.id, cell: (r) => html`<a href=${href(r)}>${r.id}</a>` },
   { id: 'ack_due_at', name: 'Acknowledge', width: 8.75, title: 'The time that is left to acknowledge it, or who did', text: (r) => r.ack_due_at, cell: (r) => html`<${AckClock} incident=${r} />` },
   { id: 'title', name: 'What', width: 15, cell: (r) => html`<span title=${r.title}>${r.title}</span>` },
-  { id: 'state', name: 'State', width: 8, cell: (r) => html`<${StateChip} incident=${r} />` },
+  { id: 'state', name: 'State', width: 7.5, cell: (r) => html`<${StateChip} incident=${r} bare />` },
   { id: 'level', name: 'Level', width: 8, cell: (r) => html`<${Level} incident=${r} />` },
   { id: 'signal', name: 'Signal', width: 5.25, sort: (r) => r.signal?.state, text: (r) => r.signal?.state ?? 'by hand', cell: (r) => html`<${SignalChip} signal=${r.signal} bare />` },
   { id: 'class', name: 'Class', width: 8.75, text: (r) => plain(r.class ?? '') },
-  { id: 'commander', name: 'Commander', width: 6, text: (r) => r.commander ?? '' },
+  { id: 'commander', name: 'Commander', width: 6.5, text: (r) => r.commander ?? '' },
   { id: 'opened_at', name: 'Opened', width: 5.25, title: 'UTC', text: (r) => stampText(r.opened_at), sort: (r) => r.opened_at, cell: (r) => stamp(r.opened_at, true) },
 ];
 
@@ -34,7 +34,7 @@ function Card({ incident: i, first }) {
     <p class="what"><a href=${href(i)}>${i.title}</a></p>
     <div class="bottom-line"><div class="left">${clock ? html`<b class="clock">${clock.left < 0 ? '−' : ''}${countdown(clock.left)}</b><small>${clock.said}</small>` : html`<b class="clock"><${OpenFor} incident=${i} /></b><small>not mitigated</small>`}</div>
       <div class="actions">${i.l3_proposal && html`<${Act} danger permission="control.tighten" open=${() => proposal(i)}>Proposed: ${i.l3_proposal.mode}…<//>`}
-      ${!i.acked_at && html`<${Act} main=${first} kbd=${first ? 'a' : undefined} label=${`Acknowledge ${i.id}`} open=${() => acknowledge(i)}>Acknowledge…<//>`}</div></div></li>`;
+      ${!i.acked_at && html`<${Act} main=${first} kbd=${first ? 'a' : undefined} about=${i.id} open=${() => acknowledge(i)}>Acknowledge…<//>`}</div></div></li>`;
 }
 
 const waits = (i) => (!i.acked_at && i.state === 'open' && i.ack_due_at) || i.l3_proposal;

@@ -23,9 +23,9 @@ export function Severity({ of, big }) {
   return html`<span class=${`sev sev-${String(of).toLowerCase()} k-${s.kind}${big ? ' big' : ''}`} title=${s.meaning}><${Icon} name=${s.icon} size=${big ? 16 : 13} /><b>${of}</b> ${s.word}</span>`;
 }
 
-export function StateChip({ incident }) {
+export function StateChip({ incident, bare }) {
   const [kind, words] = stateOf(incident);
-  return html`<${Chip} kind=${kind}>${words}<//>`;
+  return html`<${Chip} kind=${kind} bare=${bare}>${words}<//>`;
 }
 
 export function SignalChip({ signal, bare }) {

@@ -24,7 +24,7 @@ function Guard({ step, i }) {
   const meaning = (o) => answers.find((a) => a.answer === o)?.text;
   const may = i && i.state !== 'closed' && step.state !== 'locked';
   return html`<div class="guard"><p><${Icon} name=${step.answer ? 'ok' : 'lock'} size="13" /><b>${question}</b></p>
-    <ul class="answers">${options.map((o) => html`<li class=${step.answer === o ? 'given' : ''}>${may ? html`<${Act} small label=${`${question} ${plain(o)}`} open=${() => markStep(i, step, 'done', { answer: o })}>${plain(o)}…<//>` : html`<b>${plain(o)}</b>`}
+    <ul class="answers">${options.map((o) => html`<li class=${step.answer === o ? 'given' : ''}>${may ? html`<${Act} small about=${`to: ${question}`} open=${() => markStep(i, step, 'done', { answer: o })}>${plain(o)}…<//>` : html`<b>${plain(o)}</b>`}
       <span class="muted">${step.answer === o ? html`<b>the answer given. </b>` : ''}${meaning(o) ?? ''}</span></li>`)}</ul></div>`;
 }
 
@@ -48,11 +48,11 @@ function Buttons({ step, i }) {
   const { path } = filled(step.action ?? {}, i);
   if (i.state === 'closed' || (over && !acts)) return null;
   return html`<div class="actions">
-    ${looks && html`<${Act} permission=${step.action.permission || undefined} label=${`Look: ${step.title}`} open=${async () => setLooked(await request('GET', path))}>${looked ? 'Look again' : 'Look'}<//>`}
+    ${looks && html`<${Act} permission=${step.action.permission || undefined} about=${step.title} open=${async () => setLooked(await request('GET', path))}>${looked ? 'Look again' : 'Look'}<//>`}
     ${acts && (step.state === 'locked' || first ? html`<button type="button" class="btn" disabled title=${step.why ?? first}><${Icon} name="lock" size="13" />Act…</button>`
-      : html`<${Act} danger=${!over} quiet=${over} label=${`Act: ${step.title}`} permission=${step.action.permission || ACT} open=${() => stepAct(i, step)}>${over ? 'Act again…' : 'Act…'}<//>`)}
-    ${step.state === 'open' && !step.guard && html`<${Act} label=${`Done: ${step.title}`} open=${() => markStep(i, step, 'done')}>${acts ? 'Done by other means…' : 'Done…'}<//>`}
-    ${step.state === 'open' && html`<${Act} quiet label=${`Skip: ${step.title}`} open=${() => markStep(i, step, 'skipped')}>Skip…<//>`}</div>${looked && html`<${Looked} state=${looked} path=${path} />`}`;
+      : html`<${Act} danger=${!over} quiet=${over} about=${step.title} permission=${step.action.permission || ACT} open=${() => stepAct(i, step)}>${over ? 'Act again…' : 'Act…'}<//>`)}
+    ${step.state === 'open' && !step.guard && html`<${Act} about=${step.title} open=${() => markStep(i, step, 'done')}>${acts ? 'Done by other means…' : 'Done…'}<//>`}
+    ${step.state === 'open' && html`<${Act} quiet about=${step.title} open=${() => markStep(i, step, 'skipped')}>Skip…<//>`}</div>${looked && html`<${Looked} state=${looked} path=${path} />`}`;
 }
 
 export function Step({ step, i, n }) {

@@ -1,4 +1,5 @@
 // Incidents: what is wrong, since when, what may I do, did it work. The list, one incident, the playbooks and the components.
+import './style.js';
 import { closeSheet } from '../../acting/acting.js';
 import { severityOf, startIncidents, useOpen } from '../../data/incidents.js';
 import { toast } from '../../design/parts.js';
