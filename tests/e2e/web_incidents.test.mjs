@@ -126,7 +126,7 @@ test('acknowledging: notes, the command line, one call with its key; the answer 
     await page.getByRole('heading', { level: 1, name: /WebSocket fan-out overload/ }).waitFor();
     await page.keyboard.press('a');
     await sheet(page).getByLabel(/^Notes/).fill('It is the two addresses of before');
-    assert.match(await sheet(page).locator('pre').innerText(), /portctl incident ack INC-11 --notes 'It is the two addresses of before'/);
+    assert.equal(await sheet(page).locator('pre').innerText(), "printf %s '{\"notes\":\"It is the two addresses of before\"}' |\n  portctl request POST /v1/incidents/INC-11/ack --body -");
     await sheet(page).getByRole('button', { name: 'Acknowledge', exact: true }).click();
     await page.getByText('by ana, after').waitFor();
     assert.equal(await page.getByRole('dialog').count(), 0);

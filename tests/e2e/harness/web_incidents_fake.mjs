@@ -145,7 +145,13 @@ export class IncidentsFake extends FakeGateway {
       { name: 'settlement_lag_seconds', labels: { quantile: '0.99' }, value: 12.4, unit: 's', age_s: 400, source: 'ledger', stale: true }, { name: 'bus_consume_lag', labels: { group: 'ledger' }, value: 1832, unit: 'messages', age_s: 8, source: 'bus', stale: false },
       { name: 'pg_connections', labels: {}, value: 84, unit: '', age_s: 5, source: 'postgres', stale: false }, { name: 'directives_pending', labels: {}, value: 3, unit: '', age_s: 9, source: 'trade-director', stale: false },
     ];
-    this.on('GET', '/v1/components', () => ({ components: this.components, groups: [] }));
+    const started = new Map(this.components.map((c) => [c.id, c.last_heard_at && this.now() - Date.parse(c.last_heard_at)]));
+    let first;
+    // all but one go on as they began; that one is heard for the last time when it is first asked for
+    this.on('GET', '/v1/components', () => {
+      first ??= this.now();
+      return { groups: [], components: this.components.map((c) => (c.last_heard_at ? { ...c, last_heard_at: iso((c.id === 'trade-director' ? first : this.now()) - started.get(c.id)) } : c)) };
+    });
     this.on('GET', '/v1/signals', () => ({ signals: this.signals }));
   }
 }

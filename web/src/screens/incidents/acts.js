@@ -37,8 +37,12 @@ const trimmed = (options) => Object.fromEntries(Object.entries(options).map(([k,
 const incidentOf = (answer) => answer.json?.incident ?? answer.json;
 const audited = ({ json }) => (json?.audit ? `, audit ${json.audit}` : '');
 
-// A sheet whose FIELDS are asked for; LINE(values) is the same on the command line. It closes itself when the gateway has done it.
-function ask({ title, verb, path, fields, body = (v) => v, line, before, after, note, done }) {
+const quote = (text) => `'${text.replace(/'/g, "'\\''")}'`;
+// The same on the command line, signed with a key.
+const line = (path, body) => `printf %s ${quote(JSON.stringify(body))} |\n  portctl request POST ${path} --body -`;
+
+// A sheet whose FIELDS are asked for. It closes itself when the gateway has done it.
+function ask({ title, verb, path, fields, body = (v) => v, before, after, note, done }) {
   openSheet({
     title, verb, direction: 'NEUTRAL', options: Object.fromEntries(fields.map((f) => [f.id, f.value ?? ''])),
     fields: (options, set) => html`<div class="ask">${fields.map((f, i) => html`<${Field} key=${f.id} field=${f} options=${options} set=${set} first=${i === 0} />`)}
@@ -46,7 +50,7 @@ function ask({ title, verb, path, fields, body = (v) => v, line, before, after, 
     make: (options) => ({
       before, after, note, wrong: Boolean(wrongIn(fields, options)),
       call: { method: 'POST', path, body: body(trimmed(options)), bare: true, dryRun: false },
-      portctl: () => line(trimmed(options)),
+      portctl: () => line(path, body(trimmed(options))),
       done: (answer) => {
         told(incidentOf(answer));
         closeSheet();
@@ -58,7 +62,6 @@ function ask({ title, verb, path, fields, body = (v) => v, line, before, after, 
 }
 
 const of = (incident, what) => `/v1/incidents/${incident.id}/${what}`;
-const opt = (name, value) => (value ? ` --${name} ${shell(value)}` : '');
 const notes = (required = true, label = 'Notes') => ({ id: 'notes', label, kind: 'long', required, note: `for the timeline and the audit log, up to ${NOTES_MAX} characters` });
 const reason = { id: 'reason', label: 'Reason', kind: 'long', required: true, min: REASON_MIN, note: '10 to 500 characters' };
 const who = (name) => name ?? 'nobody';
@@ -67,49 +70,45 @@ const act = (incident, words, rest) => ask({ title: `${words} ${incident.id}`, v
 // --- acts -------------------------------------------------------------------------------------------------------------
 
 export const acknowledge = (i) => act(i, 'Acknowledge', { what: 'ack', after: `acknowledged by ${me() ?? 'you'}`, fields: [{ ...notes(), placeholder: 'What you see, what you will look at first' }],
-  note: 'Stops the calls to the next level. For SEV1 the clock to L3 runs on until it is mitigated.', line: (v) => `portctl incident ack ${i.id}${opt('notes', v.notes)}` });
+  note: 'Stops the calls to the next level. For SEV1 the clock to L3 runs on until it is mitigated.' });
 
-export const mitigate = (i) => act(i, 'Mitigate', { what: 'mitigate', after: 'mitigated, or in part', line: (v) => `portctl incident mitigate ${i.id}${opt('mitigation', v.mitigation)}${opt('notes', v.notes)}`,
+export const mitigate = (i) => act(i, 'Mitigate', { what: 'mitigate', after: 'mitigated, or in part',
   fields: [{ id: 'mitigation', label: 'Mitigation', kind: 'choice', value: 'mitigated', choices: [['mitigated', 'mitigated: no more harm is done'], ['partial', 'partial: less harm is done'], ['none', 'none: it does not hold any more']] }, notes()] });
 
-export const resolve = (i) => act(i, 'Resolve', { what: 'resolve', after: 'resolved', fields: [{ ...notes(), placeholder: 'What ended it' }], line: (v) => `portctl incident resolve ${i.id}${opt('notes', v.notes)}` });
+export const resolve = (i) => act(i, 'Resolve', { what: 'resolve', after: 'resolved', fields: [{ ...notes(), placeholder: 'What ended it' }] });
 
 export const close = (i) => act(i, 'Close', { what: 'close', after: 'closed',
-  fields: [notes(), { id: 'postmortem_url', label: 'Address of the postmortem', kind: 'url', required: Boolean(i.postmortem_required) && !i.postmortem_url, value: i.postmortem_url ?? '', note: i.postmortem_required ? 'required for this incident' : 'if there is one', placeholder: 'https://' }],
-  line: (v) => `portctl incident close ${i.id}${opt('notes', v.notes)}${opt('postmortem-url', v.postmortem_url)}` });
+  fields: [notes(), { id: 'postmortem_url', label: 'Address of the postmortem', kind: 'url', required: Boolean(i.postmortem_required) && !i.postmortem_url, value: i.postmortem_url ?? '', note: i.postmortem_required ? 'required for this incident' : 'if there is one', placeholder: 'https://' }] });
 
-export const reopen = (i) => act(i, 'Reopen', { what: 'reopen', after: 'open again, clocks from now', fields: [reason], line: (v) => `portctl incident reopen ${i.id}${opt('reason', v.reason)}` });
+export const reopen = (i) => act(i, 'Reopen', { what: 'reopen', after: 'open again, clocks from now', fields: [reason] });
 
 export const severity = (i) => act(i, 'Change the severity of', { what: 'severity', verb: 'Change', before: `${i.severity} ${severityOf(i.severity).word}`, after: 'as chosen below',
-  fields: [{ id: 'severity', label: 'Severity', kind: 'choice', value: i.severity, choices: Object.entries(SEVERITIES).map(([id, s]) => [id, `${id} ${s.word}: ${s.meaning}`]) }, reason],
-  line: (v) => `portctl incident severity ${i.id} ${v.severity}${opt('reason', v.reason)}` });
+  fields: [{ id: 'severity', label: 'Severity', kind: 'choice', value: i.severity, choices: Object.entries(SEVERITIES).map(([id, s]) => [id, `${id} ${s.word}: ${s.meaning}`]) }, reason] });
 
 export const classify = (i) => act(i, 'Classify', { what: 'classify', before: i.class ? plain(i.class) : 'no class', after: 'as chosen below',
-  fields: [{ id: 'class', label: 'Class', kind: 'choice', value: i.class ?? CLASSES[0], choices: CLASSES.map((c) => [c, plain(c)]) }], line: (v) => `portctl incident classify ${i.id} ${v.class}` });
+  fields: [{ id: 'class', label: 'Class', kind: 'choice', value: i.class ?? CLASSES[0], choices: CLASSES.map((c) => [c, plain(c)]) }] });
 
 export const assign = (i, role = 'commander') => act(i, 'Assign', { what: 'assign', title: `Assign a ${role} to ${i.id}`, before: who(i[role]), after: 'as named below',
-  fields: [{ id: 'role', label: 'Role', kind: 'choice', value: role, choices: [['commander', 'commander: decides'], ['scribe', 'scribe: writes down'], ['assignee', 'assignee: works on it']] }, { id: 'name', label: 'Name', required: true, max: 64, value: i[role] ? '' : me() ?? '' }],
-  line: (v) => `portctl incident assign ${i.id}${opt(v.role ?? role, v.name)}` });
+  fields: [{ id: 'role', label: 'Role', kind: 'choice', value: role, choices: [['commander', 'commander: decides'], ['scribe', 'scribe: writes down'], ['assignee', 'assignee: works on it']] }, { id: 'name', label: 'Name', required: true, max: 64, value: i[role] ? '' : me() ?? '' }] });
 
-export const note = (i) => act(i, 'Add a note to', { what: 'note', verb: 'Add', fields: [{ ...notes(), id: 'text', label: 'Note' }], before: undefined, after: undefined, line: (v) => `portctl incident note ${i.id}${opt('text', v.text)}` });
+export const note = (i) => act(i, 'Add a note to', { what: 'note', verb: 'Add', fields: [{ ...notes(), id: 'text', label: 'Note' }], before: undefined, after: undefined });
 
 export const rootCause = (i) => act(i, 'Record the root cause of', { what: 'note', verb: 'Record', before: i.root_cause ?? 'not recorded', after: 'as written below', fields: [{ ...notes(), id: 'text', label: 'Root cause', value: i.root_cause ?? '' }],
-  body: (v) => ({ ...v, kind: 'root_cause' }), line: (v) => `portctl incident note ${i.id} --kind root_cause${opt('text', v.text)}` });
+  body: (v) => ({ ...v, kind: 'root_cause' }) });
 
 // "2026-11-21T15:00" as typed, meant as UTC.
 const dueOf = (text) => (text ? `${text}:00Z` : undefined);
 export const addTask = (i) => act(i, 'Add a task to', { what: 'task', verb: 'Add', before: undefined, after: undefined,
   fields: [{ id: 'text', label: 'What is to be done', required: true, max: 300 }, { id: 'owner', label: 'Owner', max: 64, value: me() ?? '' }, { id: 'due', label: 'Due, UTC', kind: 'datetime-local' }],
-  body: ({ due, ...v }) => ({ ...v, ...(due ? { due_at: dueOf(due) } : {}) }), line: (v) => `portctl incident task ${i.id}${opt('text', v.text)}${opt('owner', v.owner)}${opt('due', dueOf(v.due))}` });
-export const taskDone = (i, task) => act(i, 'Finish a task of', { what: 'task', verb: 'Done', before: 'open', after: 'done', fields: [], note: task.text, body: () => ({ id: task.id, done: true }), line: () => `portctl incident task ${i.id} --done ${shell(task.id)}` });
+  body: ({ due, ...v }) => ({ ...v, ...(due ? { due_at: dueOf(due) } : {}) }) });
+export const taskDone = (i, task) => act(i, 'Finish a task of', { what: 'task', verb: 'Done', before: 'open', after: 'done', fields: [], note: task.text, body: () => ({ id: task.id, done: true }) });
 
 export function openByHand(playbooks = [], chosen = '') {
   ask({ title: 'Open an incident', verb: 'Open', path: '/v1/incidents', after: 'an open incident, its clocks running', before: 'none', done: (answer) => navigate({ screen: 'incidents', part: incidentOf(answer).id }),
     fields: [{ id: 'title', label: 'What is wrong', required: true, max: 200, placeholder: 'In one line' }, { id: 'severity', label: 'Severity', kind: 'choice', value: 'SEV2', choices: Object.entries(SEVERITIES).map(([id, s]) => [id, `${id} ${s.word}: ${s.meaning}`]) },
       reason, { id: 'class', label: 'Class', kind: 'choice', choices: [['', 'not yet known'], ...CLASSES.map((c) => [c, plain(c)])] }, { id: 'playbook', label: 'Playbook', kind: 'choice', value: chosen, choices: [['', 'none'], ...playbooks.map((p) => [p.id, p.title ?? plain(p.id)])] },
       { id: 'symbol', label: 'Symbol', max: 32, note: 'if it is about one' }, { id: 'component', label: 'Component', max: 64, note: 'if it is about one' }, { id: 'ticket', label: 'Ticket', max: 100, note: 'if there is one' },
-      { id: 'detected_by', label: 'Noticed by', kind: 'choice', value: 'human', choices: [['human', 'one of us'], ['customer', 'a customer'], ['alert', 'an alert'], ['gateway', 'the gateway']] }],
-    line: (v) => `portctl incident open --severity ${v.severity}${opt('title', v.title)}${opt('reason', v.reason)}${opt('class', v.class)}${opt('playbook', v.playbook)}${opt('symbol', v.symbol)}${opt('component', v.component)}${opt('ticket', v.ticket)}${opt('detected-by', v.detected_by)}` });
+      { id: 'detected_by', label: 'Noticed by', kind: 'choice', value: 'human', choices: [['human', 'one of us'], ['customer', 'a customer'], ['alert', 'an alert'], ['gateway', 'the gateway']] }] });
 }
 
 // --- playbooks --------------------------------------------------------------------------------------------------------
@@ -121,7 +120,7 @@ export function markStep(i, step, outcome, given = {}) {
   act(i, skipped ? 'Skip a step of' : step.guard ? 'Answer a question of' : 'Tick a step of', { what: 'step', title: `${skipped ? 'Skip' : step.guard ? 'Answer' : 'Done'}: ${step.title}`, verb: skipped ? 'Skip' : step.guard ? 'Answer' : 'Done',
     before: step.state ?? 'open', after: skipped ? 'skipped' : 'done', note: skipped && step.mandatory ? 'This step is mandatory: say why it does not apply.' : undefined,
     fields: [...(skipped ? [] : answers), { ...notes(skipped, skipped ? 'Why not' : 'Notes'), value: given.notes ?? '', ...(skipped ? { min: REASON_MIN } : {}) }],
-    body: (v) => ({ step: step.id, outcome, ...v }), line: (v) => `portctl incident step ${i.id} ${shell(step.id)} --outcome ${outcome}${opt('answer', v.answer)}${opt('notes', v.notes)}` });
+    body: (v) => ({ step: step.id, outcome, ...v }) });
 }
 
 // What the gateway can be asked beforehand (dry run).
