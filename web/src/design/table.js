@@ -35,7 +35,7 @@ function useOrder(rows, column, direction, keyOf) {
   return useMemo(() => {
     const k = kept.current;
     const at = performance.now();
-    if (k.column === column?.id && k.direction === direction && k.keys.length === rows.length && at - k.at < ORDER_MS) {
+    if (k.column === column?.id && k.direction === direction && k.keys?.length === rows.length && at - k.at < ORDER_MS) {
       const byKey = new Map(rows.map((r) => [keyOf(r), r]));
       const same = k.keys.map((key) => byKey.get(key));
       if (!same.includes(undefined)) return same;
@@ -112,6 +112,10 @@ function useChoice({ primary, rows, keyOf, onOpen, onToggle, box, row }) {
       toggle() {
         const { chosen: key, onToggle: act } = live.current;
         if (key !== null) act?.(key);
+      },
+      chosen() {
+        const { rows: all, chosen: key } = live.current;
+        return all.find((r) => keyOf(r) === key);
       },
     };
     stack.push(table);

@@ -123,12 +123,16 @@ function AckDue({ incident }) {
   return html`<${Chip} kind=${left < 0 ? 'bad' : 'warn'} icon="wait">${incident.id}: acknowledge <b>${left < 0 ? `${lasting(-left)} overdue` : `within ${lasting(left)}`}</b><//>`;
 }
 
-// At 10, 5 and 1 minutes, not each second.
+// At 10, 5 and 1 minutes and when it is over, of each that waits; not each second.
+const leftWords = (left) => {
+  if (left < 0) return 'is overdue: nobody has acknowledged it';
+  const minutes = [1, 5, 10].find((m) => left <= m * 60000);
+  return minutes && `has ${minutes} ${minutes === 1 ? 'minute' : 'minutes'} left, or less, to be acknowledged`;
+};
+
 function Countdown({ incidents = [] }) {
-  const due = dueOf(incidents);
-  const minutes = due ? Math.ceil((Date.parse(due.ack_due_at) - utc()) / 60000) : null;
-  const said = [10, 5, 1].filter((m) => minutes !== null && minutes <= m && minutes > 0).at(-1);
-  return html`<p class="sr" aria-live="polite">${said ? `${due.id} has to be acknowledged within ${said} minutes` : ''}</p>`;
+  const said = incidents.filter((i) => i.state === 'open' && i.ack_due_at).map((i) => [i.id, leftWords(Date.parse(i.ack_due_at) - utc())]).filter(([, words]) => words);
+  return html`<div class="sr" aria-live="polite">${said.map(([id, words]) => html`<p key=${id}>${id} ${words}</p>`)}</div>`;
 }
 
 // What the third level proposes: pre-filled, still nobody's act.

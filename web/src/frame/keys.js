@@ -6,10 +6,10 @@ import { closePage, page } from '../session/session.js';
 import { navigate, SCREENS } from '../router.js';
 import { signal } from '../ui.js';
 
-export const overlay = signal(null); // 'help' | 'symbol' | null
+export const overlay = signal(null); // 'help' | 'symbol' | {view: a component} | null
 
 export const KEYS = [
-  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['x', 'choose the row'],
+  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['x', 'choose the row'], ['a', 'acknowledge an incident'],
   ['p', 'pause live updates'], ['?', 'this help'], ['Esc', 'close'],
 ];
 

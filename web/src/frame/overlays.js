@@ -50,6 +50,7 @@ function GoToSymbol() {
 }
 
 export function Overlays() {
+  if (overlay.value?.view) return html`<${overlay.value.view} />`;
   if (overlay.value === 'help') return html`<${Help} />`;
   return overlay.value === 'symbol' ? html`<${GoToSymbol} />` : null;
 }

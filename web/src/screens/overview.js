@@ -4,6 +4,8 @@ import { bytes, duration, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
 import { quantile, rate, sum, value } from '../data/metrics.js';
 import { Fresh, NotThere, Tile } from '../design/parts.js';
+import { lazy } from '../frame/lazy.js';
+import { phase } from '../session/session.js';
 import { html } from '../ui.js';
 import { Controls } from './overview/controls.js';
 import { Core } from './overview/core.js';
@@ -11,6 +13,8 @@ import { Symbols } from './overview/symbols.js';
 import { Slo, Triage } from './overview/triage.js';
 
 export { MODES, modeOf } from './overview/symbols.js';
+
+const ComponentGrid = lazy(() => import('./components.js'), 'ComponentGrid');
 
 const series = (samples, name) => samples.slice(-40).map((s, i, all) => (i ? rate(s, all[i - 1], name) : undefined));
 const gauges = (samples, name) => samples.slice(-40).map((s) => sum(s.metrics, name));
@@ -44,5 +48,5 @@ export function Overview() {
   return html`<div class="title"><h1>Overview</h1><span class="push"><${Fresh} at=${c.at} limit=${40000} prefix="control state: " /></span></div>
     <div class="controls-row"><${Controls} c=${c} /><${Triage} /></div>
     ${m.phase === 'ok' || m.samples.length ? html`<${Tiles} m=${m} />` : html`<${NotThere} state=${m} path="/metrics" of="What the gateway measures of itself" />`}
-    <${Slo} /><${Symbols} m=${m} c=${c} /><${Core} />`;
+    <${Slo} /><${Symbols} m=${m} c=${c} /><${Core} />${phase.value === 'in' && html`<${ComponentGrid} brief />`}`;
 }
