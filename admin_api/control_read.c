@@ -135,6 +135,13 @@ static void put_observed(struct api_call *c, struct buf *out, const char *name)
     put_time(out, "observed_at", o != NULL ? o->at_ns : 0);
 }
 
+static uint64_t followers_of(const struct api *a, uint32_t symbol)
+{
+    const struct connections_view *v = a->opt.connections;
+
+    return v != NULL ? v->followers(v->arg, symbol) : 0;
+}
+
 static void put_symbol(struct api_call *c, struct buf *out, const char *name)
 {
     const struct control *now = now_of(c);
@@ -156,6 +163,8 @@ static void put_symbol(struct api_call *c, struct buf *out, const char *name)
         buf_lit(out, ",\"orders_per_s\":null");
     }
     put_observed(c, out, name);
+    buf_printf(out, ",\"subscriptions\":%" PRIu64,
+               followers_of(c->api, symbols_find(c->api->opt.symbols, name)));
     put_text(out, "decided_by_kind", m.cell != NULL ? control_kind_rows[m.cell->kind].word : NULL);
     put_text(out, "decided_by_target", m.cell != NULL ? m.cell->target : NULL);
     put_text(out, "reason", m.cell != NULL ? m.cell->reason : NULL);
@@ -257,13 +266,6 @@ void stats_get(struct api_call *c)
     buf_putc(&body, '}');
     call_reply(c, 200, &body);
     buf_fini(&body);
-}
-
-static uint64_t followers_of(const struct api *a, uint32_t symbol)
-{
-    const struct connections_view *v = a->opt.connections;
-
-    return v != NULL ? v->followers(v->arg, symbol) : 0;
 }
 
 void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff)

@@ -144,6 +144,7 @@ static const struct shape_member members[] = {
     {"Symbol", "orders_per_s", "integer|null", "null: no throttle"},
     {"Symbol", "observed_mode", "Mode|null", "what the core says it does; null: it has not said"},
     {"Symbol", "observed_at", "time|null", ""},
+    {"Symbol", "subscriptions", "integer", "of clients of this gateway"},
     {"Symbol", "decided_by_kind", "Kind|null", ""},
     {"Symbol", "decided_by_target", "string|null", ""},
     {"Symbol", "reason", "string|null", ""},

@@ -90,7 +90,7 @@ async function bundle(minify) {
     entryPoints: { main: 'src/main.js', style: 'src/style.css' },
     outdir: 'out', entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]', assetNames: '[name]-[hash]',
     bundle: true, splitting: true, format: 'esm', target: 'es2022', minify, write: false, metafile: true,
-    legalComments: 'none', charset: 'utf8', logLevel: 'error', loader: { '.svg': 'file' },
+    legalComments: 'none', charset: 'utf8', logLevel: 'error', loader: { '.svg': 'file', '.lazy.css': 'file' },
     define: { PACKAGES: JSON.stringify(shipped().map(({ name: n, version: v, license }) => [n, v, license])),
       VERSION: JSON.stringify(version) },
   }).catch(() => fail(`${name} does not compile`, 'correct the errors above'));

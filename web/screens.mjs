@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Browser, dist, live, needsBrowser } from '../tests/e2e/harness/browser.mjs';
 import { Stage, sleep } from '../tests/e2e/harness/gateway.mjs';
+import { Person } from '../tests/e2e/harness/people.mjs';
+import { sheetOf, signIn } from '../tests/e2e/harness/web_people.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const usage = `node web/screens.mjs - pictures of every screen of the dashboard
@@ -15,7 +17,7 @@ const usage = `node web/screens.mjs - pictures of every screen of the dashboard
   --symbols N    how large a market (default 120)
   --help
 
-Starts a gateway, a Redis and a feeder of its own; needs build/, web/dist and chromium.
+Starts a gateway, a Redis, a PostgreSQL and a feeder of its own; needs build/, web/dist and chromium.
 
 examples
   node web/build.mjs && node web/screens.mjs
@@ -35,14 +37,23 @@ if (needsBrowser.skip) {
 const settle = 6000; // charts over time need a few samples
 const press = (...keys) => async (page) => { for (const key of keys) await page.keyboard.press(key); };
 const SHOTS = [
-  { name: 'overview', path: '/overview?sort=events&dir=desc' },
+  { name: 'sign-in', path: '/overview', out: true },
+  { name: 'overview', path: '/overview' },
   { name: 'market', path: '/market/BTC-USD', height: 1240 },
   { name: 'connections', path: '/connections', height: 1300, wait: 16000 },
   { name: 'keys', path: '/keys' }, { name: 'incidents', path: '/incidents' }, { name: 'audit', path: '/audit' }, { name: 'drills', path: '/drills' },
   { name: 'settings', path: '/settings' }, { name: 'about', path: '/settings/about' },
   { name: 'help', path: '/overview', act: press('?') },
   { name: 'go-to-symbol', path: '/overview', act: press('g', 's', 'E', 'T') },
-  { name: 'sheet', path: '/market/BTC-USD', act: (page) => page.getByRole('button', { name: 'Set mode…' }).first().click() },
+  { name: 'sheet', path: '/market/BTC-USD', act: async (page) => {
+    await page.getByRole('button', { name: 'Set mode…' }).first().click();
+    await sheetOf(page).getByText('Whom it reaches').waitFor();
+  } },
+  { name: 'approve', path: '/overview', as: 'ben', act: async (page) => {
+    await page.getByRole('button', { name: /pending approvals/ }).click();
+    await page.locator('.waiting button').first().click();
+    await sheetOf(page).getByText('Asked for by').waitFor();
+  } },
   { name: 'narrow', path: '/market/BTC-USD', width: 390, height: 844 },
   { name: 'disconnected', path: '/market/BTC-USD', last: true, act: async (page, stage) => { await stage.stopGateway('SIGKILL'); await sleep(9000); } },
 ];
@@ -50,7 +61,11 @@ const SHOTS = [
 async function take(browser, stage, shot, theme) {
   const page = await browser.page(stage, { theme, width: shot.width ?? 1440, height: shot.height ?? 900 });
   await page.goto(shot.path);
-  await live(page);
+  if (shot.out) await page.getByRole('dialog', { name: 'Sign in' }).waitFor();
+  else {
+    await signIn(page, people[shot.as ?? 'ana']);
+    await live(page);
+  }
   await sleep(shot.wait ?? settle);
   await shot.act?.(page, stage);
   await sleep(500);
@@ -60,6 +75,19 @@ async function take(browser, stage, shot, theme) {
   await page.context().close();
 }
 
+// Something to look at: a halted symbol, one that waits to be resumed, withdrawals of an asset.
+async function trouble({ ana }) {
+  await ana.logIn();
+  const put = (path, body, match = '*') => ana.call('PUT', path, { ticket: 'OPS-7', ...body }, { 'if-match': match });
+  await put('/v1/symbols/ETH%2FUSD/mode', { mode: 'HARD_HALT', reason: 'ledger and engine differ by two fills' });
+  await put('/v1/symbols/SOL%2FUSD/mode', { mode: 'SOFT_HALT', reason: 'prices are far from two other venues', until: new Date(Date.now() + 30 * 60000).toISOString() });
+  await put('/v1/withdrawals', { halted: true, asset: 'BTC', reason: 'the chain was reorganised' });
+  const { headers } = await ana.call('GET', '/v1/symbols/SOL%2FUSD/mode');
+  await put('/v1/symbols/SOL%2FUSD/mode', { mode: 'NORMAL', reason: 'prices agree again with both venues' }, headers.etag);
+}
+
+const wide = { limits: { login_burst: 1000, login_per_minute: 60000 } };
+const people = {};
 const stage = await Stage.open();
 const browser = await Browser.open();
 try {
@@ -67,15 +95,17 @@ try {
   const tape = ['--data', 'synthetic', '--symbols', opt.symbols, '--rate', '900', '--seed', '7', '--loop', 'forever', '--time', 'now', '--maxlen', '20000'];
   stage.writeSymbols(tape);
   await stage.startPostgres();
-  await stage.startGateway({ admin: { web_dir: dist } });
+  for (const [name, roles] of [['ana', 'operator,auditor,security'], ['ben', 'approver,auditor,security']]) people[name] = Person.make(stage, name, roles);
+  await stage.startGateway({ admin: { web_dir: dist }, ...wide });
   stage.feed(...tape);
+  await trouble(people);
   await sleep(20000);
   const shots = SHOTS.filter((s) => !opt.only || s.name === opt.only);
   for (const shot of shots.filter((s) => !s.last)) for (const theme of opt.themes.split(',')) await take(browser, stage, shot, theme);
   for (const shot of shots.filter((s) => s.last)) {
     for (const theme of opt.themes.split(',')) {
       await take(browser, stage, shot, theme);
-      await stage.startGateway({ admin: { web_dir: dist } });
+      await stage.startGateway({ admin: { web_dir: dist }, ...wide });
       await sleep(3000);
     }
   }

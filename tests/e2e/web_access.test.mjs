@@ -9,13 +9,12 @@ test('axe finds nothing, on each screen in each theme', needsBrowser, () => with
   const axe = readFileSync(axeSource(), 'utf8');
   for (const theme of ['dark', 'light', 'contrast']) {
     const page = await open(browser, stage, '/overview', { theme, bypassCSP: true });
-    for (const path of [...SCREENS, 'help', 'symbol', 'sheet']) {
+    for (const path of [...SCREENS, 'help', 'symbol']) {
       if (path.startsWith('/')) await page.goto(path);
       else await page.goto('/market/BTC-USD');
       await live(page);
       if (path === 'help') await page.keyboard.press('?');
       if (path === 'symbol') for (const key of 'gs') await page.keyboard.press(key);
-      if (path === 'sheet') await page.getByRole('button', { name: 'Set mode…' }).click();
       await sleep(path.startsWith('/market') || path === '/connections' ? 3500 : 700);
       await page.evaluate(axe);
       const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
@@ -34,9 +33,4 @@ test('320 px wide, and at 400 % zoom: nothing needs sideways scrolling but table
     const { wide, inner } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }));
     assert.ok(wide <= inner, `${path}: ${wide} px in ${inner}`);
   }
-  await page.goto('/market/BTC-USD');
-  await page.waitForSelector('.ladder tbody td');
-  await page.getByRole('button', { name: 'Set mode…' }).click();
-  const box = await page.getByRole('dialog').boundingBox();
-  assert.ok(box.x >= 0 && box.x + box.width <= 320);
 }));

@@ -4,6 +4,7 @@ import { link, request, resource } from './data/api.js';
 import { hidden, now } from './data/beat.js';
 import { Instruments, Tickers } from './data/stores.js';
 import { MarketStream } from './data/stream.js';
+import { setClock } from './session/session.js';
 
 const HIDDEN_MS = 5000;
 const CONFIG_RETRY_MS = 2000;
@@ -22,7 +23,7 @@ export const connection = computed(() => {
   const market = stream.value?.state.value;
   const control = link.value;
   const lost = [];
-  if (!control.up) lost.push({ what: 'the gateway (admin)', since: control.since });
+  if (!control.up) lost.push({ what: 'the gateway (admin)', since: control.since, control: true });
   if (market && market.lostSince) lost.push({ what: 'market data', since: market.lostSince, retryAt: market.retryAt, close: market.close, phase: market.phase });
   return { lost, paused: market?.phase === 'suspended', started: Boolean(market) };
 });
@@ -35,6 +36,7 @@ async function readAbout() {
     return;
   }
   clockOffset.value = Date.parse(answer.data.time) - (sent + Date.now()) / 2;
+  setClock(clockOffset.peek());
   about.value = answer.data;
   if (!stream.peek() && answer.data.websocket) {
     const s = new MarketStream(answer.data.websocket);

@@ -5,12 +5,16 @@ import { startSettings } from './data/settings.js';
 import { Frame } from './frame/frame.js';
 import { startKeys } from './frame/keys.js';
 import { startRouter } from './router.js';
+import { startPending } from './acting/pending.js';
+import { startSession } from './session/session.js';
 import { html, render } from './ui.js';
 
 startSettings();
 startRouter();
 startBeat();
 startApp();
+startSession();
+startPending();
 startEvents();
 startKeys();
 const root = document.getElementById('app');

@@ -1,5 +1,6 @@
 // The admin API, and nothing else of the gateway: RFC 9457 problems as errors, ETag with If-Match, Idempotency-Key on
 // what acts, the session's CSRF header. A path the gateway does not know is a fact to show, not a failure to hide.
+// What only a person can give (her session, a fresh second factor) is asked for through `hooks`: see session/session.js.
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { hidden } from './beat.js';
@@ -9,7 +10,12 @@ const ABSENT_RETRY_MS = 60000;
 
 // The link to the admin listener: any answer keeps it, whatever its status.
 export const link = signal({ up: true, since: Date.now(), lastAt: 0 });
-export const session = signal(null); // {user, roles, csrf} once the gateway has sign-in
+export const session = signal(null); // GET /v1/session of the person at this browser, or null
+// factor(problem): resolves to true when the second factor was proved again; ended(): the session is no more; renewed():
+// reads the session again, whose CSRF token may be another by now.
+export const hooks = { factor: async () => false, ended: () => {}, renewed: async () => {}, signIn: () => {},
+  // Of a path only people may read: 'yes', 'no' while nobody is signed in, 'wait' until that is known.
+  mayAsk: () => 'yes' };
 
 function heard(up) {
   const before = link.peek();
@@ -29,7 +35,7 @@ async function bodyOf(response) {
   }
 }
 
-// {status, ok, data, problem, etag}; status 0: no answer at all.
+// {status, ok, data, problem, etag, headers}; status 0: no answer at all.
 export async function request(method, path, { body, ifMatch, idempotencyKey, headers = {}, base = '' } = {}) {
   const acts = method !== 'GET' && method !== 'HEAD';
   let response;
@@ -51,8 +57,29 @@ export async function request(method, path, { body, ifMatch, idempotencyKey, hea
   if (!base) heard(true);
   const data = await bodyOf(response).catch(() => undefined);
   const { status, ok } = response;
-  return { status, ok, etag: response.headers.get('etag'), data: ok ? data : undefined, location: response.headers.get('location'),
+  return { status, ok, etag: response.headers.get('etag'), data: ok ? data : undefined, location: response.headers.get('location'), headers: response.headers,
     problem: ok ? undefined : problemOf(status, data) };
+}
+
+const answerOf = ({ status, data, headers, problem }) => ({ status, json: data, headers, problem });
+
+// One call of the admin API by the person at this browser: {status, json, headers, problem}, status 0 without an answer.
+// ONCE: the Idempotency-Key, the same when the same is sent again (made here if left out); IFMATCH: an ETag or *; DRYRUN:
+// what would it do? A second factor that is too old is asked for and the call repeated; so is a CSRF token of before.
+export async function call(method, path, { body, once, ifMatch, dryRun, headers } = {}) {
+  const target = dryRun ? `${path}${path.includes('?') ? '&' : '?'}dry_run=true` : path;
+  const options = { body, ifMatch, headers, idempotencyKey: once ?? newKey() };
+  let answer = await request(method, target, options);
+  if (answer.problem?.code === 'cross-site' && session.peek()) {
+    await hooks.renewed();
+    answer = await request(method, target, options);
+  }
+  if (answer.problem?.code === 'second-factor-required' && await hooks.factor(answer.problem)) {
+    answer = await request(method, target, { ...options, idempotencyKey: newKey() });
+  }
+  // a wrong code or password is refused with 401, too: the session lives on
+  if (answer.status === 401 && session.peek() && !path.startsWith('/v1/session')) hooks.ended();
+  return answerOf(answer);
 }
 
 function problemOf(status, data) {
@@ -69,6 +96,15 @@ export function phaseOf({ status, ok }) {
 }
 
 const resources = new Map();
+const NOBODY = { status: 401, title: 'not signed in', unasked: true };
+
+// Everything that is on the screen, asked for anew: who one is has changed.
+export function reloadAll() {
+  for (const r of resources.values()) {
+    if (r.users > 0) r.load();
+    else r.state.value = { phase: 'loading' };
+  }
+}
 
 class Resource {
   constructor(path, { every, base }) {
@@ -78,22 +114,34 @@ class Resource {
 
   async load() {
     clearTimeout(this.timer);
-    if (this.loading) return;
+    if (this.loading) {
+      this.again = true;
+      return;
+    }
     // an address that is not known yet: another origin must not be mistaken for our own
     const base = typeof this.base === 'function' ? this.base() : this.base;
     if (this.base && !base) {
       this.timer = setTimeout(() => this.load(), 200);
       return;
     }
+    const may = base ? 'yes' : hooks.mayAsk(this.path);
+    if (may !== 'yes') {
+      if (may === 'no') this.state.value = { phase: 'denied', problem: NOBODY, triedAt: Date.now() };
+      return; // who it is will be known, or change: then everything is asked for again
+    }
     this.loading = true;
+    this.again = false;
     const answer = await request('GET', this.path, { base });
     this.loading = false;
+    if (answer.status === 401 && session.peek() && !base) hooks.ended();
     const phase = phaseOf(answer);
     const old = this.state.peek();
     this.state.value = phase === 'ok'
       ? { phase, data: answer.data, etag: answer.etag, at: Date.now() }
+      : phase === 'denied' ? { phase, problem: answer.problem, triedAt: Date.now() } // what was seen is not for who is here now
       : { phase, problem: answer.problem, data: old.data, etag: old.etag, at: old.at, triedAt: Date.now() };
     this.plan();
+    if (this.again) this.load();
   }
 
   plan() {
@@ -102,6 +150,11 @@ class Resource {
     const { phase } = this.state.peek();
     const wait = phase === 'absent' || phase === 'denied' ? Math.max(ABSENT_RETRY_MS, this.every) : this.every;
     this.timer = setTimeout(() => (hidden.peek() ? this.plan() : this.load()), wait);
+  }
+
+  // Something said that it has changed.
+  refresh() {
+    if (this.users > 0) this.load();
   }
 
   use() {

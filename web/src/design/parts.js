@@ -1,12 +1,13 @@
 // The small parts everything is made of. A state is always an icon, a word and a colour.
 import { age, localTime, time } from '../data/format.js';
+import { hooks } from '../data/api.js';
 import { now } from '../data/beat.js';
 import { html, signal } from '../ui.js';
 import { Icon } from './icons.js';
 
 // KIND: ok warn bad off info
 export function Chip({ kind = 'off', icon, title, children, bare }) {
-  return html`<span class=${`chip k-${kind}${bare ? ' bare' : ''}`} title=${title}><${Icon} name=${icon ?? kind} size="13" />${children}</span>`;
+  return html`<span class=${`chip k-${kind}${bare ? ' bare' : ''}`} title=${title}><${Icon} name=${icon ?? kind} size="13" /><span>${children}</span></span>`;
 }
 
 // A chip without its frame, for tables: plain markup, since a table draws hundreds.
@@ -72,7 +73,9 @@ export function NotThere({ state, path, of }) {
       ${of} will appear here as soon as the gateway has it; nothing needs to be done on this page.<//>`;
   }
   if (phase === 'denied') {
-    return html`<${State} icon="lock" title="You are not signed in" line=${html`<code>GET ${path}</code> answered ${problem.status}: ${problem.detail ?? problem.title}`}>
+    const line = problem.unasked ? null : html`<code>GET ${path}</code> answered ${problem.status}: ${problem.detail ?? problem.title}`;
+    if (problem.status === 403) return html`<${State} icon="lock" title="Your roles do not show it" line=${line}>${of} needs another permission. Somebody of security grants roles.<//>`;
+    return html`<${State} icon="lock" title="You are not signed in" line=${line} action=${html`<button type="button" class="btn main" onClick=${() => hooks.signIn()}>Sign in</button>`}>
       ${of} needs a session or a signed request. On the command line <code>portctl</code> signs with your key.<//>`;
   }
   if (phase === 'lost') {

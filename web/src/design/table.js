@@ -35,7 +35,7 @@ function useOrder(rows, column, direction, keyOf) {
   return useMemo(() => {
     const k = kept.current;
     const at = performance.now();
-    if (k.column === column?.id && k.direction === direction && k.keys.length === rows.length && at - k.at < ORDER_MS) {
+    if (k.column === column?.id && k.direction === direction && k.keys?.length === rows.length && at - k.at < ORDER_MS) {
       const byKey = new Map(rows.map((r) => [keyOf(r), r]));
       const same = k.keys.map((key) => byKey.get(key));
       if (!same.includes(undefined)) return same;
@@ -49,8 +49,8 @@ function useOrder(rows, column, direction, keyOf) {
 const textOf = (column, row) => String((column.text ?? ((r) => r[column.id]))(row) ?? '');
 const tsv = (columns, rows) => [columns.map((c) => c.name), ...rows.map((r) => columns.map((c) => textOf(c, r)))].map((cells) => cells.join('\t')).join('\n');
 
-function Head({ columns, sort, onSort }) {
-  return html`<thead><tr>${columns.map((c) => {
+function Head({ columns, sort, onSort, picks }) {
+  return html`<thead><tr>${picks && html`<th scope="col" class="pick-cell"><input type="checkbox" aria-label="All rows" checked=${picks.all} indeterminate=${picks.some && !picks.all} onChange=${picks.onAll} /></th>`}${columns.map((c) => {
     const mine = sort?.id === c.id;
     const state = mine ? (sort.direction === 'desc' ? 'descending' : 'ascending') : undefined;
     return html`<th scope="col" class=${c.num ? 'num' : ''} aria-sort=${state} title=${c.title}>${c.fixed ? c.name : html`
@@ -86,10 +86,10 @@ function useWindow(box, count) {
 }
 
 // Moves the choice; registers the table for the keyboard.
-function useChoice({ primary, rows, keyOf, onOpen, box, row }) {
+function useChoice({ primary, rows, keyOf, onOpen, onToggle, box, row }) {
   const [chosen, choose] = useState(null);
   const live = useRef();
-  live.current = { rows, chosen, onOpen };
+  live.current = { rows, chosen, onOpen, onToggle };
   useEffect(() => {
     if (!primary) return undefined;
     const table = {
@@ -109,6 +109,14 @@ function useChoice({ primary, rows, keyOf, onOpen, box, row }) {
         const found = all.find((r) => keyOf(r) === key);
         if (found && act) act(found);
       },
+      toggle() {
+        const { chosen: key, onToggle: act } = live.current;
+        if (key !== null) act?.(key);
+      },
+      chosen() {
+        const { rows: all, chosen: key } = live.current;
+        return all.find((r) => keyOf(r) === key);
+      },
     };
     stack.push(table);
     return () => stack.splice(stack.indexOf(table), 1);
@@ -119,12 +127,13 @@ function useChoice({ primary, rows, keyOf, onOpen, box, row }) {
 // Drawn again only when its row is another: scrolling draws what comes into sight and nothing else.
 class Row extends Component {
   shouldComponentUpdate(next) {
-    return next.row !== this.props.row || next.chosen !== this.props.chosen || next.columns !== this.props.columns || next.index !== this.props.index;
+    return next.row !== this.props.row || next.chosen !== this.props.chosen || next.columns !== this.props.columns || next.index !== this.props.index || next.picked !== this.props.picked;
   }
 
-  render({ row, columns, chosen, onOpen, onChoose, keyOf, index }) {
-    return html`<tr class=${`${chosen ? 'chosen ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
-    onClick=${(e) => { onChoose(keyOf(row)); if (onOpen && !e.target.closest('a,button')) onOpen(row); }}>
+  render({ row, columns, chosen, onOpen, onChoose, keyOf, index, picked, onToggle }) {
+    return html`<tr class=${`${chosen ? 'chosen ' : ''}${picked ? 'picked ' : ''}${onOpen ? 'open' : ''}`} aria-selected=${chosen ? 'true' : undefined} aria-rowindex=${index + 2}
+    onClick=${(e) => { onChoose(keyOf(row)); if (onOpen && !e.target.closest('a,button,input,label')) onOpen(row); }}>
+    ${onToggle && html`<td class="pick-cell"><input type="checkbox" aria-label=${`Choose ${keyOf(row)}`} checked=${picked} onChange=${() => onToggle(keyOf(row))} /></td>`}
     ${columns.map((c, i) => {
       const made = c.cell ? c.cell(row) : textOf(c, row);
       const cell = made === undefined || made === null || made === '' || made === false ? html`<span class="none">–</span>` : made;
@@ -135,28 +144,39 @@ class Row extends Component {
 }
 
 // COLUMNS: {id, name, num, title, text(row), sort(row), cell(row), fixed, width (rem; all or none of them: then columns
-// stay as wide as they are whatever scrolls by)}. FILTER and SORT come from the address.
-export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, onSort, tools, height = '24rem', empty, onRange, noCopy }) {
+// stay as wide as they are whatever scrolls by)}. FILTER and SORT come from the address. PICKED, ONPICK(set): rows can be
+// chosen with a box each (key x), over what a filter hides, too.
+export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, onSort, tools, height = '24rem', empty, onRange, noCopy, picked, onPick }) {
   const box = useRef();
   const column = columns.find((c) => c.id === sort?.id);
   const sorted = useOrder(rows, column, sort?.direction, keyOf);
   const { row, first, last } = useWindow(box, sorted.length);
-  const [chosen, choose] = useChoice({ primary, rows: sorted, keyOf, onOpen, box, row });
+  const picking = useRef(); // rows are drawn again only when they change: they must not keep an old set
+  picking.current = { picked, onPick };
+  const toggle = useMemo(() => onPick && ((key) => {
+    const next = new Set(picking.current.picked);
+    if (!next.delete(key)) next.add(key);
+    picking.current.onPick(next);
+  }), [Boolean(onPick)]);
+  const [chosen, choose] = useChoice({ primary, rows: sorted, keyOf, onOpen, onToggle: toggle, box, row });
   const seen = sorted.slice(first, last);
+  const all = onPick && sorted.length > 0 && sorted.every((r) => picked.has(keyOf(r)));
+  const picks = onPick && { all, some: picked.size > 0, onAll: () => onPick(all ? new Set() : new Set([...picked, ...sorted.map(keyOf)])) };
+  const span = columns.length + (onPick ? 1 : 0);
   useEffect(() => onRange?.(seen), [first, last, sorted]);
   const by = (c) => onSort?.(sort?.id === c.id ? { id: c.id, direction: sort.direction === 'desc' ? 'asc' : 'desc' } : { id: c.id, direction: c.num ? 'desc' : 'asc' });
   return html`
     ${(tools || !noCopy) && html`<div class="tools">${tools}<span class="count">${sorted.length.toLocaleString('en-GB')} rows</span>
       ${!noCopy && html`<${CopyButton} what=${`${label} as text`} text=${() => tsv(columns, sorted)} />`}</div>`}
     <div class="scroll" ref=${box} tabindex="0" role="region" aria-label=${label} style=${{ maxHeight: height }}>
-      <table class=${`grid${columns[0].width ? ' fixed' : ''}`} aria-rowcount=${sorted.length + 1} style=${columns[0].width ? { minWidth: `${columns.reduce((sum, c) => sum + c.width, 0)}rem` } : undefined}>
+      <table class=${`grid${columns[0].width ? ' fixed' : ''}`} aria-rowcount=${sorted.length + 1} style=${columns[0].width ? { minWidth: `${columns.reduce((sum, c) => sum + c.width, onPick ? 2.25 : 0)}rem` } : undefined}>
         <caption class="sr">${label}</caption>
-        ${columns[0].width && html`<colgroup>${columns.map((c) => html`<col style=${{ width: `${c.width}rem` }} />`)}</colgroup>`}
-        <${Head} columns=${columns} sort=${sort} onSort=${by} />
+        ${columns[0].width && html`<colgroup>${onPick && html`<col style=${{ width: '2.25rem' }} />`}${columns.map((c) => html`<col style=${{ width: `${c.width}rem` }} />`)}</colgroup>`}
+        <${Head} columns=${columns} sort=${sort} onSort=${by} picks=${picks} />
         <tbody>
-          ${first > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${first * row}px` }}></td></tr>`}
-          ${seen.map((r, i) => html`<${Row} key=${keyOf(r)} row=${r} index=${first + i} columns=${columns} chosen=${keyOf(r) === chosen} onOpen=${onOpen} onChoose=${choose} keyOf=${keyOf} />`)}
-          ${last < sorted.length && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${(sorted.length - last) * row}px` }}></td></tr>`}
+          ${first > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${span} style=${{ height: `${first * row}px` }}></td></tr>`}
+          ${seen.map((r, i) => html`<${Row} key=${keyOf(r)} row=${r} index=${first + i} columns=${columns} chosen=${keyOf(r) === chosen} onOpen=${onOpen} onChoose=${choose} keyOf=${keyOf} picked=${onPick ? picked.has(keyOf(r)) : undefined} onToggle=${toggle} />`)}
+          ${last < sorted.length && html`<tr class="gap" aria-hidden="true"><td colspan=${span} style=${{ height: `${(sorted.length - last) * row}px` }}></td></tr>`}
         </tbody>
       </table>
       ${sorted.length === 0 && empty}

@@ -1,11 +1,20 @@
 // The strip that never scrolls away: is this live, what state is the exchange in, what is switched off. What the gateway
 // does not offer is said so in grey, never shown as good.
-import { about, connection, stream, utc } from '../app.js';
-import { link, useResource } from '../data/api.js';
+import { ActButton, openSheet, pendingSheet } from '../acting/acting.js';
+import { modeSheet } from '../acting/acts.js';
+import { usePending } from '../acting/pending.js';
+import { valueWords } from '../acting/words.js';
+import { about, connection, instruments, stream, utc } from '../app.js';
+import { link, resource, useResource } from '../data/api.js';
 import { now, paused, setPaused } from '../data/beat.js';
-import { lasting, time } from '../data/format.js';
+import { cellOf, cellsOfKind, useControl } from '../data/control.js';
+import { events, onEvent } from '../data/events.js';
+import { age, lasting, time, whole } from '../data/format.js';
+import { Icon } from '../design/icons.js';
 import { Chip } from '../design/parts.js';
-import { html } from '../ui.js';
+import { SessionWarning } from '../session/layer.js';
+import { isMe, page, phase, session, signIn } from '../session/session.js';
+import { html, useEffect } from '../ui.js';
 
 const SYSTEM = { online: ['ok', 'ONLINE'], cancel_only: ['warn', 'CANCEL ONLY'], post_only: ['warn', 'POST ONLY'], maintenance: ['bad', 'MAINTENANCE'] };
 
@@ -26,6 +35,13 @@ function System() {
   return html`<${Chip} kind=${kind}>market: <b>${name}</b><//>`;
 }
 
+function FeedWords() {
+  const ready = useResource('/readyz?verbose', { every: 5000 });
+  const { live, degraded } = (ready.phase === 'ok' ? ready.data : ready.problem)?.symbols ?? {};
+  return live === undefined ? null : html`<span>feed: <b>${whole(live)}</b> live${degraded ? html`, <b class="warn">${whole(degraded)}</b> degraded` : ''}</span>`;
+}
+
+// A chip of its own only where something is wrong; else it is among the words of the second line.
 function Feed() {
   const ready = useResource('/readyz?verbose', { every: 5000 });
   const data = ready.phase === 'ok' ? ready.data : ready.problem;
@@ -33,8 +49,7 @@ function Feed() {
   const { live, degraded, empty } = data.symbols;
   const cause = data.causes?.[0];
   if (ready.phase !== 'ok') return html`<${Chip} kind="bad" title=${cause?.detail}>not ready: <b>${cause?.code ?? ready.problem?.status}</b><//>`;
-  return html`<${Chip} kind=${degraded ? 'warn' : 'ok'} title=${`${live} live, ${degraded} degraded, ${empty} without data yet`}>
-    feed: <b>${live}</b> live${degraded ? html`, <b>${degraded}</b> degraded` : ''}<//>`;
+  return degraded ? html`<${Chip} kind="warn" title=${`${live} live, ${degraded} degraded, ${empty} without data yet`}>feed: <b>${degraded}</b> degraded<//>` : null;
 }
 
 function Fanout() {
@@ -42,19 +57,127 @@ function Fanout() {
   return profile && html`<${Chip} kind="warn" title="The operator or the load has widened the conflation intervals">fan-out: <b>${profile.profile}</b>, ${profile.min_interval_ms} ms<//>`;
 }
 
-// One control of the admin API; SHOW(data) gives [kind, words].
-function Control({ name, path, show }) {
-  const { phase, data } = useResource(path, { every: 5000 });
-  if (phase === 'ok' && typeof data === 'object' && link.value.up) {
-    const [kind, words] = show(data);
-    return html`<${Chip} kind=${kind}>${name}: <b>${words}</b><//>`;
-  }
-  const why = { absent: 'not offered', denied: 'not signed in', loading: '…' }[phase] ?? 'unknown';
-  return html`<${Chip} title=${`GET ${path}: ${why}`}>${name}: ${why}<//>`;
+// --- the state of the exchange, as the admin API tells it -----------------------------------------------------------
+
+const WHY = { absent: 'not offered', denied: 'not signed in', loading: '…' };
+const unknown = (name, phase) => html`<${Chip}>${name}: ${WHY[phase] ?? 'unknown'}<//>`;
+const hm = (at) => (at ? time(Date.parse(at)).slice(0, 5) : '');
+const who = (actor) => (actor ?? '').replace(/^(user|account|key):/, '');
+const by = (cell) => `${hm(cell.since)} by ${who(cell.by)}${cell.ticket ? ` ${cell.ticket}` : ''}`;
+
+// Orders: the one word that matters most.
+function Orders({ c }) {
+  if (c.phase !== 'ok') return html`<${System} />`;
+  const { accepting_orders, kill_switch, system_mode } = c.stats;
+  if (accepting_orders) return html`<${Chip} kind="ok"><b>ACCEPTING ORDERS</b><//>`;
+  return html`<${Chip} kind="bad"><b>ORDERS REFUSED</b>${kill_switch ? ': kill switch' : `: ${system_mode}`}<//>`;
 }
 
-const kill = (d) => (d.engaged ? ['bad', `ENGAGED ${d.scope ?? ''}`] : ['ok', 'off']);
-const withdrawals = (d) => (d.halted ? ['bad', `HALTED${d.by ? ` by ${d.by}` : ''}`] : ['ok', 'open']);
+function Kill({ c }) {
+  if (c.phase !== 'ok') return unknown('kill switch', c.phase);
+  const cell = cellOf(c, 'kill', 'global');
+  if (!c.stats.kill_switch) return html`<${Chip} kind="ok">kill switch: <b>off</b><//>`;
+  const [, words] = valueWords('kill', cell?.value ?? { engaged: true });
+  return html`<${Chip} kind="bad" title=${cell?.reason}>kill switch: <b>${words}</b>${cell ? ` ${by(cell)}` : ''}<//>`;
+}
+
+function Withdrawals({ c }) {
+  if (c.phase !== 'ok') return unknown('withdrawals', c.phase);
+  const assets = cellsOfKind(c, 'withdrawals').filter((x) => x.value.halted);
+  const all = assets.find((x) => x.target === '*');
+  if (c.stats.withdrawals_halted) return html`<${Chip} kind="bad" title=${all?.reason}>withdrawals: <b>HALTED</b>${all ? ` ${by(all)}` : ''}<//>`;
+  if (assets.length) return html`<${Chip} kind="warn" title=${assets.map((x) => `${x.target}: ${x.reason}`).join('; ')}>withdrawals: <b>${assets.length === 1 ? `${assets[0].target} halted` : `${assets.length} assets halted`}</b>${assets.length === 1 ? ` ${by(assets[0])}` : ''}<//>`;
+  return html`<${Chip} kind="ok">withdrawals: <b>open</b><//>`;
+}
+
+function Slo() {
+  const { phase: at, data } = useResource('/v1/slo', { every: 15000 });
+  if (at !== 'ok') return phase.value === 'in' && at === 'absent' ? html`<${Chip} title="GET /v1/slo answered 404">SLO: not reported<//>` : null;
+  const count = (state) => data.slos.filter((s) => s.state === state).length;
+  const [bad, open] = [count('breached'), count('unknown')];
+  return html`<${Chip} kind=${bad ? 'bad' : open ? 'off' : 'ok'}>SLO: <b>${bad ? `${bad} breached` : open ? `${data.slos.length - open} met, ${open} unknown` : 'met'}</b><//>`;
+}
+
+const INCIDENTS = '/v1/incidents?state=open';
+const WORST = ['SEV1', 'SEV2', 'SEV3', 'SEV4'];
+const openOnes = () => {
+  const state = useResource(INCIDENTS, { every: 15000 });
+  useEffect(() => onEvent('incident', () => resource(INCIDENTS).refresh()), []);
+  return state;
+};
+
+function Incidents({ state }) {
+  if (state.phase !== 'ok') return phase.value === 'in' && state.phase === 'absent' ? html`<${Chip} title="GET /v1/incidents answered 404">incidents: not reported<//>` : null;
+  const { incidents } = state.data;
+  const worst = WORST.find((s) => incidents.some((i) => i.severity === s));
+  const due = dueOf(incidents);
+  return html`<a class="chip-link" href="/incidents"><${Chip} kind=${!worst ? 'ok' : worst < 'SEV3' ? 'bad' : 'warn'}>incidents: <b>${incidents.length ? `${incidents.length} open, ${worst}` : 'none open'}</b><//></a>
+    ${due && html`<a class="chip-link" href=${`/incidents/${due.id}`}><${AckDue} incident=${due} /></a>`}`;
+}
+
+// Of what is not acknowledged, what is due first.
+const dueOf = (incidents) => incidents.filter((i) => i.state === 'open' && i.ack_due_at).sort((x, y) => (x.ack_due_at < y.ack_due_at ? -1 : 1))[0];
+
+function AckDue({ incident }) {
+  const left = Date.parse(incident.ack_due_at) - utc();
+  return html`<${Chip} kind=${left < 0 ? 'bad' : 'warn'} icon="wait">${incident.id}: acknowledge <b>${left < 0 ? `${lasting(-left)} overdue` : `within ${lasting(left)}`}</b><//>`;
+}
+
+// At 10, 5 and 1 minutes and when it is over, of each that waits; not each second.
+const leftWords = (left) => {
+  if (left < 0) return 'is overdue: nobody has acknowledged it';
+  const minutes = [1, 5, 10].find((m) => left <= m * 60000);
+  return minutes && `has ${minutes} ${minutes === 1 ? 'minute' : 'minutes'} left, or less, to be acknowledged`;
+};
+
+function Countdown({ incidents = [] }) {
+  const said = incidents.filter((i) => i.state === 'open' && i.ack_due_at).map((i) => [i.id, leftWords(Date.parse(i.ack_due_at) - utc())]).filter(([, words]) => words);
+  return html`<div class="sr" aria-live="polite">${said.map(([id, words]) => html`<p key=${id}>${id} ${words}</p>`)}</div>`;
+}
+
+// What the third level proposes: pre-filled, still nobody's act.
+function Proposals({ incidents = [] }) {
+  return incidents.filter((i) => i.l3_proposal && i.state !== 'closed').map((i) => html`<div class="lost" key=${i.id}><${Icon} name="bad" /><b>${i.id} has reached level 3.</b>
+    <span>Proposed: ${i.l3_proposal.mode} of ${i.l3_proposal.target === '*' ? 'all symbols' : i.l3_proposal.target}.</span>
+    <${ActButton} permission="control.tighten" danger open=${() => openSheet({ ...modeSheet(i.l3_proposal.target, i.l3_proposal.mode), incident: i.id, reason: `${i.id} reached level 3: ${i.title}`.slice(0, 500) })}>Open the sheet…<//></div>`);
+}
+
+function Modes({ c }) {
+  if (c.heldPhase !== 'ok') return null;
+  const total = instruments.pairs.value.size;
+  const counts = {};
+  for (const row of c.held.values()) counts[row.effective_mode] = (counts[row.effective_mode] ?? 0) + 1;
+  const words = ['CANCEL_ONLY', 'SOFT_HALT', 'HARD_HALT'].filter((m) => counts[m]).map((m) => html`, <b class=${m === 'CANCEL_ONLY' ? 'warn' : 'bad'}>${whole(counts[m])}</b> ${m.toLowerCase().replace('_', '-')}`);
+  return html`<span>modes: <b>${total ? whole(total - c.held.size) : '–'}</b> normal${words}</span>`;
+}
+
+// Times that have passed open nothing: somebody has to decide.
+export function decisionsDue(c) {
+  const at = new Date(utc()).toISOString();
+  const passed = (cell) => cell.until && cell.until < at && (cell.value?.engaged || cell.value?.halted || cell.value?.paused);
+  return [...new Set([...c.held.values()].filter((r) => r.decision_due).map((r) => `${r.decided_by_kind} ${r.decided_by_target}`))].length + [...c.cells.values()].filter(passed).length;
+}
+
+function Reason({ c }) {
+  if (c.phase !== 'ok' || !c.stats.halt_reason) return null;
+  const { halt_reason, trading_halted_since, trading_halted_until } = c.stats;
+  return html`<span class="why" title=${halt_reason}>since <b>${hm(trading_halted_since)}</b>${trading_halted_until ? html`, until <b>${hm(trading_halted_until)}</b>` : ''}: <b>${halt_reason}</b></span>`;
+}
+
+function Second({ c, incidents }) {
+  const due = decisionsDue(c);
+  return html`<div class="line second">
+    <${Reason} c=${c} /><${Modes} c=${c} />${due > 0 && html`<span class="warn-text">decision due: ${due}</span>`}
+    <${FeedWords} />${c.phase === 'ok' && !c.stats.audit.database && html`<b class="bad">audit: PostgreSQL is away, ${whole(c.stats.audit.journaled)} on disk</b>`}${c.stats?.audit.unaudited > 0 && html`<b class="bad">${whole(c.stats.audit.unaudited)} in memory alone</b>`}
+    <span class="push"><${EventsAge} /></span></div>`;
+}
+
+// How old what is shown of the controls may be: events come at once, else the page asks every 15 s.
+function EventsAge() {
+  const { phase: at, lastAt } = events.value;
+  if (phase.value !== 'in') return null;
+  return at === 'live' ? html`events <b>${age(Math.max(0, now.value - lastAt))}</b>` : html`<span class="warn-text">events: ${at === 'connecting' ? 'connecting' : at}</span>`;
+}
 
 function Lost() {
   const { lost } = connection.value;
@@ -71,20 +194,25 @@ function Lost() {
 }
 
 // Said once at each change, not each second.
-function Announce() {
+function Announce({ c }) {
   const { lost } = connection.value;
-  return html`<p class="sr" role="alert">${lost.length ? `Disconnected from ${lost.map((l) => l.what).join(' and ')}` : ''}</p>`;
+  const refused = c.phase === 'ok' && !c.stats.accepting_orders;
+  return html`<p class="sr" role="alert">${lost.length ? `Disconnected from ${lost.map((l) => l.what).join(' and ')}` : refused ? `Orders are refused: ${c.stats.halt_reason ?? c.stats.system_mode}` : ''}</p>`;
 }
 
 export function Banner() {
+  const c = useControl();
+  const open = openOnes();
+  const up = link.value.up;
+  const incidents = open.phase === 'ok' ? open.data.incidents : undefined;
   return html`<header class=${`banner${connection.value.lost.length ? ' is-lost' : ''}`}>
     <div class="line">
       <a class="brand" href="/overview" aria-label="Portcullis, overview"><svg width="18" height="18" viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" aria-hidden="true"><path d="M7 27V14a9 9 0 0 1 18 0v13M12 6.500V27M20 6.500V27M16 5v22M7 14h18M7 20.500h18" /></svg>Portcullis</a>
-      <${Live} /><${System} /><${Feed} /><${Fanout} />
-      <span class="controls"><${Control} name="kill switch" path="/v1/kill-switch" show=${kill} /><${Control} name="withdrawals" path="/v1/withdrawals" show=${withdrawals} /></span>
+      <${Live} />${up ? html`<${Orders} c=${c} /><${Kill} c=${c} /><${Withdrawals} c=${c} />` : html`<${Chip}>orders: unknown<//><${Chip}>kill switch: unknown<//><${Chip}>withdrawals: unknown<//>`}<${Feed} /><${Fanout} />${up && html`<${Slo} /><${Incidents} state=${open} />`}
       <button type="button" class="btn quiet pause" aria-pressed=${String(paused.value)} title="Pause live updates (p)" onClick=${() => setPaused(!paused.peek())}>${paused.value ? 'Resume' : 'Pause'} <kbd>p</kbd></button>
     </div>
-    <${Lost} /><${Announce} />
+    ${up && html`<${Second} c=${c} />`}
+    <${Lost} /><${Proposals} incidents=${incidents} /><${SessionWarning} /><${Announce} c=${c} /><${Countdown} incidents=${incidents} />
   </header>`;
 }
 
@@ -95,10 +223,29 @@ function StreamAge() {
   return html`stream <b class=${old > 3000 ? 'warn' : ''}>${s.lastMessageAt && s.state.value.phase === 'live' ? `${Math.max(0, old / 1000).toFixed(1)} s` : '–'}</b>`;
 }
 
+// Requests to loosen that wait; those that wait for the person at this browser stand out.
+function Pending() {
+  const state = usePending();
+  if (phase.value !== 'in' || !state.data) return null;
+  const { changes } = state.data;
+  const others = changes.filter((c) => !isMe(c.requested_by)).length;
+  return html`<button type="button" class=${`btn quiet${others ? ' waits' : ''}`} onClick=${pendingSheet} title="Requests to loosen that wait for a second person">
+    <${Icon} name="wait" size="13" /><span>pending approvals <b>${changes.length}</b></span></button>`;
+}
+
+function You() {
+  if (phase.value === 'in') {
+    const { user, roles } = session.value;
+    return html`<button type="button" class="btn quiet you" onClick=${() => { page.value = { kind: 'you' }; }}><${Icon} name="user" size="13" /><span>you: <b>${user}</b>${roles.length ? ` / ${roles.join(', ')}` : ''}</span></button>`;
+  }
+  if (phase.value === 'out') return html`<button type="button" class="btn quiet you" onClick=${signIn}><${Icon} name="user" size="13" /><b>Sign in</b></button>`;
+  return html`<span title=${phase.value === 'absent' ? 'This gateway keeps no people: portctl signs with a key' : undefined}>you: <b>not signed in</b> (read only)</span>`;
+}
+
 export function Footer({ onHelp }) {
   const info = about.value;
   return html`<footer class="foot">
-    <span>you: <b>not signed in</b> (read only)</span>
+    <${You} /><${Pending} />
     <span class="push">UTC <b>${time(utc())}</b></span>
     <span><${StreamAge} /></span>
     <span title="version of the gateway, build of this page">${info ? `${info.version} · ${info.build}` : '…'}</span>

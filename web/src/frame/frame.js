@@ -1,22 +1,28 @@
+import { SheetLayer } from '../acting/layer.js';
 import { connection } from '../app.js';
 import { Icon } from '../design/icons.js';
 import { Toasts } from '../design/parts.js';
-import { ActionSheet } from '../design/sheet.js';
-import { Audit } from '../screens/audit.js';
-import { Connections } from '../screens/connections.js';
-import { Drills } from '../screens/drills.js';
-import { Incidents } from '../screens/incidents.js';
-import { Keys } from '../screens/keys.js';
-import { Market } from '../screens/market.js';
 import { Overview } from '../screens/overview.js';
-import { Settings } from '../screens/settings.js';
+import { SessionLayer } from '../session/layer.js';
+import { page } from '../session/session.js';
+import { sheet } from '../acting/acting.js';
 import { route, SCREENS } from '../router.js';
 import { html, useEffect } from '../ui.js';
 import { Banner, Footer } from './banner.js';
 import { overlay } from './keys.js';
+import { lazy, loadRest } from './lazy.js';
 import { Overlays } from './overlays.js';
 
-const VIEWS = { overview: Overview, market: Market, connections: Connections, keys: Keys, incidents: Incidents, audit: Audit, drills: Drills, settings: Settings };
+const VIEWS = {
+  overview: Overview,
+  market: lazy(() => import('../screens/market.js'), 'Market'),
+  connections: lazy(() => import('../screens/connections.js'), 'Connections'),
+  keys: lazy(() => import('../screens/keys.js'), 'Keys'),
+  incidents: lazy(() => import('../screens/incidents.js'), 'Incidents'),
+  audit: lazy(() => import('../screens/audit.js'), 'Audit'),
+  drills: lazy(() => import('../screens/drills.js'), 'Drills'),
+  settings: lazy(() => import('../screens/settings.js'), 'Settings'),
+};
 
 function Nav() {
   const { screen } = route.value;
@@ -33,9 +39,11 @@ function Screen() {
 }
 
 export function Frame() {
-  const covered = overlay.value !== null;
+  const above = page.value !== null;
+  useEffect(loadRest, []);
+  const covered = above || overlay.value !== null || sheet.value !== null;
   return html`<div class="app" inert=${covered}>
       <a class="skip" href="#screen">Skip to the screen</a>
       <${Banner} /><${Nav} /><${Screen} /><${Footer} onHelp=${() => { overlay.value = 'help'; }} />
-    </div><${ActionSheet} /><${Overlays} /><${Toasts} />`;
+    </div><div inert=${above}><${SheetLayer} /><${Overlays} /></div><${SessionLayer} /><${Toasts} />`;
 }

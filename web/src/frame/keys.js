@@ -1,14 +1,15 @@
 // One-key commands. None of them acts on the market: actions open a sheet only.
 import { paused, setPaused } from '../data/beat.js';
 import { activeTable } from '../design/table.js';
-import { closeSheet, sheet } from '../design/sheet.js';
+import { closeSheet, sheet } from '../acting/acting.js';
+import { closePage, page } from '../session/session.js';
 import { navigate, SCREENS } from '../router.js';
 import { signal } from '../ui.js';
 
-export const overlay = signal(null); // 'help' | 'symbol' | null
+export const overlay = signal(null); // 'help' | 'symbol' | {view: a component} | null
 
 export const KEYS = [
-  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'],
+  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['x', 'choose the row'], ['a', 'acknowledge an incident'],
   ['p', 'pause live updates'], ['?', 'this help'], ['Esc', 'close'],
 ];
 
@@ -16,7 +17,9 @@ const typing = (target) => target.closest?.('input,textarea,select,[contentedita
 let prefix = 0; // when g was pressed
 
 function escape() {
-  if (overlay.peek()) overlay.value = null;
+  if (page.peek()) {
+    if (page.peek().kind !== 'signin') closePage();
+  } else if (overlay.peek()) overlay.value = null;
   else if (sheet.peek()) closeSheet();
   else document.activeElement?.blur?.();
 }
@@ -27,6 +30,7 @@ const commands = {
   p: () => setPaused(!paused.peek()),
   j: () => activeTable()?.move(1),
   k: () => activeTable()?.move(-1),
+  x: () => activeTable()?.toggle(),
   g: () => { prefix = Date.now(); },
 };
 
@@ -36,7 +40,7 @@ function onKey(event) {
     escape();
     return;
   }
-  if (typing(event.target) || overlay.peek() || sheet.peek()) return;
+  if (typing(event.target) || overlay.peek() || sheet.peek() || page.peek()) return;
   const { key } = event;
   const screen = SCREENS.find((s) => s.key === key);
   if (key === 's' && Date.now() - prefix < 1200) overlay.value = 'symbol';

@@ -1,6 +1,6 @@
 // What lies above a screen: the list of keys, and the choice of a symbol.
 import { instruments } from '../app.js';
-import { Dialog } from '../design/sheet.js';
+import { Dialog } from '../design/dialog.js';
 import { navigate, symbolPart } from '../router.js';
 import { html, useState } from '../ui.js';
 import { KEYS, overlay } from './keys.js';
@@ -50,6 +50,7 @@ function GoToSymbol() {
 }
 
 export function Overlays() {
+  if (overlay.value?.view) return html`<${overlay.value.view} />`;
   if (overlay.value === 'help') return html`<${Help} />`;
   return overlay.value === 'symbol' ? html`<${GoToSymbol} />` : null;
 }

@@ -5,12 +5,14 @@ import { BookStore, CandleStore, RawStore, TradeStore } from '../data/stores.js'
 import { request } from '../data/api.js';
 import { Icon } from '../design/icons.js';
 import { Chip, copy, Panel, Pick, State } from '../design/parts.js';
-import { openSheet } from '../design/sheet.js';
+import { ActButton, openSheet } from '../acting/acting.js';
+import { cancelAllSheet, modeSheet } from '../acting/acts.js';
 import { overlay } from '../frame/keys.js';
 import { navigate, route, setFilter, symbolPart } from '../router.js';
 import { html, useEffect, useMemo, useRef } from '../ui.js';
-import { modeSheet } from './actions.js';
-import { modeOf } from './overview.js';
+import { MODE_KIND } from '../acting/words.js';
+import { useControl } from '../data/control.js';
+import { modeOf } from './overview/symbols.js';
 import { Candles } from './market/candles.js';
 import { Depth } from './market/depth.js';
 import { Health } from './market/health.js';
@@ -64,14 +66,16 @@ function Screen({ symbol }) {
   const raw = useStore(() => new RawStore(s), [s]);
   useHistory(candles, symbol, minutes);
   const pair = instruments.pairs.value.get(symbol);
-  const [kind, mode] = modeOf(pair?.status);
+  const c = useControl();
+  const back = c.held.get(symbol);
+  const [kind, mode] = c.heldPhase === 'ok' ? [MODE_KIND[back?.effective_mode ?? 'NORMAL'], back?.effective_mode ?? 'NORMAL'] : modeOf(pair?.status);
   const pick = (name, setting) => (v) => { setting.value = v; setFilter(name, String(v)); };
   return html`<div class="title">
       <h1><button type="button" class="btn symbol" title="Go to a symbol (g s)" onClick=${() => { overlay.value = 'symbol'; }}>${symbol} <${Icon} name="search" size="14" /></button></h1>
-      <${Chip} kind=${kind}>${mode}<//><${Top} view=${book.view.value} trades=${trades.view.value} />
+      <${Chip} kind=${kind} title=${back?.reason}>${mode}<//><${Top} view=${book.view.value} trades=${trades.view.value} />
       <span class="push actions"><button type="button" class="btn" onClick=${() => copySnapshot(symbol)}><${Icon} name="copy" size="14" />Copy snapshot</button>
         <button type="button" class="btn" title="Ask for the whole book again" onClick=${() => s.resnapshot(book.sub.key)}><${Icon} name="refresh" size="14" />Resnapshot</button>
-        <button type="button" class="btn" onClick=${() => openSheet(modeSheet(symbol))}>Set mode…</button></span>
+        <${ActButton} permission="control.tighten" danger open=${() => openSheet(modeSheet(symbol))}>Set mode…<//><${ActButton} permission="control.tighten" open=${() => openSheet(cancelAllSheet(symbol))}>Cancel orders…<//></span>
     </div>
     <div class="market">
       <${Panel} title="Book" className="area-book" flush aside=${html`<${Pick} label="Levels a side" value=${size} options=${SIZES} onPick=${pick('depth', depth)} />`}><${Ladder} store=${book} size=${size} /><//>

@@ -1,22 +1,20 @@
-// The whole exchange on one page: what the gateway measures of itself, the first five minutes, every symbol.
-import { instruments, restBase, stream, tickers } from '../app.js';
-import { useResource } from '../data/api.js';
-import { now } from '../data/beat.js';
-import { basisPoints, group } from '../data/decimal.js';
-import { age, bytes, duration, perSecond, whole } from '../data/format.js';
+// The whole exchange on one page: what is held back, the first five minutes, what the gateway measures of itself, every symbol.
+import { useControl } from '../data/control.js';
+import { bytes, duration, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
 import { quantile, rate, sum, value } from '../data/metrics.js';
-import { NotThere, Panel, Spark, State, Tile, word } from '../design/parts.js';
-import { openSheet } from '../design/sheet.js';
-import { DataTable, SearchField } from '../design/table.js';
-import { navigate, route, setFilter, symbolPart } from '../router.js';
-import { html, useEffect, useMemo, useRef } from '../ui.js';
-import { modeSheet, killSheet } from './actions.js';
+import { Fresh, NotThere, Tile } from '../design/parts.js';
+import { lazy } from '../frame/lazy.js';
+import { phase } from '../session/session.js';
+import { html } from '../ui.js';
+import { Controls } from './overview/controls.js';
+import { Core } from './overview/core.js';
+import { Symbols } from './overview/symbols.js';
+import { Slo, Triage } from './overview/triage.js';
 
-// Kraken's words for a pair's state, as the modes operators speak of.
-export const MODES = { online: ['ok', 'NORMAL'], cancel_only: ['warn', 'CANCEL_ONLY'], post_only: ['warn', 'POST_ONLY'], limit_only: ['warn', 'LIMIT_ONLY'], reduce_only: ['warn', 'REDUCE_ONLY'],
-  maintenance: ['bad', 'HARD_HALT'], delisted: ['off', 'DELISTED'], work_in_progress: ['off', 'IN PREPARATION'] };
-export const modeOf = (status) => MODES[status] ?? ['off', status ?? 'unknown'];
+export { MODES, modeOf } from './overview/symbols.js';
+
+const ComponentGrid = lazy(() => import('./components.js'), 'ComponentGrid');
 
 const series = (samples, name) => samples.slice(-40).map((s, i, all) => (i ? rate(s, all[i - 1], name) : undefined));
 const gauges = (samples, name) => samples.slice(-40).map((s) => sum(s.metrics, name));
@@ -44,129 +42,11 @@ function Tiles({ m }) {
   </div>`;
 }
 
-function Triage() {
-  const state = useResource('/v1/triage', { every: 5000 });
-  return html`<${Panel} title="First five minutes" at=${state.at}>${state.phase === 'ok' ? html`<pre>${JSON.stringify(state.data, null, 2)}</pre>`
-    : html`<${NotThere} state=${state} path="/v1/triage" of="Halt reason, last breach, who acknowledged, the latest reconciliation" />`}<//>`;
-}
-
-function Slo() {
-  const state = useResource('/v1/slo', { every: 15000 });
-  return html`<${Panel} title="Service levels" at=${state.at} limit="60000">${state.phase === 'ok' ? html`<pre>${JSON.stringify(state.data, null, 2)}</pre>`
-    : html`<${NotThere} state=${state} path="/v1/slo" of="Targets, what is left of them and how fast it goes" />`}<//>`;
-}
-
-// One row a symbol: what instrument, metrics and ticker know of it; the same object as before where nothing has changed.
-function useRows(pairs, symbols, live, all) {
-  const kept = useRef(new Map());
-  return useMemo(() => {
-    const rows = [];
-    const next = new Map();
-    for (const [symbol, pair] of pairs) {
-      const measured = symbols.get(symbol);
-      const ticker = live.get(symbol) ?? all.get(symbol);
-      let entry = kept.current.get(symbol);
-      if (!entry || entry.pair !== pair || entry.measured !== measured || entry.ticker !== ticker) {
-        const [kind, mode] = modeOf(pair.status);
-        entry = { pair, measured, ticker, row: { symbol, kind, mode, status: pair.status, ...measured, ticker } };
-      }
-      next.set(symbol, entry);
-      rows.push(entry.row);
-    }
-    kept.current = next;
-    return rows;
-  }, [pairs, symbols, live, all]);
-}
-
-const number = (text) => (text === undefined ? undefined : Number(text)); // for ordering only
-const columns = [
-  { id: 'symbol', width: 6.5, name: 'Symbol', cell: (r) => html`<a href=${`/market/${symbolPart(r.symbol)}`}>${r.symbol}</a>` },
-  { id: 'mode', width: 7.5, name: 'Mode', text: (r) => r.mode, cell: (r) => word(r.kind, r.mode) },
-  { id: 'last', width: 6, name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
-  { id: 'change', width: 5, name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && change(r.ticker.change_pct) },
-  { id: 'bid', width: 6, name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
-  { id: 'ask', width: 6, name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
-  { id: 'spread', width: 4.25, name: 'Spread', num: true, title: 'In basis points', text: (r) => r.ticker?.bid && basisPoints(r.ticker.bid, r.ticker.ask).toFixed(2), sort: (r) => (r.ticker?.bid ? basisPoints(r.ticker.bid, r.ticker.ask) : undefined) },
-  { id: 'trades', width: 4.75, name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
-  { id: 'events', width: 5, name: 'Events/s', num: true, text: (r) => r.eventsPerS?.toFixed(1), sort: (r) => r.eventsPerS },
-  { id: 'seq', width: 5.5, name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
-  { id: 'age', width: 4.75, name: 'Quiet', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
-  { id: 'gaps', width: 3.5, name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
-  { id: 'live', width: 5, name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : word(r.live ? 'ok' : 'bad', r.live ? 'sound' : 'broken')) },
-  { id: 'activity', width: 6, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
-];
-
-function change(pct) {
-  const down = pct.startsWith('-');
-  const zero = /^-?0*\.?0*$/.test(pct);
-  return html`<span class=${zero ? '' : down ? 'down' : 'up'}>${zero ? '' : down ? '▼ ' : '▲ '}${pct.replace('-', '')} %</span>`;
-}
-
-// Tickers are followed for the rows in sight (and a little longer), for others REST is asked now and then.
-function useSight() {
-  const held = useRef(new Map());
-  const timer = useRef();
-  const look = (rows) => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      const s = stream.peek();
-      if (!s) return;
-      const seen = new Set(rows.map((r) => r.symbol));
-      for (const [symbol, sub] of held.current) {
-        if (seen.has(symbol)) continue;
-        s.drop(sub);
-        held.current.delete(symbol);
-      }
-      for (const symbol of seen) {
-        if (!held.current.has(symbol)) held.current.set(symbol, s.subscribe('ticker', symbol, { event_trigger: 'bbo', interval_ms: 250 }, tickers));
-      }
-    }, 300);
-  };
-  useEffect(() => () => {
-    clearTimeout(timer.current);
-    for (const sub of held.current.values()) stream.peek()?.drop(sub);
-  }, []);
-  return look;
-}
-
-// Every pair's ticker of Kraken's REST shape.
-function useAllTickers() {
-  const state = useResource('/0/public/Ticker', { every: 20000, base: restBase });
-  return useMemo(() => {
-    const all = new Map();
-    const result = state.data?.result ?? {};
-    for (const symbol of instruments.pairs.peek().keys()) {
-      const t = result[symbol.replace('/', '')];
-      if (!t) continue;
-      all.set(symbol, { bid: t.b[0], ask: t.a[0], last: /^0*\.?0*$/.test(t.c[0]) ? undefined : t.c[0] });
-    }
-    return all;
-  }, [state.at, instruments.pairs.value]);
-}
-
-function Symbols({ m }) {
-  const { q = '', mode = '', sort = 'symbol', dir = 'asc' } = route.value.query;
-  const all = useAllTickers();
-  const pairs = instruments.pairs.value;
-  const live = tickers.view.value;
-  const look = useSight();
-  const rows = useRows(pairs, m.symbols, live, all);
-  const wanted = q.toUpperCase();
-  const shown = useMemo(() => rows.filter((r) => (!wanted || r.symbol.includes(wanted)) && (!mode || r.status === mode || (mode === 'troubled' && (r.status !== 'online' || r.live === 0 || r.gaps > 0)))), [rows, wanted, mode]);
-  const modes = [...new Set(rows.map((r) => r.status))];
-  return html`<${Panel} title="Symbols" flush at=${m.at} className="symbols" aside=${html`<button type="button" class="btn" onClick=${() => openSheet(modeSheet('ALL'))}>Set mode…</button><button type="button" class="btn danger" onClick=${() => openSheet(killSheet())}>Kill switch…</button>`}>
-    <${DataTable} label="Symbols" primary columns=${columns} rows=${shown} keyOf=${(r) => r.symbol} sort=${{ id: sort, direction: dir }} height="max(20rem, calc(100dvh - 15rem))"
-      onSort=${(s) => { setFilter('sort', s.id); setFilter('dir', s.direction); }} onOpen=${(r) => navigate({ screen: 'market', part: symbolPart(r.symbol) })} onRange=${look}
-      tools=${html`<${SearchField} label="Find a symbol" value=${q} onInput=${(v) => setFilter('q', v)} />
-        <select class="select" aria-label="Mode" value=${mode} onChange=${(e) => setFilter('mode', e.target.value)}><option value="">every mode</option><option value="troubled">anything but normal</option>${modes.map((s) => html`<option value=${s}>${modeOf(s)[1]}</option>`)}</select>`}
-      empty=${html`<${State} icon="search" title=${pairs.size ? 'No symbol matches' : 'No symbols yet'}>${pairs.size ? 'Change the filter above.' : 'They come with the instrument channel of the public WebSocket.'}<//>`} />
-  <//>`;
-}
-
 export function Overview() {
   const m = useMeter();
-  return html`<div class="title"><h1>Overview</h1></div>
+  const c = useControl();
+  return html`<div class="title"><h1>Overview</h1><span class="push"><${Fresh} at=${c.at} limit=${40000} prefix="control state: " /></span></div>
+    <div class="controls-row"><${Controls} c=${c} /><${Triage} /></div>
     ${m.phase === 'ok' || m.samples.length ? html`<${Tiles} m=${m} />` : html`<${NotThere} state=${m} path="/metrics" of="What the gateway measures of itself" />`}
-    <${Symbols} m=${m} />
-    <div class="columns two"><${Triage} /><${Slo} /></div>`;
+    <${Slo} /><${Symbols} m=${m} c=${c} /><${Core} />${phase.value === 'in' && html`<${ComponentGrid} brief />`}`;
 }

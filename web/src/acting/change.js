@@ -1,0 +1,140 @@
+// The second person's side: what another asked for, as it was asked for, whom it reaches now; approve, refuse, or take one's
+// own back. What is approved is the hash of what was shown.
+import { call, useResource } from '../data/api.js';
+import { now } from '../data/beat.js';
+import { onEvent } from '../data/events.js';
+import { age, lasting, time } from '../data/format.js';
+import { Dialog } from '../design/dialog.js';
+import { Icon } from '../design/icons.js';
+import { Chip, Facts, Loading, NotThere, State } from '../design/parts.js';
+import { isMe, may } from '../session/session.js';
+import { html, useEffect, useRef, useState } from '../ui.js';
+import { changeSheet, closeSheet, shell } from './acting.js';
+import { pending, usePending } from './pending.js';
+import { Command, Diff, effectWords, Problem, Radius, Typed, Why, whole } from './sheet.js';
+import { Direction, subject, wordFor } from './words.js';
+
+const why = { reason: 'preview of a sheet', ticket: 'OPS-0' };
+const path = (symbol) => `/v1/symbols/${encodeURIComponent(symbol)}/mode`;
+
+// Counted by the gateway now: what setting the same targets would reach. Withdrawals and accounts reach no subscription.
+async function radiusOf({ changes }) {
+  const modes = changes.filter((c) => c.kind === 'mode');
+  let answer;
+  if (changes.some((c) => c.kind === 'kill')) answer = await call('PUT', path('*'), { dryRun: true, ifMatch: '*', body: { mode: 'HARD_HALT', ...why } });
+  else if (changes[0]?.kind === 'throttle' || (modes.length === 1 && modes.length === changes.length)) answer = await call('PUT', path(changes[0].target), { dryRun: true, ifMatch: '*', body: { mode: 'HARD_HALT', ...why } });
+  else if (modes.length && modes.length <= 200) answer = await call('POST', '/v1/symbols:set-mode', { dryRun: true, body: { mode: 'HARD_HALT', symbols: modes.map((c) => c.target), ...why } });
+  return answer?.json?.blast_radius ?? null;
+}
+
+function useRadius(diff) {
+  const [radius, set] = useState(null);
+  useEffect(() => {
+    if (diff) radiusOf(diff).then(set);
+  }, [diff?.from_version, Boolean(diff)]);
+  return radius;
+}
+
+const ACTIONS = { 'symbol.mode': 'Set a mode', 'symbol.throttle': 'Change a throttle', 'kill.engage': 'Kill switch', 'kill.release': 'Release the kill switch', 'withdrawals.set': 'Resume withdrawals', 'account.trading': 'Let an account trade', 'fanout.profile': 'Fan-out profile', 'upstream.set': 'Choose the upstream' };
+const STATES = { pending: ['info', 'wait', 'waits for a second person'], approved: ['ok', 'ok', 'approved, in force'], rejected: ['bad', 'bad', 'refused'], cancelled: ['off', 'off', 'taken back'], expired: ['off', 'wait', 'expired'], failed: ['bad', 'bad', 'failed'] };
+
+export const titleOf = (change) => {
+  const items = change.diff?.changes ?? [];
+  if (items.length === 0) return `${ACTIONS[change.action] ?? change.action} · ${change.target ?? ''}`;
+  const [{ kind, target, after }] = items;
+  if (items.length > 1) return `${whole(items.length)} symbols to ${after?.mode ?? 'another state'}`;
+  if (kind === 'mode') return `${target === '*' ? 'All symbols' : target} to ${after.mode}`;
+  return `${ACTIONS[change.action] ?? change.action}${subject(kind, target).includes('·') ? ` · ${target}` : ''}`;
+};
+
+export function ChangeState({ state, bare }) {
+  const [kind, icon, words] = STATES[state] ?? ['off', 'off', state];
+  return html`<${Chip} kind=${kind} icon=${icon} bare=${bare}>${words}<//>`;
+}
+
+function useChange(id) {
+  const [state, set] = useState({ phase: 'loading' });
+  const load = async () => {
+    const { status, json, problem } = await call('GET', `/v1/changes/${id}`);
+    if (status === 200) set({ phase: 'ok', change: json.changes[0] });
+    else set({ phase: status === 0 ? 'lost' : status === 404 ? 'error' : status === 401 || status === 403 ? 'denied' : 'error', problem });
+  };
+  useEffect(() => {
+    load();
+    return onEvent('audit', load);
+  }, [id]);
+  return [state, load];
+}
+
+function Decided({ decided }) {
+  const { json, what } = decided;
+  const effect = json?.effect_us;
+  return html`<div class=${`said k-${what === 'approve' ? 'ok' : 'info'}`} role="status"><${Icon} name=${what === 'approve' ? 'ok' : 'info'} /><div><b>${{ approve: 'Approved, in force.', reject: 'Refused: nothing was changed.', cancel: 'Taken back: nothing was changed.' }[what]}</b>
+    <${Facts} rows=${[json?.audit && ['Audit', whole(json.audit)], effect && ['Time to effect, in every loop', effectWords(effect)], json?.unconfirmed?.length > 0 && ['Not confirmed yet by', json.unconfirmed.join(', ')]]} /></div></div>`;
+}
+
+function Body({ change, values, set, mine, open }) {
+  const radius = useRadius(change.diff);
+  const left = Date.parse(change.expires_at) - now.value;
+  return html`
+    <${Facts} rows=${[
+      ['Asked for by', html`<b>${change.requested_by}</b>`], ['When', html`${time(Date.parse(change.created_at))} UTC, ${age(now.value - Date.parse(change.created_at))} ago`],
+      open && ['Good for', html`<span class=${left < 120000 ? 'warn-text' : ''}>${left > 0 ? lasting(left) : 'no longer'}</span>`],
+      ['Reason', change.reason ?? '–'], ['Ticket', change.ticket ?? '–'], ['At version', whole(change.base_version)], change.audit && ['Entered as audit', whole(change.audit)],
+      change.decided_by && ['Decided by', `${change.decided_by}${change.decided_why ? `: ${change.decided_why}` : ''}`], change.result_audit && ['Decision entered as', whole(change.result_audit)],
+    ]} />
+    <div class="changes">${change.diff ? html`<${Diff} diff=${change.diff} />` : html`<p class="muted">no difference was kept</p>`}</div>
+    ${open && html`<${Radius} radius=${radius} />
+      <${Command} text=${mine ? `portctl cancel ${change.id}` : `portctl approve ${change.id}${values.reason ? ` --reason ${shell(values.reason)}` : ''}`} />`}`;
+}
+
+export function ChangeSheet({ id }) {
+  const [state, load] = useChange(id);
+  const [values, set] = useState({ reason: '', ticket: '', typed: '' });
+  const [step, setStep] = useState({});
+  const once = useRef(crypto.randomUUID());
+  const { change } = state;
+  const open = change?.state === 'pending' && Date.parse(change.expires_at) > now.value && !step.decided;
+  const mine = change && isMe(change.requested_by);
+  const word = change?.diff?.changes?.length > 1 ? 'ALL' : change?.diff?.changes?.length ? wordFor(change.diff.changes[0].kind, change.diff.changes[0].target, change.diff.changes[0].after) : 'APPROVE';
+  const decide = (what) => async () => {
+    setStep({ waiting: what });
+    const body = { ...(what === 'approve' ? { hash: change.hash } : {}), ...(values.reason.trim() ? { reason: values.reason.trim() } : {}) };
+    const { status, json, problem } = await call('POST', `/v1/changes/${id}/${what}`, { body, once: `${once.current}-${what}` });
+    if (status >= 200 && status < 300) setStep({ decided: { json, what } });
+    else {
+      once.current = status === 0 ? once.current : crypto.randomUUID();
+      set({ ...values, typed: '' });
+      setStep({ problem });
+    }
+    load();
+    pending().refresh();
+  };
+  const busy = Boolean(step.waiting);
+  return html`<${Dialog} label=${change ? titleOf(change) : 'A request'} className="sheet" onClose=${closeSheet}>
+    <div class="head"><h1>${change ? titleOf(change) : 'A request'}</h1>${change && html`<div class="chips"><${ChangeState} state=${change.state} />${open && html`<${Direction} direction=${change.diff?.direction} sure />`}</div>`}</div>
+    <div class="body">
+      ${state.phase === 'loading' ? html`<${Loading} lines="3" />` : state.phase !== 'ok' ? html`<${NotThere} state=${state} path=${`/v1/changes/${id}`} of="This request" />` : html`<${Body} change=${change} values=${values} set=${set} mine=${mine} open=${open} />`}
+      ${open && mine && html`<p class="said k-info"><${Icon} name="info" /><span><b>You asked for it.</b> Another person approves it; you may take it back.</span></p>`}
+      ${open && !mine && (may('control.approve') ? html`<${Why} values=${values} set=${set} reasonOptional /><${Typed} word=${word} value=${values.typed} onInput=${(typed) => set({ ...values, typed })} />`
+        : html`<p class="said k-warn"><${Icon} name="lock" /><span>Approving needs the permission <code>control.approve</code>, which none of your roles has.</span></p>`)}
+      ${busy && html`<p role="status"><${Chip} kind="info" icon="wait">requested, not confirmed yet<//></p>`}
+      ${step.problem && html`<${Problem} problem=${step.problem} next=${step.problem.status === 412 ? 'What moved is said above. The request cannot be approved any more: it has to be asked for again.' : null} />`}
+      ${step.decided && html`<${Decided} decided=${step.decided} />`}
+    </div>
+    <div class="foot-line"><button type="button" class="btn" data-first onClick=${closeSheet}>${open ? 'Cancel' : 'Close'}</button>
+      ${open && mine && html`<button type="button" class="btn danger" disabled=${busy} onClick=${decide('cancel')}>Take it back</button>`}
+      ${open && !mine && may('control.approve') && html`<button type="button" class="btn danger" disabled=${busy} onClick=${decide('reject')}>Refuse</button><button type="button" class="btn main" disabled=${busy || values.typed !== word} onClick=${decide('approve')}>Approve</button>`}</div>
+  <//>`;
+}
+
+export function PendingSheet() {
+  const state = usePending();
+  const changes = state.data?.changes ?? [];
+  return html`<${Dialog} label="Waiting for a second person" className="sheet" onClose=${closeSheet}>
+    <div class="head"><h1>Waiting for a second person</h1></div>
+    <div class="body">${state.phase !== 'ok' ? html`<${NotThere} state=${state} path="/v1/changes" of="Requests to loosen" />` : changes.length === 0 ? html`<${State} icon="ok" kind="ok" title="Nothing waits">Requests to loosen appear here until another person approves or refuses them.<//>`
+      : html`<ul class="waiting">${changes.map((c) => html`<li key=${c.id}><button type="button" onClick=${() => changeSheet(c.id)}><b>${titleOf(c)}</b><span>${c.requested_by}${isMe(c.requested_by) ? ' (you)' : ''} · ${age(now.value - Date.parse(c.created_at))} ago · ${c.ticket ?? 'no ticket'}</span><span class="muted">${c.reason}</span>
+        <${Chip} kind=${Date.parse(c.expires_at) - now.value < 120000 ? 'warn' : 'info'} icon="wait" bare>${lasting(Math.max(0, Date.parse(c.expires_at) - now.value))} left<//></button></li>`)}</ul>`}</div>
+    <div class="foot-line"><button type="button" class="btn" data-first onClick=${closeSheet}>Close</button></div><//>`;
+}

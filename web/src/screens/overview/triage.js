@@ -1,0 +1,57 @@
+// The first five minutes on one card, and the service levels. What nobody reports is said to be unknown, never well.
+import { utc } from '../../app.js';
+import { resource, useResource } from '../../data/api.js';
+import { onEvent } from '../../data/events.js';
+import { age, lasting, time, whole } from '../../data/format.js';
+import { Chip, Facts, Loading, NotThere, Panel } from '../../design/parts.js';
+import { phase } from '../../session/session.js';
+import { html, useEffect } from '../../ui.js';
+
+const SEVERITY = { SEV1: 'bad', SEV2: 'bad', SEV3: 'warn', SEV4: 'off' };
+
+// A panel of something that another part of the gateway may report: small words instead of a large picture when it does not.
+function Reported({ title, state, path, of, limit, className, children }) {
+  if (state.phase === 'ok' && state.data) return html`<${Panel} title=${title} at=${state.at} limit=${limit} className=${className}>${children(state.data)}<//>`;
+  if (state.phase === 'absent') return html`<${Panel} title=${title} className=${className} aside=${html`<${Chip}>not reported<//>`}><p class="muted means-line">${of} will be here when this gateway offers it: <code>GET ${path}</code> answered 404.</p><//>`;
+  return html`<${Panel} title=${title} className=${className}>${state.phase === 'loading' ? html`<${Loading} lines="3" />` : html`<${NotThere} state=${state} path=${path} of=${of} />`}<//>`;
+}
+
+const RECONCILED = { ok: ['ok', 'agrees'], bad: ['bad', 'differs'], unknown: ['off', 'unknown'] };
+const clock = (at) => (at ? `${time(Date.parse(at))} UTC` : '–');
+
+function Card(t) {
+  const [kind, words] = RECONCILED[t.reconciliation?.state] ?? RECONCILED.unknown;
+  const { open_incidents: open = [] } = t;
+  return html`<${Facts} rows=${[
+      ['Halted because', t.halt_reason ? html`<b>${t.halt_reason}</b>` : 'nothing is halted'], t.trading_halted_until && ['Until', clock(t.trading_halted_until)],
+      ['Acknowledgement', t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind="ok" bare>none overdue<//>`],
+      ['Last SLO breach', t.last_slo_breach ? (typeof t.last_slo_breach === 'string' ? clock(t.last_slo_breach) : html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(t.last_slo_breach.at ?? t.last_slo_breach.since)}`) : 'none seen'],
+      ['Reconciliation', html`<${Chip} kind=${kind} bare>${words}${t.reconciliation?.value !== null && t.reconciliation?.value !== undefined ? ` ${t.reconciliation.value}` : ''}${t.reconciliation?.age_s !== null && t.reconciliation?.age_s !== undefined ? `, ${age(t.reconciliation.age_s * 1000)} ago` : ''}<//>`],
+    ]} />
+    ${open.length > 0 ? html`<ul class="assets incidents">${open.map((i) => html`<li><${Chip} kind=${SEVERITY[i.severity] ?? 'off'}>${i.severity}<//><a class="clip" href=${`/incidents/${i.id}`} title=${i.title}>${i.id} ${i.title}</a><span class="muted">${i.state === 'open' && i.ack_due_at ? (Date.parse(i.ack_due_at) > utc() ? `${lasting(Date.parse(i.ack_due_at) - utc())} to acknowledge` : 'overdue') : i.state}</span></li>`)}</ul>`
+      : html`<p class="muted means-line">No incident is open.</p>`}`;
+}
+
+export function Triage() {
+  const state = useResource('/v1/triage', { every: 10000 });
+  useEffect(() => {
+    const again = () => resource('/v1/triage').refresh();
+    const stops = [onEvent('incident', again), onEvent('state', again)];
+    return () => stops.forEach((stop) => stop());
+  }, []);
+  return html`<${Reported} title="First five minutes" state=${state} path="/v1/triage" of="Why it is halted, what is open, what is overdue" className="triage">${Card}<//>`;
+}
+
+const SLO = { ok: ['ok', 'met'], breached: ['bad', 'BREACHED'], unknown: ['off', 'unknown'] };
+const STALE_S = 120;
+
+// A level nobody has reported for a while is not met: it is unknown.
+export function Slo() {
+  const state = useResource('/v1/slo', { every: 15000 });
+  if (phase.value === 'out' && state.phase === 'denied') return null;
+  return html`<${Reported} title="Service levels" state=${state} path="/v1/slo" limit=${60000} of="Targets, what is measured and whether they are met" className="slos">${({ slos }) => html`<div class="slo-tiles">${slos.map((s) => {
+    const [kind, words] = SLO[s.state] ?? SLO.unknown;
+    return html`<div class=${`slo k-${kind}`} key=${s.id} title=${s.title}><h3>${s.title}</h3><${Chip} kind=${kind} bare>${words}<//>
+      <p class="figure">${s.value ?? '–'}</p><p class="muted">target ${s.target}${s.window ? `, ${s.window}` : ''}${s.age_s > STALE_S ? html`, <span class="warn-text">${age(s.age_s * 1000)} old</span>` : ''}</p></div>`;
+  })}</div>`}<//>`;
+}
