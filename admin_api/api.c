@@ -86,6 +86,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
     X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head") \
+    X(HTTP_GET,  "/v1/audit/anchor",               PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_anchor_get, NULL, "the last signed head as a signed note, and the public key") \
     X(HTTP_GET,  "/v1/users",                      PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  people_users_list, NULL, "users, their roles and second factors") \
     X(HTTP_POST, "/v1/users",                      PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_create_user, NULL, "a new user; the temporary password is shown once") \
     X(HTTP_POST, "/v1/users/{name}/enable",        PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_enable,  NULL, "let a disabled user in again")          \
