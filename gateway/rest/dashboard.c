@@ -211,6 +211,7 @@ const struct http_route dashboard_routes[] = {
     {HTTP_GET, "/incidents",        dashboard_page},
     {HTTP_GET, "/incidents/{id}",   dashboard_page},
     {HTTP_GET, "/audit",            dashboard_page},
+    {HTTP_GET, "/audit/{seq}",      dashboard_page},
     {HTTP_GET, "/drills",           dashboard_page},
     {HTTP_GET, "/settings",         dashboard_page},
     {HTTP_GET, "/settings/{part}",  dashboard_page},

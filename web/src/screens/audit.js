@@ -1,3 +1,1 @@
-import { lazy } from './desk/lazy.js';
-
-export const Audit = lazy(() => import('./audit/screen.js').then((m) => m.Audit), 'Audit');
+export { Audit } from './audit/screen.js';

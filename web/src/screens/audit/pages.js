@@ -3,7 +3,7 @@
 import { phaseOf, request } from '../../data/api.js';
 import { paused } from '../../data/beat.js';
 import { forkOf, hashFits, judge, parsePage, Unreadable } from '../../data/chain.js';
-import { events, recent } from '../../data/events.js';
+import { events, onEvent } from '../../data/events.js';
 import { useEffect, useRef, useState } from '../../ui.js';
 
 const PATH = '/v1/audit';
@@ -129,22 +129,22 @@ function useTail(newer) {
   latest.current = newer;
   useEffect(() => {
     let timer;
-    let due = 0;
-    let seen = recent.peek()[0];
+    let told = false;
+    let due = Date.now();
+    const forget = onEvent('audit', () => { told = true; });
     const turn = async () => {
-      const first = recent.peek()[0];
-      const all = recent.peek();
-      const told = first !== seen && all.slice(0, all.indexOf(seen) < 0 ? undefined : all.indexOf(seen)).some((e) => e.type === 'audit');
-      seen = first;
       const blind = events.peek().phase !== 'live';
       if (!document.hidden && !paused.peek() && (told || (blind && Date.now() - due > POLL_MS))) {
+        told = false;
         due = Date.now();
         await latest.current();
       }
       timer = setTimeout(turn, LIVE_MS);
     };
-    due = Date.now();
     timer = setTimeout(turn, LIVE_MS);
-    return () => clearTimeout(timer);
+    return () => {
+      forget();
+      clearTimeout(timer);
+    };
   }, []);
 }

@@ -6,10 +6,11 @@ import { events } from '../../data/events.js';
 import { localTime, whole } from '../../data/format.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, Loading, Panel, State, toast } from '../../design/parts.js';
+import { ActButton } from '../../acting/acting.js';
 import { DataTable, SearchField } from '../../design/table.js';
 import { addressOf, navigate, route, setFilter } from '../../router.js';
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../../ui.js';
-import { Gated, Missing } from '../desk/who.js';
+import { Missing } from '../desk/who.js';
 import { Title } from '../listing.js';
 import { Entry, outcomeChip, OUTCOMES } from './entry.js';
 import { filterOf, instant, SENT, usePages } from './pages.js';
@@ -80,7 +81,7 @@ function Files({ filter }) {
     save(file.name, file.text, format === 'csv' ? 'text/csv' : 'application/x-ndjson');
     return file.verdict.ok ? toast(`${file.name}: ${whole(file.records)} records, whole`, 'ok') : toast(`${file.name} is saved, and it is not whole: record ${file.verdict.fault.seq}, ${sayFault(file.verdict.fault)}`, 'bad');
   };
-  const button = (format, name) => html`<${Gated} session=${session.value} permission="audit.export" onClick=${() => (busy ? undefined : take(format))}>${busy?.format === format ? `${whole(busy.done)} records…` : name}<//>`;
+  const button = (format, name) => html`<${ActButton} permission="audit.export" open=${() => (busy ? undefined : take(format))}>${busy?.format === format ? `${whole(busy.done)} records…` : name}<//>`;
   return html`${button('ndjson', 'Export NDJSON')}${button('csv', 'CSV')}`;
 }
 
@@ -103,7 +104,7 @@ function Records({ state, query, filter }) {
   const { sort = 'seq', dir = 'desc' } = query;
   const open = (r) => r.entry && navigate({ screen: 'audit', part: String(r.seq), query });
   const tools = html`<${Filters} query=${query} />`;
-  return html`<div ref=${box} class=${state.verdict && !whole_ ? 'not-whole' : ''}><${Panel} title="Records" flush at=${state.at} limit="30000" aside=${html`<${Tail} /><${Files} filter=${filter} />`}>
+  return html`<div ref=${box} class=${`stack${state.verdict && !whole_ ? ' not-whole' : ''}`}><${Panel} title="Records" flush at=${state.at} limit="30000" aside=${html`<${Tail} /><${Files} filter=${filter} />`}>
     ${state.phase === 'ok' ? html`
       ${state.verdict && !whole_ && html`<div class="refusal" role="alert"><${Icon} name="bad" size="18" /><p><b>This page is refused.</b> Record ${state.verdict.fault.seq}: ${sayFault(state.verdict.fault)}. Marked in its place below; what stands above it was not judged.</p>
         <button type="button" class="btn" onClick=${state.begin}>Load it again</button></div>`}
@@ -130,7 +131,7 @@ export function Audit() {
   useEffect(() => { if (who) state.begin(); }, [who]); // somebody else may see what she could not
   return html`<${Title}>Audit<//>
     ${state.phase !== 'denied' && state.phase !== 'absent' && html`<${Verdicts} state=${state} anchor=${anchor} filtered=${filter !== ''} />`}
-    <div class=${seq ? 'beside' : ''}>
+    <div class=${seq ? 'beside' : 'stack'}>
       <${Records} state=${state} query=${query} filter=${filter} />
       ${seq > 0 && html`<${Entry} seq=${seq} known=${known} verdict=${state.verdict} onClose=${() => navigate({ screen: 'audit', query })} />`}
     </div>`;

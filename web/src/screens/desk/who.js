@@ -1,6 +1,6 @@
 // Who may do what, so that a refusal can name the role that would help (docs/reference/ROLES.md; a test compares them).
-import { Icon } from '../../design/icons.js';
 import { NotThere, State } from '../../design/parts.js';
+import { page } from '../../session/session.js';
 import { html } from '../../ui.js';
 
 export const WHO = {
@@ -34,21 +34,8 @@ export function Missing({ state, path, of, permission }) {
   if (state.phase !== 'denied' || problem?.status !== 403) return html`<${NotThere} state=${state} path=${path} of=${of} />`;
   const line = html`<code>GET ${path}</code> answered 403: ${problem.detail ?? problem.title}`;
   if (problem.code === 'enrolment-required') {
-    return html`<${State} icon="lock" kind="warn" title="First choose a password and a second factor" line=${line}>Until then nothing else may be done: <a href="/settings/me">your own settings</a>.<//>`;
+    return html`<${State} icon="lock" kind="warn" title="First choose a password and a second factor" line=${line}>Until then nothing else may be done: <button type="button" class="btn quiet" onClick=${() => { page.value = { kind: 'signin' }; }}>go on there</button><//>`;
   }
   return html`<${State} icon="lock" title="Your roles do not reach this" line=${line}>
-    ${of} takes <code>${permission}</code>: the role ${rolesFor(permission)}. Whoever has <code>people.write</code> can grant it; what you are eligible for you can take up in <a href="/settings/me">your own settings</a>.<//>`;
-}
-
-// A button that says why it cannot be pressed. MAY: has the session this permission? (undefined: not known)
-export function may(session, permission) {
-  if (!session) return false;
-  return session.permissions ? session.permissions.includes(permission) : true;
-}
-
-export function Gated({ session, permission, className = 'btn', onClick, children, ...rest }) {
-  const yes = may(session, permission);
-  const why = yes ? undefined : session ? `takes ${permission}: ${rolesFor(permission)}` : 'sign in first';
-  return html`<button type="button" class=${className} aria-disabled=${yes ? undefined : 'true'} title=${why} onClick=${yes ? onClick : undefined} ...${rest}>
-    ${!yes && html`<${Icon} name="lock" size="12" />`}${children}${!yes && html`<span class="sr"> (${why})</span>`}</button>`;
+    ${of} takes <code>${permission}</code>: the role ${rolesFor(permission)}. Whoever has <code>people.write</code> can grant it; what you are eligible for you can take up in <a href="/settings/me">Settings, You</a>.<//>`;
 }
