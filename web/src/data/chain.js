@@ -329,12 +329,17 @@ export async function readNote(note, keyText) {
 
 const isObject = (v) => v !== null && typeof v === 'object';
 
+// Cells of the control state stand in lists: they are called by what they are.
+const placeOf = (v, i) => (isObject(v) && v.kind ? [v.kind, v.target === '*' ? 'all' : v.target].filter(Boolean).join(' ') : i);
+
 // Leaves that differ between two JSON values: [{path, before, after}] with texts; undefined where there is none.
 export function differences(before, after, path = '', out = []) {
   if (isObject(before) || isObject(after)) {
     const names = new Set([...(isObject(before) ? Object.keys(before) : []), ...(isObject(after) ? Object.keys(after) : [])]);
     for (const name of names) {
-      differences(isObject(before) ? before[name] : undefined, isObject(after) ? after[name] : undefined, path ? `${path}.${name}` : name, out);
+      const [b, a] = [isObject(before) ? before[name] : undefined, isObject(after) ? after[name] : undefined];
+      const called = Array.isArray(after ?? before) ? placeOf(a ?? b, name) : name;
+      differences(b, a, path ? `${path}.${called}` : called, out);
     }
     if (names.size === 0 && JSON.stringify(before) !== JSON.stringify(after)) out.push({ path, before: show(before), after: show(after) });
   } else {

@@ -104,7 +104,7 @@ function Records({ state, query, filter }) {
   const { sort = 'seq', dir = 'desc' } = query;
   const open = (r) => r.entry && navigate({ screen: 'audit', part: String(r.seq), query });
   const tools = html`<${Filters} query=${query} />`;
-  return html`<div ref=${box} class=${`stack${state.verdict && !whole_ ? ' not-whole' : ''}`}><${Panel} title="Records" flush at=${state.at} limit="30000" aside=${html`<${Tail} /><${Files} filter=${filter} />`}>
+  return html`<div ref=${box} class=${`column${state.verdict && !whole_ ? ' not-whole' : ''}`}><${Panel} title="Records" flush at=${state.at} limit="30000" aside=${html`<${Tail} /><${Files} filter=${filter} />`}>
     ${state.phase === 'ok' ? html`
       ${state.verdict && !whole_ && html`<div class="refusal" role="alert"><${Icon} name="bad" size="18" /><p><b>This page is refused.</b> Record ${state.verdict.fault.seq}: ${sayFault(state.verdict.fault)}. Marked in its place below; what stands above it was not judged.</p>
         <button type="button" class="btn" onClick=${state.begin}>Load it again</button></div>`}
@@ -131,7 +131,7 @@ export function Audit() {
   useEffect(() => { if (who) state.begin(); }, [who]); // somebody else may see what she could not
   return html`<${Title}>Audit<//>
     ${state.phase !== 'denied' && state.phase !== 'absent' && html`<${Verdicts} state=${state} anchor=${anchor} filtered=${filter !== ''} />`}
-    <div class=${seq ? 'beside' : 'stack'}>
+    <div class=${seq ? 'beside' : 'column'}>
       <${Records} state=${state} query=${query} filter=${filter} />
       ${seq > 0 && html`<${Entry} seq=${seq} known=${known} verdict=${state.verdict} onClose=${() => navigate({ screen: 'audit', query })} />`}
     </div>`;

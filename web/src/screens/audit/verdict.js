@@ -41,7 +41,7 @@ export function OfPage({ state, filtered, mark }) {
   const { verdict, refusal, phase } = state;
   if (phase === 'refused') return html`<div class="verdict-row"><${Chip} kind="bad"><b>refused</b><//><span>${refusal.message}. Nothing of it is shown.</span></div>`;
   if (phase !== 'ok' || !verdict) return html`<div class="verdict-row"><${Chip} kind="off">not judged<//><span>no records here</span></div>`;
-  if (!verdict.ok) return html`<div class="verdict-row"><${Chip} kind="bad"><b>refused</b><//><span>Record <b>${verdict.fault.seq}</b>: ${sayFault(verdict.fault)}. ${many(verdict.records, 'record')} before it are whole.</span></div>`;
+  if (!verdict.ok) return html`<div class="verdict-row"><${Chip} kind="bad"><b>refused</b><//><span>Record <b>${verdict.fault.seq}</b>: ${sayFault(verdict.fault)}. Whole before it: ${whole(verdict.records)}.</span></div>`;
   const seen = verdict.anchored ? `, the signed head ${mark.seq} among them` : '';
   return html`<div class="verdict-row"><${Chip} kind="ok"><b>whole</b><//><span>${many(verdict.records, 'record')} hashed here, ${many(verdict.links, 'link')} checked${seen}${verdict.records ? `: ${verdict.from} to ${verdict.to}` : ''}.
     ${filtered && html` <span class="muted">A filter leaves records out: only neighbours are linked, and a hole is no fault.</span>`}</span></div>`;
@@ -54,7 +54,7 @@ export function OfAnchor({ anchor, state }) {
   if (!head) return html`<div class="verdict-row"><${Chip} kind="off">signed head: unknown<//></div>`;
   const [kind, words] = { good: ['ok', 'signature good'], bad: ['bad', 'signature bad'], unknown: ['warn', 'signature not checked'] }[head.signature];
   const newest = state.entries[0]?.seq;
-  const behind = newest > head.seq ? ` ${many(newest - head.seq, 'record')} behind it are not signed yet.` : '';
+  const behind = newest > head.seq ? ` ${newest - head.seq === 1 ? 'One record behind it is' : `${whole(newest - head.seq)} records behind it are`} not signed yet.` : '';
   return html`<div class="verdict-row"><${Chip} kind=${kind}><b>${words}</b><//><span>Head ${whole(head.seq)} of <code>${head.name}</code>, signed <${Fresh} at=${Date.parse(head.time)} limit="150000" />.
     ${head.signature === 'unknown' && ' This browser has no Ed25519: the head is compared with, but whoever altered the log could have altered it as well.'}
     ${head.signature === 'bad' && ' It is not compared with anything.'}${behind}
