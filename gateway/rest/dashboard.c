@@ -206,6 +206,7 @@ const struct http_route dashboard_routes[] = {
     {HTTP_GET, "/market",           dashboard_page},
     {HTTP_GET, "/market/{symbol}",  dashboard_page},
     {HTTP_GET, "/connections",      dashboard_page},
+    {HTTP_GET, "/connections/{id}", dashboard_page},
     {HTTP_GET, "/keys",             dashboard_page},
     {HTTP_GET, "/keys/{id}",        dashboard_page},
     {HTTP_GET, "/incidents",        dashboard_page},
