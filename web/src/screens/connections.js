@@ -97,7 +97,7 @@ function Own() {
   const s = stream.value;
   if (!s) return null;
   const { phase, since, close } = s.state.value;
-  return html`<${Panel} title="This page’s connection"><p class="verdict"><${Chip} kind=${phase === 'live' ? 'ok' : 'warn'}>${phase}<//> <span class="muted">for ${lasting(now.value - since)}</span></p>
+  return html`<${Panel} title="This page’s connection" className="wide"><p class="verdict"><${Chip} kind=${phase === 'live' ? 'ok' : 'warn'}>${phase}<//> <span class="muted">for ${lasting(now.value - since)}</span></p>
     <${Facts} rows=${[['Address', html`<code>${s.url}</code>`], ['Session', html`<code>${s.session ?? '–'}</code>`], ['Subscriptions', whole(s.subs.size)], ['Received', `${whole(s.counts.messages)} messages, ${bytesText(s.counts.bytes)}`],
       ['Last close', close ? `${close.code} ${close.reason || '(no reason)'}` : 'none']]} /><//>`;
 }
