@@ -36,9 +36,12 @@ const columns = [
 function rowsOf(entries, verdict, query) {
   const bad = verdict && !verdict.ok && verdict.fault.index < entries.length ? entries.length - 1 - verdict.fault.index : -1;
   const rows = [];
+  const seen = new Set();
   entries.forEach((entry, i) => {
+    const twice = seen.has(entry.hash) ? ` again ${i}` : '';
+    seen.add(entry.hash);
     const mark = !verdict || (bad >= 0 && i < bad) ? 'off' : i === bad ? 'bad' : 'ok';
-    rows.push({ key: `${entry.seq}-${entry.hash}`, seq: entry.seq, entry, mark, fault: i === bad ? sayFault(verdict.fault) : undefined, href: addressOf({ screen: 'audit', part: String(entry.seq), query }) });
+    rows.push({ key: `${entry.seq} ${entry.hash}${twice}`, seq: entry.seq, entry, mark, fault: i === bad ? sayFault(verdict.fault) : undefined, href: addressOf({ screen: 'audit', part: String(entry.seq), query }) });
     if (i === bad && verdict.fault.code === 'missing') {
       const { seq, expected } = verdict.fault;
       rows.push({ key: 'hole', seq: seq - 0.5, words: seq - 1 === expected ? `record ${expected} is missing` : `records ${expected} to ${seq - 1} are missing` });

@@ -17,7 +17,7 @@ const ago = (time) => (time ? `${age(Math.max(0, now.peek() - Date.parse(time)))
 const filters = (keep) => ({ onSort: (s) => { setFilter('sort', s.id); setFilter('dir', s.direction); }, sort: route.value.query.sort ? { id: route.value.query.sort, direction: route.value.query.dir } : keep });
 
 const KINDS = { eligible: 'may take it up', temporary: 'taken up' };
-export const RolePills = ({ roles }) => (roles.length === 0 ? html`<span class="none">none</span>` : html`<span class="pills">${roles.map((r) => html`<span class=${`pill${r.kind === 'eligible' ? ' elig' : ''}`} title=${`${ROLES[r.role] ?? ''}; by ${r.granted_by}${r.until ? `, until ${r.until.slice(0, 16).replace('T', ' ')} UTC` : ''}`}>${r.role}${KINDS[r.kind] ? ` (${KINDS[r.kind]})` : ''}${r.until ? ' ⏲' : ''}</span>`)}</span>`);
+export const RolePills = ({ roles }) => (roles.length === 0 ? html`<span class="none">none</span>` : html`<span class="pills">${roles.map((r) => html`<span class=${`pill${r.kind === 'eligible' ? ' elig' : ''}`} title=${`${ROLES[r.role] ?? ''}; by ${r.granted_by}${r.until ? `, until ${r.until.slice(0, 16).replace('T', ' ')} UTC` : ''}`}>${r.role}${KINDS[r.kind] ? ` (${KINDS[r.kind]})` : ''}${r.until ? `, to ${r.until.slice(0, 10)}` : ''}</span>`)}</span>`);
 const roleText = (roles) => roles.map((r) => `${r.role}${r.kind === 'standing' ? '' : ` (${r.kind})`}`).join(', ');
 const factor = (u) => (u.second_factor ? word('ok', 'enrolled') : word('warn', 'none yet'));
 const stateOf = (u) => (u.locked_until && Date.parse(u.locked_until) > now.peek() ? ['warn', 'locked'] : u.state === 'active' ? ['ok', u.password_temporary ? 'invited' : 'active'] : ['off', u.state]);
@@ -107,7 +107,7 @@ export function Review() {
   const idle = users.filter((u) => u.state === 'active' && u.roles.length && (!u.used || now.peek() - Date.parse(u.used) > 30 * 86400000));
   const bare = users.filter((u) => u.state === 'active' && !u.second_factor);
   const table = (name, columns_, rows, keyOf, primary) => html`<${DataTable} label=${name} primary=${primary} columns=${columns_} rows=${rows} keyOf=${keyOf} sort=${sorts[name]} onSort=${(s) => setSorts({ ...sorts, [name]: s })} height="22rem" empty=${html`<${State} title="None" />`} />`;
-  return html`<${Panel} title="Access review" at=${state.at} limit="120000" aside=${html`<${ActButton} permission="access.sign" open=${() => signSheet(state.data)}>Sign it off…<//>`}>
+  return html`<${Panel} title="Access review" className="detail" at=${state.at} limit="120000" aside=${html`<${ActButton} permission="access.sign" open=${() => signSheet(state.data)}>Sign it off…<//>`}>
       <p class="verdict">${!last ? html`<${Chip} kind="warn">never signed off<//>` : last.hash === hash ? html`<${Chip} kind="ok">signed off as it is now<//>` : html`<${Chip} kind="warn">changed since it was signed off<//>`}
         ${last && html`<span>${stamp(last.at)} by <b>${last.signed_by}</b>: ${last.note}</span>`}</p>
       <${Facts} rows=${[['Users', whole(users.length)], ['Without a second factor', bare.length ? bare.map((u) => u.name).join(', ') : 'none'], ['With roles and not seen for 30 days', idle.length ? idle.map((u) => u.name).join(', ') : 'none'], ['Keys not revoked', whole(keys.length)], ['Keys without an end', whole(keys.filter((k) => !k.not_after).length)], ['Read at', stamp(at)], ['What is signed', html`<code class="wrap">${hash}</code>`]]} />
