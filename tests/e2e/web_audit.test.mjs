@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { needsBrowser, webFolder } from './harness/browser.mjs';
-import { buildDir, sleep, until } from './harness/gateway.mjs';
+import { buildDir, until } from './harness/gateway.mjs';
 import { chain, knows, newKey, put, verifyChain, withGate } from './harness/gate.mjs';
 import { Person } from './harness/people.mjs';
 import { signedIn, withPeople } from './harness/web_people.mjs';
@@ -244,9 +244,13 @@ test('a tampered page is refused: one byte, a row removed, two swapped, a record
     assert.equal(await refusal(page).count(), 0, what);
   }
   // history changes while somebody looks: what was seen and what is told now cannot both be true
-  await alter(page, (text) => text.replace('a plain reason', 'a plaim reason'));
+  const victim = chain(stage).findLast((r) => r.reason === 'a plain reason' && r.action === 'account.trading');
+  const forged = { ...parsePage((await stage.call(stage.admin, 'GET', `/v1/audit?from_seq=${victim.seq}&order=asc&limit=1`)).body).entries[0], reason: 'a forged reason' };
+  const hash = Buffer.from(await crypto.subtle.digest('SHA-256', preimage(forged))).toString('hex');
+  await alter(page, (text) => text.replace(new RegExp(`("seq":${victim.seq},.*?)a plain reason(.*?),"hash":"${victim.hash}"`), `$1a forged reason$2,"hash":"${hash}"`));
   await put(stage, stage.ana, '/v1/withdrawals', { halted: true, reason: 'so that it is asked again', ticket: 'OPS-78' });
-  await sleep(2500);
+  await refusal(page).getByText(/two records claim this place/).waitFor({ timeout: 8000 });
+  await page.locator('.grid').getByText('a forged reason').waitFor();
   await page.unroute(PAGE);
   // a walk through the whole log finds it too
   await page.goto('/audit');
