@@ -109,6 +109,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/playbooks/{id}",             PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  playbook_get,   NULL, "one playbook")                           \
     X(HTTP_POST, "/v1/smoke/trades",               PERM_DRILLS_RUN,      LIMITS_WRITE, API_SPENT, smoke_trade,    NULL, "a trade on SMOKE/USD: settled, then published; only where SMOKE_ENABLED=true") \
     X(HTTP_GET,  "/v1/smoke/trades",               PERM_DRILLS_RUN,      LIMITS_READ,  API_READ,  smoke_trades,   NULL, "what was settled, newest first; `limit`")   \
+    X(HTTP_GET,  "/v1/audit/anchor",               PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_anchor_get, NULL, "the last signed head as a signed note, and the public key") \
     X(HTTP_GET,  "/v1/users",                      PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  people_users_list, NULL, "users, their roles and second factors") \
     X(HTTP_POST, "/v1/users",                      PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_create_user, NULL, "a new user; the temporary password is shown once") \
     X(HTTP_POST, "/v1/users/{name}/enable",        PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_enable,  NULL, "let a disabled user in again")          \

@@ -253,7 +253,7 @@ struct call_act {
  * callback. */
 bool call_audit(struct api_call *c, const struct call_act *act, audit_append_fn *cb, void *arg);
 void call_audit_denied(struct api_call *c, const char *why);
-api_handler_fn audit_list, audit_export, audit_check;
+api_handler_fn audit_list, audit_export, audit_check, audit_anchor_get;
 void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body);
 
 /* --- paging.c -------------------------------------------------------------------------------- */

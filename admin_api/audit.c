@@ -292,6 +292,41 @@ static void on_verified(void *arg, enum gw_err err, const struct audit_result *r
     buf_fini(&body);
 }
 
+/* What a verifier elsewhere compares with: a browser, or whoever keeps the public key. */
+void audit_anchor_get(struct api_call *c)
+{
+    const struct audit_anchor *anchor = c->api->opt.anchor;
+    struct audit_anchor_status status = {0};
+    struct buf body = {0};
+    struct buf note = {0};
+    struct buf key = {0};
+
+    if (anchor == NULL || !audit_anchor_note(anchor, &note, &key)) {
+        call_problem(c, &(struct api_problem){404, "not-found", "there is no such thing",
+                                              "no head of the log has been signed yet (state_dir)",
+                                              NULL});
+        return;
+    }
+    audit_anchor_status(anchor, &status);
+    buf_printf(&body, "{\"seq\":%" PRIu64 ",\"hash\":\"", status.last.seq);
+    audit_hex(status.last.hash, AUDIT_HASH_BYTES, &body);
+    buf_lit(&body, "\",\"note\":");
+    buf_json_str(&body, note.data, note.len);
+    buf_lit(&body, ",\"key\":");
+    buf_json_str(&body, key.data, key.len);
+    buf_lit(&body, ",\"broken\":");
+    if (status.broken != AUDIT_WHOLE) {
+        buf_printf(&body, "\"%s\"", audit_fault_word(status.broken));
+    } else {
+        buf_lit(&body, "null");
+    }
+    buf_putc(&body, '}');
+    call_reply(c, 200, &body);
+    buf_fini(&body);
+    buf_fini(&note);
+    buf_fini(&key);
+}
+
 void audit_check(struct api_call *c)
 {
     struct verification *v = gw_calloc(1, sizeof *v);

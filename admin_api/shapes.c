@@ -260,6 +260,11 @@ static const struct shape_member members[] = {
     {"AuditVerdict", "result", "AuditResult", ""},
     {"AuditVerdict", "text", "string", ""},
     {"AuditVerdict", "last_anchor", "integer", ""},
+    {"AuditAnchor", "seq", "integer", ""},
+    {"AuditAnchor", "hash", "string", "of the record with that number"},
+    {"AuditAnchor", "note", "string", "the signed note (c2sp.org/signed-note), as the anchors file has it"},
+    {"AuditAnchor", "key", "string", "NAME+ID+BASE64, as audit.key.pub: compare it with your own copy"},
+    {"AuditAnchor", "broken", "string|null", "what the gateway's own walk found; nothing is signed then"},
 };
 
 #define PAGE "actor=string action=string target=string outcome=string ticket=string incident=string from=time to=time q=string cursor=string limit=integer(1..1000) order='asc'|'desc' from_seq=integer"
@@ -314,6 +319,7 @@ static const struct shape_route shapes[] = {
     {HTTP_GET,    "/v1/audit",                       PAGE, "", "", "200 AuditPage"},
     {HTTP_GET,    "/v1/audit/export",                PAGE, "", "", "200 application/x-ndjson"},
     {HTTP_GET,    "/v1/audit/verify",                "", "", "", "200 AuditVerdict"},
+    {HTTP_GET,    "/v1/audit/anchor",                "", "", "", "200 AuditAnchor"},
     {HTTP_POST,   "/0/private/GetWebSocketsToken",   "", "api-key=string! api-sign=string!", "application/x-www-form-urlencoded KrakenNonce", "200 KrakenToken"},
     {HTTP_POST,   "/0/private/{method}",             "", "", "application/x-www-form-urlencoded KrakenNonce", "200 KrakenRefusal"},
 };

@@ -24,12 +24,14 @@ struct audit_anchor {
     void (*done)(void *arg);
     void *done_arg;
     struct audit_mark last;
+    int64_t last_time_ns; /* when `last` was signed */
     int64_t time_ns;
     enum audit_fault broken;
     uint64_t bad_seq;
     /* the note under way */
     struct buf note;
     struct audit_mark next;
+    int64_t next_time_ns;
     unsigned waits; /* for file and Redis */
     bool file_ok;
     bool redis_ok;
@@ -93,6 +95,7 @@ static void sent(struct audit_anchor *a)
         a->file_behind = !a->file_ok;
         a->redis_behind = !a->redis_ok;
         a->last = a->next;
+        a->last_time_ns = a->next_time_ns;
         metrics_inc(a->opt.metrics, AUDIT_M_ANCHORS);
         metrics_set(a->opt.metrics, AUDIT_M_ANCHORED, 0, (int64_t)a->last.seq);
         note_time(a);
@@ -137,6 +140,7 @@ static void send_note(struct audit_anchor *a, const struct audit_mark *mark)
     buf_reset(&a->note);
     checkpoint_sign(a->opt.signer, &c, &a->note);
     a->next = *mark;
+    a->next_time_ns = c.time_ns;
     a->waits = 1; /* this call */
     a->file_ok = !fresh && !a->file_behind;
     a->redis_ok = a->opt.redis == NULL || (!fresh && !a->redis_behind);
@@ -235,6 +239,19 @@ void audit_anchor_status(const struct audit_anchor *a, struct audit_anchor_statu
     *out = (struct audit_anchor_status){a->last, a->time_ns, a->broken, a->bad_seq};
 }
 
+/* Ed25519 signs the same text to the same bytes: the note needs not be kept. */
+bool audit_anchor_note(const struct audit_anchor *a, struct buf *note, struct buf *key)
+{
+    const struct checkpoint_note c = {.mark = a->last, .time_ns = a->last_time_ns};
+
+    if (a->last.seq == 0) {
+        return false;
+    }
+    checkpoint_sign(a->opt.signer, &c, note);
+    note_key_print(note_signer_key(a->opt.signer), key);
+    return true;
+}
+
 struct audit_anchor *audit_anchor_open(const struct audit_anchor_options *opt, struct buf *why)
 {
     struct anchors anchors;
@@ -256,6 +273,7 @@ struct audit_anchor *audit_anchor_open(const struct audit_anchor_options *opt, s
     }
     if (anchors.count > 0) {
         a->last = anchors.marks[anchors.count - 1];
+        a->last_time_ns = anchors.last_time_ns;
         metrics_set(opt->metrics, AUDIT_M_ANCHORED, 0, (int64_t)a->last.seq);
     }
     anchors_fini(&anchors);

@@ -42,4 +42,7 @@ struct audit_anchor_status {
     uint64_t bad_seq;
 };
 void audit_anchor_status(const struct audit_anchor *a, struct audit_anchor_status *out);
+/* Appends the last signed head as it was written, and the public key it is signed with; false: none
+ * was signed yet. */
+bool audit_anchor_note(const struct audit_anchor *a, struct buf *note, struct buf *key);
 #endif

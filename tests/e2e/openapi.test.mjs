@@ -289,6 +289,8 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await call('GET /v1/audit', '/v1/audit?from=yesterday', { status: 422 });
     await get('/v1/audit/export', '/v1/audit/export?limit=3');
     await get('/v1/audit/verify');
+    await until('a signed head', 10000, async () => (await stage.call(admin, 'GET', '/v1/audit/anchor')).status === 200);
+    await get('/v1/audit/anchor');
     await get('/v1/admin/events');
   });
 

@@ -25,7 +25,10 @@ const show = (what) => { sheet.value = { ...what, n: ++opened }; };
 export const openSheet = (spec) => show({ kind: 'act', spec });
 export const changeSheet = (id) => show({ kind: 'change', id });
 export const pendingSheet = () => show({ kind: 'pending' });
-export const closeSheet = () => { sheet.value = null; };
+export const held = { secret: false }; // what is shown once is not kept anywhere yet: then nothing closes by itself
+export function closeSheet() {
+  if (!held.secret) sheet.value = null;
+}
 
 // Why the person at this browser cannot do what needs PERMISSION now; null: she can.
 export function cannot(permission) {

@@ -39,7 +39,7 @@ export const subject = (kind, target) => [KINDS[kind] ?? kind, targetWords(kind,
 
 export const DIRECTION = {
   TIGHTEN: ['warn', 'lock', 'tightens: takes effect at once, by one person'], LOOSEN: ['info', 'wait', 'loosens: needs a second person'],
-  NEUTRAL: ['info', 'info', 'neither tightens nor loosens'], NONE: ['off', 'info', 'nothing would change'],
+  NEUTRAL: ['info', 'info', 'neither tightens nor loosens'], GIVES: ['info', 'keys', 'gives access: with a second factor of the last five minutes'], NONE: ['off', 'info', 'nothing would change'],
 };
 export function Direction({ direction, sure }) {
   const [kind, icon, text] = DIRECTION[direction] ?? ['off', 'off', 'direction unknown'];

@@ -35,8 +35,8 @@ async function bodyOf(response) {
   }
 }
 
-// {status, ok, data, problem, etag, headers}; status 0: no answer at all.
-export async function request(method, path, { body, ifMatch, idempotencyKey, headers = {}, base = '' } = {}) {
+// {status, ok, data, problem, etag, headers}; status 0: no answer at all. TEXT: what is good comes as the text it is.
+export async function request(method, path, { body, ifMatch, idempotencyKey, headers = {}, base = '', text = false } = {}) {
   const acts = method !== 'GET' && method !== 'HEAD';
   let response;
   try {
@@ -55,7 +55,7 @@ export async function request(method, path, { body, ifMatch, idempotencyKey, hea
     return { status: 0, ok: false, problem: { title: 'no answer', detail: error.name === 'TimeoutError' ? `nothing within ${TIMEOUT_MS / 1000} s` : 'the connection failed' } };
   }
   if (!base) heard(true);
-  const data = await bodyOf(response).catch(() => undefined);
+  const data = await (text && response.ok ? response.text() : bodyOf(response)).catch(() => undefined);
   const { status, ok } = response;
   return { status, ok, etag: response.headers.get('etag'), data: ok ? data : undefined, location: response.headers.get('location'), headers: response.headers,
     problem: ok ? undefined : problemOf(status, data) };

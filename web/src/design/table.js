@@ -101,6 +101,7 @@ function useChoice({ primary, rows, keyOf, onOpen, onToggle, box, row }) {
         choose(keyOf(all[next]));
         const { current: element } = box;
         const head = row;
+        element.focus({ preventScroll: true }); // Enter is for the row now, not for what was focused before
         if (next * row < element.scrollTop) element.scrollTop = next * row;
         else if ((next + 1) * row > element.scrollTop + element.clientHeight - head) element.scrollTop = (next + 1) * row - element.clientHeight + head;
       },

@@ -1,18 +1,15 @@
 // Who listens, how much they get, who is slow, why connections ended: measured by the gateway itself.
 import { stream } from '../app.js';
-import { useResource } from '../data/api.js';
-import { bytes, bytesText, duration, lasting, perSecond, whole } from '../data/format.js';
+import { bytes, bytesText, lasting, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
 import { quantile, rate, sum, value } from '../data/metrics.js';
 import { now } from '../data/beat.js';
 import { Chart } from '../design/chart.js';
 import { Chip, Facts, NotThere, Panel, State, Tile } from '../design/parts.js';
-import { openSheet } from '../design/sheet.js';
 import { DataTable } from '../design/table.js';
 import { html, useMemo, useState } from '../ui.js';
-import { fanoutSheet } from './actions.js';
-
-const PROFILES = ['normal', 'degraded', 'emergency'];
+import { Each, Histogram } from './connections/each.js';
+import { Fanout } from './connections/fanout.js';
 
 function Tiles({ m }) {
   const [sample, then] = pair(m.samples, 9000);
@@ -95,37 +92,14 @@ function Shards({ samples }) {
   return html`<${Panel} title="Shards" flush><${DataTable} label="Shards" columns=${columns} rows=${rows} keyOf=${(r) => r.shard} sort=${sort} onSort=${setSort} height="17rem" noCopy /><//>`;
 }
 
-function Fanout({ samples }) {
-  const [sample] = pair(samples);
-  const number = sum(sample.metrics, 'fanout_profile');
-  const profile = PROFILES[number] ?? 'unknown';
-  const [p99, unit] = duration(quantile(sample, undefined, 'ws_flush_seconds', 0.99));
-  return html`<${Panel} title="Fan-out profile" aside=${html`<button type="button" class="btn" onClick=${() => openSheet(fanoutSheet(profile === 'degraded' ? 'emergency' : 'degraded'))}>Change…</button>`}>
-    <p class="verdict"><${Chip} kind=${number === 0 ? 'ok' : 'warn'}>${profile}<//></p>
-    <${Facts} rows=${[['Shortest interval in force', `${whole(sum(sample.metrics, 'fanout_floor_ms'))} ms`], ['Conflated for slow clients', `${whole(sum(sample.metrics, 'ws_conflated_total'))} frames`],
-      ['Resumes', `${whole(sum(sample.metrics, 'ws_resumes_total'))}`], ['Flush p99 since start', `${p99} ${unit}`], ['Mailbox overruns', whole(sum(sample.metrics, 'ws_mailbox_overrun_total'))]]} /><//>`;
-}
-
 // This page is a client as well.
 function Own() {
   const s = stream.value;
   if (!s) return null;
   const { phase, since, close } = s.state.value;
-  return html`<${Panel} title="This page’s connection"><p class="verdict"><${Chip} kind=${phase === 'live' ? 'ok' : 'warn'}>${phase}<//> <span class="muted">for ${lasting(now.value - since)}</span></p>
+  return html`<${Panel} title="This page’s connection" className="wide"><p class="verdict"><${Chip} kind=${phase === 'live' ? 'ok' : 'warn'}>${phase}<//> <span class="muted">for ${lasting(now.value - since)}</span></p>
     <${Facts} rows=${[['Address', html`<code>${s.url}</code>`], ['Session', html`<code>${s.session ?? '–'}</code>`], ['Subscriptions', whole(s.subs.size)], ['Received', `${whole(s.counts.messages)} messages, ${bytesText(s.counts.bytes)}`],
       ['Last close', close ? `${close.code} ${close.reason || '(no reason)'}` : 'none']]} /><//>`;
-}
-
-const closedColumns = [{ id: 'id', name: 'Connection' }, { id: 'key', name: 'Key' }, { id: 'address', name: 'Address' }, { id: 'backlog_bytes', name: 'Backlog', num: true }, { id: 'rate', name: 'Rate', num: true },
-  { id: 'conflated', name: 'Folded', num: true }, { id: 'lag_ms', name: 'Lag', num: true }, { id: 'age_s', name: 'Age', num: true }, { id: 'reason', name: 'Closed because' }];
-
-function Each() {
-  const state = useResource('/v1/connections?sort=-backlog_bytes&limit=200', { every: 3000 });
-  const [sort, setSort] = useState({ id: 'backlog_bytes', direction: 'desc' });
-  const rows = state.data?.items ?? state.data?.connections;
-  return html`<${Panel} title="Connection by connection" at=${state.at} flush>${state.phase === 'ok' && Array.isArray(rows)
-    ? html`<${DataTable} label="Connections" primary columns=${closedColumns} rows=${rows} keyOf=${(r) => r.id} sort=${sort} onSort=${setSort} empty=${html`<${State} title="No client is connected" />`} />`
-    : html`<${NotThere} state=${state} path="/v1/connections" of="Each client with its backlog, rate and time to eviction, and those closed with the reason," />`}<//>`;
 }
 
 export function Connections() {
@@ -138,7 +112,7 @@ export function Connections() {
       <${Counted} title="Closed by the gateway" first="Reason" rows=${labelled(samples, 'ws_close_total', 'reason').filter((r) => r.total > 0)} note="No connection has been closed by the gateway since it started." />
       <${Counted} title="Sent, by channel" first="Channel" rows=${labelled(samples, 'ws_sent_messages_total', 'channel')} />
       <${Counted} title="Folded, by channel" first="Channel" rows=${labelled(samples, 'ws_conflated_total', 'channel')} note="" />
-      <${Shards} samples=${samples} /><${Fanout} samples=${samples} /><${Own} />
+      <${Histogram} /><${Shards} samples=${samples} /><${Fanout} samples=${samples} /><${Own} />
     </div>
     <${Each} />`;
 }
