@@ -71,3 +71,38 @@ test('an incident by two people in two browsers, from its opening to its end', s
     assert.deepEqual(await page.evaluate(() => globalThis.violations), [], 'policy');
   }
 }));
+
+test('ws_overload by its steps: looked, acted through the sheet, answered; what is missing keeps it open', slow, () => withPeople(async (stage, browser) => {
+  const ana = await signedIn(browser, stage, stage.person('ana', 'operator'), '/incidents/playbooks');
+  const step = (id) => ana.locator(`#step-${id}`);
+  const get = (path) => ana.evaluate(async (p) => (await fetch(p)).json(), path);
+  await ana.getByRole('link', { name: 'ws_overload' }).click();
+  await ana.getByText('No client was closed for SLOW_CONSUMER for five minutes').waitFor();
+  await act(ana, 'Open an incident with it…', { 'What is wrong': 'Clients far behind', Reason: 'the backlog grows on every shard' }, 'Open');
+  await step('set_emergency').getByText(/Locked: first answer/).waitFor();
+  await step('see_backlog').getByRole('button', { name: /^Look/ }).click();
+  await step('see_backlog').getByText('GET /v1/connections/summary').waitFor();
+
+  await step('set_degraded').getByRole('button', { name: /^Act/ }).click();
+  await sheetOf(ana).getByLabel(/^Reason/).fill('fan-out overload, all shards');
+  await sheetOf(ana).getByLabel(/^Type ALL/).fill('ALL');
+  await until('it may be pressed', 5000, () => sheetOf(ana).getByRole('button', { name: 'Do it', exact: true }).isEnabled());
+  await sheetOf(ana).getByRole('button', { name: 'Do it', exact: true }).click();
+  await sheetOf(ana).getByText('In force.').waitFor();
+  await ana.keyboard.press('Escape');
+  await step('set_degraded').getByText(/by ana: PUT \/v1\/fanout\/profile, audit \d+/).waitFor();
+  assert.equal((await get('/v1/fanout/profile')).profile ?? (await get('/v1/fanout/profile')).value?.profile, 'degraded');
+
+  await step('backlog_shrinks').getByRole('button', { name: /^shrinks…/ }).click();
+  await sheetOf(ana).getByRole('button', { name: 'Answer', exact: true }).click();
+  await step('set_emergency').getByText(/was answered “shrinks”/).waitFor();
+  await act(ana, 'Resolve…', { Notes: 'the backlog is gone' }, 'Resolve');
+  await ana.getByText('Mandatory step not done: Trades were not dropped').waitFor();
+  await act(ana, 'Root cause…', { 'Root cause': 'a burst at the open' }, 'Record');
+  await act(ana, 'Close…', { Notes: 'done', 'Address of the postmortem': 'https://wiki.example/pm/2' }, 'Close', { refused: /exit|missing|step/i });
+  assert.match(await ana.locator('.exits').innerText(), /\d+\s*\/ 300 s/);
+  const { steps, may_close: may } = await get('/v1/incidents/INC-1');
+  assert.equal(steps.find((s) => s.id === 'set_degraded').state, 'done');
+  assert.ok(may.missing.includes('step:trades_whole') && may.missing.includes('exit:no_slow_consumers'), JSON.stringify(may));
+  assert.deepEqual(ana.wrong, []);
+}));
