@@ -147,13 +147,14 @@ static struct gate_view *make_view(struct gatehouse *h, const struct control *no
     return v;
 }
 
-static void tell_rest(struct gatehouse *h, const struct control *now, const struct gate_view *view)
+static void tell_rest(struct gatehouse *h, const struct control *now, const struct gate_view *view,
+                      bool known)
 {
     struct gate_view *copy = gate_view_copy(view);
     struct buf text = {0};
 
     control_summary(now, false, &text);
-    rest_gate(h->opt.rest, &copy, buf_cstr(&text));
+    rest_gate(h->opt.rest, &copy, buf_cstr(&text), known);
     buf_fini(&text);
 }
 
@@ -225,13 +226,14 @@ static void on_resend(uv_timer_t *timer)
     }
 }
 
-static void on_state(void *arg, const struct control *now, uint64_t generation, const char *cause)
+static void on_state(void *arg, const struct control *now, uint64_t generation, const char *cause,
+                     bool known)
 {
     struct gatehouse *h = arg;
     struct gate_view *view = make_view(h, now, generation, cause);
 
     h->generation = generation;
-    tell_rest(h, now, view);
+    tell_rest(h, now, view, known);
     tell_market(h, view);
     tell_fanout(h, now);
     arm(h, now);

@@ -75,6 +75,8 @@ struct gate {
     uint64_t base_seq;
     char base_id[GATE_ID_SIZE]; /* of the entry at base_seq, when another gateway wrote it */
     bool base_known;            /* read from PostgreSQL at least once */
+    bool remembered;            /* read from the disk at the start */
+    bool told_known;
     uint64_t generation;
     uint64_t confirmed[GATE_LOOPS_MAX];
     struct pending *pending; /* in the order in which they were given */
