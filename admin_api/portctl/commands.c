@@ -363,10 +363,10 @@ const struct command commands[] = {
      "portctl request PUT /v1/symbols/BTC%2FUSD/mode --header 'If-Match: *' --body halt.json --include",
      request_options, 2, 2, request_send, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     {"sign", "METHOD PATH", "print the header fields that sign a request, for curl",
-     "Good for a minute and for one request.",
+     "Good for a minute and for one request. If-Match and Idempotency-Key are signed, too: give them here.",
      "portctl sign GET /v1/stats | curl --cacert ca.pem -H @- https://localhost:8445/v1/stats\n"
-     "portctl sign PUT /v1/withdrawals --body halt.json | curl --cacert ca.pem -H @- -H 'If-Match: *' \\\n"
-     "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
+     "portctl sign PUT /v1/withdrawals --header 'If-Match: *' --body halt.json |\n"
+     "    curl --cacert ca.pem -H @- -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     PEOPLE_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
