@@ -75,10 +75,10 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \
     X(HTTP_POST, "/v1/changes/{id}/reject",        PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_reject,  NULL, "refuse it")                             \
     X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back") \
-    X(HTTP_POST, "/v1/symbols/{symbol}/cancel-all", PERM_CONTROL_TIGHTEN, LIMITS_HALT, API_WRITE, cancel_all,     NULL, "ask the core to cancel all orders; `*`: of all symbols") \
+    X(HTTP_POST, "/v1/symbols/{symbol}/cancel-all", PERM_CONTROL_TIGHTEN, LIMITS_HALT, API_SPENT, cancel_all,     NULL, "ask the core to cancel all orders; `*`: of all symbols") \
     X(HTTP_GET,  "/v1/commands",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  commands_list,  NULL, "what was asked of the core and what it says; `symbol after`") \
     X(HTTP_GET,  "/v1/commands/{id}",              PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  command_get,    NULL, "one command")                           \
-    X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_WRITE, command_cancel, NULL, "give a command up")                     \
+    X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_SPENT, command_cancel, NULL, "give a command up")                     \
     X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
     X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
     X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \

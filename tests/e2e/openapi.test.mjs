@@ -266,10 +266,10 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
   });
 
   await test('commands, connections, audit, events', async () => {
-    const { json: { command } } = await call('POST /v1/symbols/{symbol}/cancel-all', '/v1/symbols/BTC%2FUSD/cancel-all', { status: 202, body: why });
+    const { json: { command } } = await call('POST /v1/symbols/{symbol}/cancel-all', '/v1/symbols/BTC%2FUSD/cancel-all', { status: 202, body: why, headers: { 'idempotency-key': 'cancel-1' } });
     await get('/v1/commands');
     await get('/v1/commands/{id}', `/v1/commands/${command.id}`);
-    await call('POST /v1/commands/{id}/cancel', `/v1/commands/${command.id}/cancel`, { status: 202, body: why });
+    await call('POST /v1/commands/{id}/cancel', `/v1/commands/${command.id}/cancel`, { status: 202, body: why, headers: { 'idempotency-key': 'cancel-2' } });
     await call('GET /v1/commands/{id}', '/v1/commands/nope', { status: 404 });
     const [one, two] = [await Client.connect(stage), await Client.connect(stage)];
     await one.subscribe({ channel: 'ticker', symbol: ['BTC/USD'] });
