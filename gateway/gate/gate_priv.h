@@ -100,6 +100,8 @@ struct gate {
         int64_t out_ns;    /* mono: to be taken out of Redis, 0: it was */
     } recent[GATE_RECENT]; /* orders known to be in the chain, a ring */
     uint32_t recent_at;
+    bool head_fails;     /* PostgreSQL did not answer when it was asked last */
+    bool entering_fails; /* or did not take what is to be entered */
     bool asking_head;
     bool ask_head_again;
     uint64_t asked_version; /* of the base when the head was asked for */
