@@ -12,16 +12,35 @@
 #define COMMAND_MS 30000u
 #define LIST_MAX   200u
 
+/* What each event is about, and so who may see it. */
+static const struct {
+    const char *name;
+    enum permission permission;
+} events[] = {
+    {"state", PERM_STATUS_READ},       {"audit", PERM_AUDIT_READ},
+    {"command", PERM_CONTROL_READ},    {"observed", PERM_CONTROL_READ},
+    {"incident", PERM_INCIDENTS_READ}, {"component", PERM_STATUS_READ},
+    {"page", PERM_INCIDENTS_READ},
+};
+
 void events_open(struct api_call *c)
 {
     struct http_req *req = c->req;
     struct api *a = c->api;
     char owner[SSE_OWNER_MAX];
+    char names[SSE_NAMES_MAX] = "";
+    size_t len = 0;
 
+    for (size_t i = 0; i < GW_LEN(events); i++) {
+        if (roles_allow(c->may, events[i].permission)) {
+            len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", len != 0 ? " " : "",
+                                    events[i].name);
+        }
+    }
     (void)snprintf(owner, sizeof owner, "%.128s", c->session);
     http_req_on_gone(req, NULL, NULL);
     call_end(c);
-    sse_open(a->opt.events, req, owner);
+    sse_open(a->opt.events, req, owner, names);
 }
 
 /* --- asked once --------------------------------------------------------------------------------
