@@ -82,7 +82,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
     X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
     X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \
-    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`") \
+    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events that one may see: `state`, `audit` (id: its number), `command`, `observed`") \
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
     X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head") \
@@ -129,6 +129,19 @@ const struct http_route api_public_routes[] = {
 };
 const size_t api_public_route_count = GW_LEN(api_public_routes);
 
+bool api_by_direction(const struct api_route *r)
+{
+    return r->mutation != NULL && r->permission == PERM_CONTROL_TIGHTEN;
+}
+
+/* "control.tighten or control.loosen"; NULL: none is needed. */
+static const char *permission_text(const struct api_route *r)
+{
+    return r->access != ACCESS_PERMISSION ? NULL
+           : api_by_direction(r)          ? "control.tighten or control.loosen"
+                                          : permission_rows[r->permission].word;
+}
+
 const struct api_route *api_find_route(const struct http_req *req)
 {
     struct http_text method = http_method_text(req);
@@ -158,7 +171,7 @@ void api_describe(struct buf *out)
 
         buf_printf(out, "| %s | `%s` | %s%s%s | `%s` | %s |\n", names[r->method], r->path,
                    r->access == ACCESS_PERMISSION ? "`" : "",
-                   r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word
+                   r->access == ACCESS_PERMISSION ? permission_text(r)
                    : r->access == ACCESS_SESSION  ? "one's own session"
                                                   : "anybody",
                    r->access == ACCESS_PERMISSION ? "`" : "", limits_classes[r->class].name,
@@ -195,15 +208,14 @@ size_t api_operations(struct shape_op *out, size_t max)
     for (unsigned i = 0; i < GW_LEN(routes) && n < max; i++) {
         const struct api_route *r = &routes[i];
 
-        out[n++] = (struct shape_op){
-            "admin",
-            r->method,
-            r->path,
-            r->help,
-            r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word : NULL,
-            limits_classes[r->class].name,
-            api_shape(r->method, r->path),
-            r->access == ACCESS_SESSION};
+        out[n++] = (struct shape_op){"admin",
+                                     r->method,
+                                     r->path,
+                                     r->help,
+                                     permission_text(r),
+                                     limits_classes[r->class].name,
+                                     api_shape(r->method, r->path),
+                                     r->access == ACCESS_SESSION};
     }
     return n;
 }
@@ -320,6 +332,10 @@ void call_end(struct api_call *c)
     c->api->in_flight--;
     metrics_set(c->api->metrics, API_M_IN_FLIGHT, 0, c->api->in_flight);
     explicit_bzero(c->token, sizeof c->token);
+    if (c->many != NULL) {
+        control_change_fini(c->many);
+        free(c->many);
+    }
     free(c);
 }
 

@@ -176,6 +176,11 @@ static const struct opt request_options[] = {
     ROWS_REQUEST, {"include", NULL, "print the head of the answer too", NULL, 0, '\0'}, {0}};
 static const struct opt sign_options[] = {ROWS_REQUEST, {0}};
 
+static const struct opt status_options[] = {
+    {"check", NULL, "for monitoring: one line; exit code 0 or 7", NULL, 0, '\0'},
+    {0},
+};
+
 #define MANY_MORE                                                                                  \
     "Before anything is sent, the change is shown: before and after, direction, how much it reaches.\n" \
     "Then the symbol (or ALL, KILL, RELEASE, or how many SYMBOLS) has to be typed, unless --yes.\n" \
@@ -183,10 +188,12 @@ static const struct opt sign_options[] = {ROWS_REQUEST, {0}};
 
 const struct command commands[] = {
     {"status", "", "what is held back, by whom, until when; what waits; is the audit log well?",
-     "Works without PostgreSQL. With --json one object: stats, cells, symbols, changes (null: not known).",
+     "Works without PostgreSQL. With --json one object: stats, cells, symbols, changes (null: not known).\n"
+     "With --check: exit code 0 when nothing is held back, nothing waits and the audit log is well, else 7.",
      "portctl status\n"
+     "portctl status --check || mail -s 'look at the gateway' ops\n"
      "portctl --json status | jq -r '.cells[] | [.kind, .target, .by] | @tsv'",
-     NULL, 0, 0, status_show, false, NULL},
+     status_options, 0, 0, status_show, false, NULL},
     {"halt", "[SYMBOL]", "SOFT_HALT at once: no new orders, the last book marked stale",
      MANY_MORE,
      "portctl halt BTC/USD --reason 'prices are off' --ticket OPS-7 --until 30m\n"

@@ -56,7 +56,7 @@ for (const [what, stop, start] of [
     assert.equal(first.answer.json.outcome, 'done');
     assert.ok(first.effects.every((ms) => ms < 1000), `${first.effects}`);
     const asked = await ask(stage, stage.ana, MODE, { mode: 'NORMAL' });
-    const { hash } = (await stage.call(stage.ben, 'GET', asked)).json.changes[0];
+    const { hash } = (await stage.call(stage.ben, 'GET', asked)).json.change;
     await sleep(200);
     await stop(stage);
     const seen = [];

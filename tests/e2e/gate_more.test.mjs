@@ -1,14 +1,20 @@
 // More of the gate: what is asked of the core is asked once; what a gateway does when a store cannot vouch.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import path from 'node:path';
 import { test } from 'node:test';
-import { gateTape, killPg, knows, loosen, modeOf, once, post, put, startPg, why, withGate } from './harness/gate.mjs';
-import { buildDir, until } from './harness/gateway.mjs';
+import { freezePg, gateTape, killPg, knows, loosen, modeOf, newKey, once, post, put, startPg, thawPg, why, withGate } from './harness/gate.mjs';
+import { buildDir, sleep, until } from './harness/gateway.mjs';
+import { Person } from './harness/people.mjs';
 import { Client } from './harness/ws.mjs';
 
 const within = { timeout: 180000 };
+const withPeople = (overrides, body) => withGate(overrides, (stage) => {
+  stage.people = (name, roles) => Person.make(stage, name, roles);
+  return body(stage);
+});
 const CANCEL = '/v1/symbols/BTC%2FUSD/cancel-all';
 const MODE = modeOf('BTC/USD');
 const refused = (answer, status, code, pattern = /./) => {
@@ -163,4 +169,116 @@ test('groups: a mode of group:NAME holds for its members, on the wire, in REST, 
   await start('groups:\n  dollar: ["*/USD"]\n');
   assert.deepEqual([(await symbol('BTC/USD')).effective_mode, (await symbol('BTC/USD')).groups], ['HARD_HALT', ['dollar']]);
   ws.close();
+}));
+
+test('what a change needs follows from its direction; set-mode answers all it names; one change is one object; status --check', within, () => withGate({}, async (stage) => {
+  const opener = await newKey(stage, 'opener', { scopes: ['control.read', 'control.open'] });
+  const halter = await newKey(stage, 'halter', { scopes: ['control.read', 'control.halt'] });
+  const reader = await newKey(stage, 'reader', { scopes: ['control.read'] });
+  const portctl = (...args) => spawnSync(path.join(buildDir, 'portctl'), args, { encoding: 'utf8',
+    env: { ...process.env, ADMIN_URL: stage.adminUrl, ADMIN_KEY_FILE: stage.ana.file, ADMIN_KEY_ID: stage.ana.keyid, PORTCTL_CA: stage.ca } });
+  const fine = portctl('status', '--check');
+  assert.deepEqual([fine.status, fine.stdout], [0, 'nothing is held back, nothing waits\n'], fine.stderr);
+
+  const targets = [[MODE, { mode: 'SOFT_HALT' }, { mode: 'NORMAL' }], ['/v1/withdrawals', { halted: true }, { halted: false }], ['/v1/accounts/desk/trading', { paused: true }, { paused: false }],
+    ['/v1/symbols/BTC%2FUSD/throttle', { orders_per_s: 5 }, { orders_per_s: 50 }]];
+  for (const [target, tight, loose] of targets) {
+    for (const who of [opener, reader]) refused(await put(stage, who, target, { ...tight, ...why }), 403, 'forbidden-role', /control\.tighten/);
+    assert.equal((await put(stage, halter, target, { ...tight, ...why })).json.outcome, 'done', target);
+    const match = { 'if-match': (await stage.call(reader, 'GET', target)).headers.etag };
+    refused(await put(stage, halter, target, { ...loose, ...why }, match), 403, 'forbidden-role', /control\.loosen/);
+    refused(await put(stage, reader, target, { ...loose, ...why }, match), 403, 'forbidden-role');
+    const asked = await put(stage, opener, target, { ...loose, ...why }, match);
+    assert.deepEqual([asked.status, asked.json.outcome], [202, 'requested'], asked.body);
+    const one = await stage.call(reader, 'GET', asked.headers.location);
+    assert.deepEqual([Object.keys(one.json), one.json.change.state], [['change'], 'pending'], one.body);
+  }
+  const held = portctl('status', '--check');
+  assert.equal(held.status, 7, held.stderr);
+  assert.match(held.stdout, /^something is held back; a request waits for a second person\n$/);
+
+  const SET = '/v1/symbols:set-mode';
+  refused(await post(stage, opener, SET, { symbols: ['BTC/USD', 'ETH/USD'], mode: 'SOFT_HALT', ...why }), 403, 'forbidden-role', /control\.tighten/);
+  const body = { symbols: ['BTC/USD', 'ETH/USD'], mode: 'SOFT_HALT', ...why }; // the first is so already
+  const key = once();
+  const set = await post(stage, halter, SET, body, key);
+  assert.deepEqual([set.status, set.json.resources.map((r) => [r.target, r.mode])], [200, [['BTC/USD', 'SOFT_HALT'], ['ETH/USD', 'SOFT_HALT']]], set.body);
+  assert.equal((await post(stage, halter, SET, body, key)).body, set.body);
+}));
+
+test('a halt is answered at once as journaled when PostgreSQL is known to be away, also by a session and with Redis dead', within, () => withPeople({ gate: { chain_wait: '3s' } }, async (stage) => {
+  const ana = stage.people('ana', 'operator');
+  assert.equal((await ana.logIn()).status, 200);
+  const halt = async (mode) => {
+    const since = performance.now();
+    const answer = await ana.call('PUT', MODE, { mode, ...why }, { 'if-match': '*' });
+    return [answer.status, answer.json.outcome, performance.now() - since];
+  };
+  assert.deepEqual((await halt('CANCEL_ONLY')).slice(0, 2), [200, 'done']);
+  freezePg(stage);
+  try {
+    await sleep(4000); // it has not answered the question for its head
+    for (const mode of ['SOFT_HALT', 'CANCEL_ONLY']) { // the second changes nothing
+      const [status, outcome, ms] = await halt('SOFT_HALT');
+      assert.ok(mode === 'CANCEL_ONLY' || (status === 202 && outcome === 'journaled'), `${status} ${outcome}`);
+      assert.ok(ms < 1500, `answered after ${ms} ms`);
+    }
+    await stage.killRedis();
+    const [status, outcome, ms] = await halt('HARD_HALT');
+    assert.deepEqual([status, outcome], [202, 'journaled']);
+    assert.ok(ms < 1500, `answered after ${ms} ms`);
+    console.log(`session, PostgreSQL hanging and Redis dead: answered after ${Math.round(ms)} ms`);
+  } finally {
+    thawPg(stage);
+  }
+}));
+
+test('a session obtains a WebSocket token, and its connection ends with it; events are those its roles may read', within, () => withPeople({ ws: { require_token: true } }, async (stage) => {
+  stage.feed(...gateTape);
+  const ana = stage.people('ana', 'operator');
+  const eve = stage.people('eve', 'auditor');
+  for (const who of [ana, eve]) assert.equal((await who.logIn()).status, 200);
+  const given = await ana.call('POST', '/v1/ws-token', {});
+  assert.equal(given.status, 200, given.body);
+  const ws = await Client.connect(stage);
+  await ws.subscribe({ channel: 'ticker', symbol: ['BTC/USD'], token: given.json.token });
+  assert.equal((await ana.call('DELETE', '/v1/session', {})).status, 200);
+  assert.equal((await ws.closed).code, 4003);
+  assert.equal((await ana.logIn()).status, 200);
+
+  const streams = [];
+  for (const who of [ana, eve]) {
+    const seen = [];
+    const request = https.get(`${stage.adminUrl}/v1/admin/events`, { ca: readFileSync(stage.ca), agent: false, headers: { cookie: `__Host-sid=${who.cookie}` } }, (response) => {
+      response.setEncoding('utf8');
+      response.on('data', (data) => { seen.push(data); });
+    });
+    request.on('error', () => {});
+    streams.push({ seen, text: () => seen.join(''), end: () => request.destroy() });
+  }
+  await until('both are open', 5000, () => streams.every((s) => s.text() !== ''));
+  assert.equal((await ana.call('PUT', MODE, { mode: 'SOFT_HALT', ...why }, { 'if-match': '*' })).status, 200);
+  await until('the auditor sees the entry', 5000, () => /event: audit\ndata: .*symbol\.mode/.test(streams[1].text()));
+  await until('the operator sees the state', 5000, () => /event: state/.test(streams[0].text()));
+  const id = /id: (\d+)\nevent: audit\ndata: [^\n]*symbol\.mode/.exec(streams[1].text())[1];
+  await until('and its number', 5000, () => streams[0].text().includes(`id: ${id}\n\n`));
+  assert.doesNotMatch(streams[0].text(), /event: audit|symbol\.mode/);
+  for (const s of streams) s.end();
+}));
+
+test('log-in while Redis is away: PostgreSQL counts the tries of a user over all gateways; without it, 503', within, () => withPeople({}, async (stage) => {
+  const ana = stage.people('ana', 'operator');
+  const other = await stage.replica(stage.overrides);
+  const there = new Person(other, ana.name, ana.password, ana.secret);
+  await stage.killRedis();
+  assert.equal((await ana.logIn()).status, 200);
+  const wrong = { password: 'not the right one, at all', code: '000000' };
+  for (const who of [ana, there, ana, there, ana]) refused(await who.logIn(wrong), 401, 'unauthenticated');
+  there.used = ana.used; // five tries at two gateways: no try is judged now, at either
+  refused(await there.logIn(), 401, 'unauthenticated');
+  assert.equal(stage.sql("SELECT failures >= 5 AND locked_until > now() FROM users WHERE name = 'ana'"), 't');
+  await killPg(stage);
+  await until('it is missed', 5000, async () => (await ana.logIn(wrong)).status === 503);
+  refused(await there.logIn(wrong), 503, 'unavailable', /PostgreSQL/);
+  startPg(stage);
 }));
