@@ -305,7 +305,8 @@ static bool spend_at_store(struct api_call *c)
     if (c->bearer || (c->route != NULL && c->route->direction == API_WRITE)) {
         return false;
     }
-    if (!c->nonce_unsure && clock_mono_ns() < c->api->store_skip_until_ns) {
+    if (!c->nonce_unsure &&
+        (c->class == LIMITS_HALT || clock_mono_ns() < c->api->store_skip_until_ns)) {
         spend_later(c);
         return false;
     }
@@ -330,9 +331,11 @@ static void on_trip(void *arg, const struct limits_answer *answer)
     if (answer->verdict != LIMITS_REPLAY && answer->verdict != LIMITS_FENCED) {
         admit_tell_limits(c, &answer->left[0]);
     }
-    /* a halt that is repeated halts what is halted: it does not wait for a store of nonces */
+    /* A halt that is repeated halts what is halted: it does not wait for a store of nonces. What
+     * the core is asked to do is no halt, and what was signed before a fence is signed again. */
     c->nonce_unsure = answer->verdict == LIMITS_NONCE_UNSURE ||
-                      (answer->verdict == LIMITS_FENCED && c->class == LIMITS_HALT);
+                      (answer->verdict == LIMITS_FENCED && c->class == LIMITS_HALT &&
+                       c->route != NULL && c->route->direction == API_WRITE);
     if (answer->verdict != LIMITS_TAKEN && !c->nonce_unsure) {
         c->limited(c, answer);
         return;
@@ -384,9 +387,18 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
                                           "wait as Retry-After says", NULL});
 }
 
+/* What C has to have to be heard. */
+static enum permission needed(const struct api_call *c)
+{
+    return api_by_direction(c->route) && !roles_allow(c->may, PERM_CONTROL_TIGHTEN) &&
+                   roles_allow(c->may, PERM_CONTROL_LOOSEN)
+               ? PERM_CONTROL_LOOSEN
+               : c->route->permission;
+}
+
 static void on_admitted(struct api_call *c)
 {
-    if (c->route->access == ACCESS_PERMISSION && !call_allowed(c, c->route->permission)) {
+    if (c->route->access == ACCESS_PERMISSION && !call_allowed(c, needed(c))) {
         return;
     }
     admit_count(c->api, API_ADMITTED);

@@ -75,14 +75,14 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \
     X(HTTP_POST, "/v1/changes/{id}/reject",        PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_reject,  NULL, "refuse it")                             \
     X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back") \
-    X(HTTP_POST, "/v1/symbols/{symbol}/cancel-all", PERM_CONTROL_TIGHTEN, LIMITS_HALT, API_WRITE, cancel_all,     NULL, "ask the core to cancel all orders; `*`: of all symbols") \
+    X(HTTP_POST, "/v1/symbols/{symbol}/cancel-all", PERM_CONTROL_TIGHTEN, LIMITS_HALT, API_SPENT, cancel_all,     NULL, "ask the core to cancel all orders; `*`: of all symbols") \
     X(HTTP_GET,  "/v1/commands",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  commands_list,  NULL, "what was asked of the core and what it says; `symbol after`") \
     X(HTTP_GET,  "/v1/commands/{id}",              PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  command_get,    NULL, "one command")                           \
-    X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_WRITE, command_cancel, NULL, "give a command up")                     \
+    X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_SPENT, command_cancel, NULL, "give a command up")                     \
     X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
     X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
     X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \
-    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events: `state`, `audit` (id: its number), `command`, `observed`, `incident`") \
+    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events that one may see: `state`, `audit` (id: its number), `command`, `observed`") \
     X(HTTP_GET,  "/v1/incidents",                  PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incidents_get_list, NULL, "incidents, newest first; `state` (open, closed, all) `severity class cursor limit`") \
     X(HTTP_POST, "/v1/incidents",                  PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_open,  NULL, "open one")                              \
     X(HTTP_GET,  "/v1/incidents/{id}",             PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incident_get,   NULL, "one, its steps and what is missing before it can be closed; with ETag") \
@@ -169,6 +169,19 @@ const struct http_route api_public_routes[] = {
 };
 const size_t api_public_route_count = GW_LEN(api_public_routes);
 
+bool api_by_direction(const struct api_route *r)
+{
+    return r->mutation != NULL && r->permission == PERM_CONTROL_TIGHTEN;
+}
+
+/* "control.tighten or control.loosen"; NULL: none is needed. */
+static const char *permission_text(const struct api_route *r)
+{
+    return r->access != ACCESS_PERMISSION ? NULL
+           : api_by_direction(r)          ? "control.tighten or control.loosen"
+                                          : permission_rows[r->permission].word;
+}
+
 const struct api_route *api_find_route(const struct http_req *req)
 {
     struct http_text method = http_method_text(req);
@@ -204,7 +217,7 @@ void api_describe(struct buf *out)
 
         buf_printf(out, "| %s | `%s` | %s%s%s | `%s` | %s |\n", names[r->method], r->path,
                    r->access == ACCESS_PERMISSION ? "`" : "",
-                   r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word
+                   r->access == ACCESS_PERMISSION ? permission_text(r)
                    : r->access == ACCESS_SESSION  ? "one's own session"
                                                   : "anybody",
                    r->access == ACCESS_PERMISSION ? "`" : "", limits_classes[r->class].name,
@@ -243,16 +256,16 @@ size_t api_operations(struct shape_op *out, size_t max)
     for (unsigned i = 0; i < GW_LEN(routes) && n < max; i++) {
         const struct api_route *r = &routes[i];
 
-        out[n++] = (struct shape_op){
-            "admin",
-            r->method,
-            r->path,
-            r->help,
-            r->access == ACCESS_PERMISSION ? permission_rows[r->permission].word : NULL,
-            limits_classes[r->class].name,
-            api_shape(r->method, r->path),
-            r->access == ACCESS_SESSION,
-            r->access == ACCESS_PERMISSION && r->permission == PERM_REPORT_WRITE};
+        out[n++] =
+            (struct shape_op){"admin",
+                              r->method,
+                              r->path,
+                              r->help,
+                              permission_text(r),
+                              limits_classes[r->class].name,
+                              api_shape(r->method, r->path),
+                              r->access == ACCESS_SESSION,
+                              r->access == ACCESS_PERMISSION && r->permission == PERM_REPORT_WRITE};
     }
     return n;
 }
@@ -369,6 +382,10 @@ void call_end(struct api_call *c)
     c->api->in_flight--;
     metrics_set(c->api->metrics, API_M_IN_FLIGHT, 0, c->api->in_flight);
     explicit_bzero(c->token, sizeof c->token);
+    if (c->many != NULL) {
+        control_change_fini(c->many);
+        free(c->many);
+    }
     free(c);
 }
 

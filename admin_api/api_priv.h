@@ -35,6 +35,10 @@ struct api_route {
     enum api_access access;
 };
 
+/* Its direction, which only the request shows, says which of control.tighten and control.loosen R
+ * needs: either lets in, and the handler asks for the one. */
+bool api_by_direction(const struct api_route *r);
+
 /* A row of the routes that changes control state: everything else about it follows. */
 struct mutation {
     const char *action; /* word in the audit log */
@@ -100,6 +104,7 @@ struct api_call {
     struct gate_wait *gate_wait;
     const char *current; /* for call_problem(): JSON of what stands in the way; NULL: not told */
     char target[CONTROL_TARGET_MAX]; /* of the path or the body; "": several, or none */
+    struct control_change *many;     /* what set-mode names; NULL: one target, or none yet */
     char once[256];                  /* Idempotency-Key of what was ordered; "": none */
     bool asking;                     /* gate_wait is a question, nothing was ordered */
     enum limits_class class;         /* of the limits taken */

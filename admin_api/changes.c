@@ -8,18 +8,11 @@
 
 static void on_list(void *arg, const char *json, size_t len)
 {
-    static const char none[] = "{\"changes\":[]}";
     struct api_call *c = arg;
     struct buf body = {0};
     struct gate_problem p;
 
     if (!call_back(c)) {
-        return;
-    }
-    if (json != NULL && http_param(c->req, "id") != NULL && len == sizeof none - 1 &&
-        memcmp(json, none, len) == 0) {
-        (void)gate_fail(&p, PROBLEM_UNKNOWN, "no request has this id: see GET /v1/changes");
-        call_gate_problem(c, &p);
         return;
     }
     if (json == NULL) {
@@ -32,7 +25,13 @@ static void on_list(void *arg, const char *json, size_t len)
         call_gate_problem(c, &p);
         return;
     }
-    buf_append(&body, json, len);
+    if (c->route->handler == change_get) { /* the one, without its list */
+        buf_lit(&body, "{\"change\":");
+        buf_append(&body, json + 12, len - 14);
+        buf_putc(&body, '}');
+    } else {
+        buf_append(&body, json, len);
+    }
     call_reply(c, 200, &body);
     buf_fini(&body);
 }

@@ -6,80 +6,159 @@
 #include "admin_api/api_priv.h"
 #include "gateway/base/fixed.h"
 #include "gateway/core/core.h"
+#include "gateway/gate/record.h"
 #include "gateway/http/sse.h"
 
 #define COMMAND_MS 30000u
 #define LIST_MAX   200u
+
+/* What each event is about, and so who may see it. */
+static const struct {
+    const char *name;
+    enum permission permission;
+} events[] = {
+    {"state", PERM_STATUS_READ},       {"audit", PERM_AUDIT_READ},
+    {"command", PERM_CONTROL_READ},    {"observed", PERM_CONTROL_READ},
+    {"incident", PERM_INCIDENTS_READ}, {"component", PERM_STATUS_READ},
+    {"page", PERM_INCIDENTS_READ},
+};
 
 void events_open(struct api_call *c)
 {
     struct http_req *req = c->req;
     struct api *a = c->api;
     char owner[SSE_OWNER_MAX];
+    char names[SSE_NAMES_MAX] = "";
+    size_t len = 0;
 
+    for (size_t i = 0; i < GW_LEN(events); i++) {
+        if (roles_allow(c->may, events[i].permission)) {
+            len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", len != 0 ? " " : "",
+                                    events[i].name);
+        }
+    }
     (void)snprintf(owner, sizeof owner, "%.128s", c->session);
     http_req_on_gone(req, NULL, NULL);
     call_end(c);
-    sse_open(a->opt.events, req, owner);
+    sse_open(a->opt.events, req, owner, names);
 }
 
-static void put_command(struct buf *body, const struct core *core, const char *id)
-{
-    struct core_command_view v;
+/* --- asked once --------------------------------------------------------------------------------
+ */
 
-    if (core_commands_get(core_commands_of(core), id, &v)) {
-        core_command_print(body, &v);
-    } else {
-        buf_lit(body, "null");
+static void put_hash(char out[CORE_HASH_SIZE], const uint8_t sha256[32])
+{
+    for (unsigned i = 0; i < 32; i++) {
+        (void)snprintf(out + (size_t)2 * i, 3, "%02x", sha256[i]);
     }
 }
 
-static void answer_command(struct api_call *c, const char *id)
+/* What C asks for, and under which Idempotency-Key, by their hashes. */
+static void hash_once(const struct api_call *c, const char *target, struct core_once *once)
+{
+    uint8_t sha256[32];
+    size_t len;
+    const char *body = http_body(c->req, &len);
+
+    record_hash(c->route->path, target, body, len, sha256);
+    put_hash(once->request, sha256);
+    record_hash("once", c->actor, c->once, strlen(c->once), sha256);
+    put_hash(once->key, sha256);
+}
+
+/* ANSWER: the command as this request left it, or left it when it came first. */
+static void answer_command(struct api_call *c, const struct core_repeat *r)
 {
     struct buf body = {0};
     char location[64];
 
-    (void)snprintf(location, sizeof location, "/v1/commands/%s", id);
+    (void)snprintf(location, sizeof location, "/v1/commands/%s", r->id);
     http_set_header(c->req, "location", location);
     buf_lit(&body, "{\"command\":");
-    put_command(&body, c->api->opt.core, id);
+    buf_puts(&body, r->answer);
     buf_putc(&body, '}');
     call_reply(c, 202, &body);
     buf_fini(&body);
 }
 
-void cancel_all(struct api_call *c)
+/* Key, reason and ticket of the request. False: it has been answered, from memory if it is a
+ * repetition. */
+static bool is_new(struct api_call *c, const char *target, struct core_once *once)
 {
-    const char *symbol = http_param(c->req, "symbol");
-    const struct core_ask ask = {
-        .kind = CORE_KIND_CANCEL_ALL, .target = symbol, .by = c->actor, .deadline_ms = COMMAND_MS};
-    const struct entry_verdict_row *wrong = NULL;
-    char id[CORE_ID_SIZE];
+    const struct core *core = c->api->opt.core;
+    const struct core_repeat *before;
     struct gate_problem p;
-    enum gw_err err;
 
-    if (strcmp(symbol, "*") != 0 && symbols_find(c->api->opt.symbols, symbol) == SYMBOL_NONE) {
-        (void)gate_fail(&p, PROBLEM_UNKNOWN, "no such symbol; * is all of them");
+    if (!call_once(c, true, &p)) {
         call_gate_problem(c, &p);
-        return;
+        return false;
     }
-    if (!body_why(c)) {
-        return;
-    }
-    err = core_command(c->api->opt.core, &ask, NULL, NULL, id, &wrong);
-    if (err != GW_OK) {
-        (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "too many commands wait for Redis: see /readyz");
+    hash_once(c, target, once);
+    before = core_repeated(core, once->key);
+    if (before != NULL && strcmp(before->request, once->request) == 0) {
+        http_set_header(c->req, "idempotency-replayed", "true");
+        answer_command(c, before);
+    } else if (before != NULL) {
+        (void)gate_fail(&p, PROBLEM_ONCE_MISMATCH,
+                        "take a fresh Idempotency-Key for a different request");
         call_gate_problem(c, &p);
-        return;
+    } else if (!core_remembers(core)) {
+        call_problem(c, &(struct api_problem){
+                            503, "unavailable", "what was asked before is not known yet",
+                            "Redis, which leads to the core, has not answered since the start; "
+                            "try again when it does. A halt does not need it",
+                            NULL});
+    } else {
+        return body_why(c);
     }
+    return false;
+}
+
+/* Tells the audit log, and whoever asked, what was asked under ONCE. */
+static void finish(struct api_call *c, const struct core_once *once, const char *action,
+                   const char *target, const char *outcome)
+{
     (void)call_audit(c,
-                     &(struct call_act){.action = "symbol.cancel_all",
-                                        .target = symbol,
-                                        .outcome = "requested",
+                     &(struct call_act){.action = action,
+                                        .target = target,
+                                        .outcome = outcome,
                                         .reason = c->why,
                                         .ticket = c->ticket},
                      NULL, NULL);
-    answer_command(c, id);
+    answer_command(c, core_repeated(c->api->opt.core, once->key));
+}
+
+static void refuse(struct api_call *c, enum gate_problem_kind kind, const char *detail)
+{
+    struct gate_problem p;
+
+    (void)gate_fail(&p, kind, "%s", detail);
+    call_gate_problem(c, &p);
+}
+
+/* Redis and the core are what a command needs: it waits for no database, but for the nonce, where
+ * Redis cannot vouch for it. */
+void cancel_all(struct api_call *c)
+{
+    const char *symbol = http_param(c->req, "symbol");
+    struct core_once once;
+    const struct core_ask ask = {.kind = CORE_KIND_CANCEL_ALL,
+                                 .target = symbol,
+                                 .by = c->actor,
+                                 .deadline_ms = COMMAND_MS,
+                                 .once = &once};
+    const struct entry_verdict_row *wrong = NULL;
+    char id[CORE_ID_SIZE];
+
+    if (strcmp(symbol, "*") != 0 && symbols_find(c->api->opt.symbols, symbol) == SYMBOL_NONE) {
+        refuse(c, PROBLEM_UNKNOWN, "no such symbol; * is all of them");
+    } else if (is_new(c, symbol, &once)) {
+        if (core_command(c->api->opt.core, &ask, NULL, NULL, id, &wrong) == GW_OK) {
+            finish(c, &once, "symbol.cancel_all", symbol, "requested");
+        } else {
+            refuse(c, PROBLEM_UNAVAILABLE, "too many commands wait for Redis: see /readyz");
+        }
+    }
 }
 
 void commands_list(struct api_call *c)
@@ -140,27 +219,21 @@ void command_get(struct api_call *c)
 void command_cancel(struct api_call *c)
 {
     char id[CORE_ID_SIZE];
-    struct gate_problem p;
+    struct core_once once;
     enum gw_err err;
 
     (void)snprintf(id, sizeof id, "%s", http_param(c->req, "id"));
-    if (!body_why(c)) {
+    if (!is_new(c, id, &once)) {
         return;
     }
-    err = core_cancel(c->api->opt.core, id);
+    err = core_cancel(c->api->opt.core, id, &once);
     if (err == GW_ENOTFOUND) {
         unknown(c);
+    } else if (err == GW_EFULL) {
+        refuse(c, PROBLEM_UNAVAILABLE, "too many commands wait for Redis: see /readyz");
     } else if (err != GW_OK) {
-        (void)gate_fail(&p, PROBLEM_DECIDED_ALREADY, "the core has settled it");
-        call_gate_problem(c, &p);
+        refuse(c, PROBLEM_DECIDED_ALREADY, "the core has settled it");
     } else {
-        (void)call_audit(c,
-                         &(struct call_act){.action = "command.cancel",
-                                            .target = id,
-                                            .outcome = "done",
-                                            .reason = c->why,
-                                            .ticket = c->ticket},
-                         NULL, NULL);
-        answer_command(c, id);
+        finish(c, &once, "command.cancel", id, "done");
     }
 }

@@ -164,6 +164,27 @@ static void put_resource(const struct api_call *c, struct buf *out, const struct
     }
 }
 
+#define RESOURCES_MOST 200u
+
+/* All that set-mode names, changed or not; more than RESOURCES_MOST are read with GET /v1/symbols. */
+static void put_resources(const struct api_call *c, struct buf *out, const struct control *state)
+{
+    if (c->many == NULL) {
+        return;
+    }
+    if (c->many->count > RESOURCES_MOST) {
+        buf_lit(out, ",\"resources\":null");
+        return;
+    }
+    buf_lit(out, ",\"resources\":[");
+    for (uint32_t i = 0; i < c->many->count; i++) {
+        buf_puts(out, i != 0 ? "," : "");
+        control_cell_print(out, state, c->many->items[i].kind, c->many->items[i].target,
+                           clock_real_ns());
+    }
+    buf_putc(out, ']');
+}
+
 static unsigned status_of(const struct gate_result *r)
 {
     return r->outcome == GATE_REQUESTED || r->outcome == GATE_JOURNALED ||
@@ -204,6 +225,7 @@ static void answer(struct api_call *c, const struct gate_result *r)
     put_missing(&body, r->missing);
     if (c->route->mutation != NULL) {
         put_resource(c, &body, r->state);
+        put_resources(c, &body, r->state);
     }
     buf_putc(&body, '}');
     keep_answer(c, status, &body);
@@ -326,6 +348,21 @@ static void note_target(struct api_call *c, const struct control_diff *diff)
     }
 }
 
+/* For the answer, which the request may not live to see. */
+static void note_many(struct api_call *c, const struct gate_order *order)
+{
+    struct control_error e;
+
+    if (order->body == CONTROL_BODY_SET_MODE && c->many == NULL) {
+        c->many = gw_calloc(1, sizeof *c->many);
+        if (control_body_parse(order->body, order->target, order->text, order->len, NULL, c->many,
+                               &e) != CONTROL_FINE) {
+            free(c->many);
+            c->many = NULL;
+        }
+    }
+}
+
 static bool ticket_ok(struct api_call *c, const struct control_diff *diff, struct gate_problem *p)
 {
     const char *ticket = NULL;
@@ -360,6 +397,16 @@ static bool is_dry(const struct api_call *c)
     return dry != NULL && strcmp(dry, "true") == 0;
 }
 
+/* Only a loosening is asked for with the right to loosen alone: all else may tighten, if not here
+ * then where a loosening has not been heard of yet. */
+static bool may_go(struct api_call *c, enum control_direction direction)
+{
+    if (direction == CONTROL_LOOSEN) {
+        return call_allowed(c, PERM_CONTROL_LOOSEN);
+    }
+    return !api_by_direction(c->route) || call_allowed(c, PERM_CONTROL_TIGHTEN);
+}
+
 /* Carries out ORDER, whose effect is DIFF. */
 static void give(struct api_call *c, const struct gate_order *order,
                  const struct control_diff *diff)
@@ -371,7 +418,8 @@ static void give(struct api_call *c, const struct gate_order *order,
         call_gate_problem(c, &p);
     } else if (is_dry(c)) {
         dry_run(c, diff);
-    } else if (diff->direction != CONTROL_LOOSEN || call_allowed(c, PERM_CONTROL_LOOSEN)) {
+    } else if (may_go(c, diff->direction)) {
+        note_many(c, order);
         c->gate_wait = gate_order(c->api->opt.gate, order, control_on_result, c);
     }
 }

@@ -35,12 +35,18 @@ static bool known_target(struct api_call *c, enum control_kind kind, const char 
     struct gate_problem p;
     char allowed[128];
 
-    if (control_target_parse(kind, target, &form, &name) &&
-        (form != CONTROL_FORM_SYMBOL || symbols_find(c->api->opt.symbols, name) != SYMBOL_NONE)) {
+    if (!control_target_parse(kind, target, &form, &name)) {
+        (void)gate_fail(&p, PROBLEM_UNKNOWN, "it may be %s",
+                        control_target_allowed(kind, allowed, sizeof allowed));
+    } else if ((form == CONTROL_FORM_SYMBOL &&
+                symbols_find(c->api->opt.symbols, name) == SYMBOL_NONE) ||
+               (form == CONTROL_FORM_GROUP && !symbols_has_group(c->api->opt.symbols, name) &&
+                control_find(now_of(c), kind, target) == NULL)) {
+        (void)gate_fail(&p, PROBLEM_UNKNOWN, "`%s` does not exist here: see GET /v1/symbols",
+                        target);
+    } else {
         return true;
     }
-    (void)gate_fail(&p, PROBLEM_UNKNOWN, "it may be %s",
-                    control_target_allowed(kind, allowed, sizeof allowed));
     call_gate_problem(c, &p);
     return false;
 }
@@ -142,10 +148,32 @@ static uint64_t followers_of(const struct api *a, uint32_t symbol)
     return v != NULL ? v->followers(v->arg, symbol) : 0;
 }
 
-static void put_symbol(struct api_call *c, struct buf *out, const char *name)
+static struct control_mode_now mode_of(struct api_call *c, uint32_t number)
+{
+    uint32_t count;
+    const char *const *groups = symbols_groups(c->api->opt.symbols, number, &count);
+
+    return control_symbol_mode(now_of(c), symbols_at(c->api->opt.symbols, number)->name, groups,
+                               count);
+}
+
+static void put_groups(struct api_call *c, struct buf *out, uint32_t number)
+{
+    uint32_t count;
+    const char *const *groups = symbols_groups(c->api->opt.symbols, number, &count);
+
+    buf_lit(out, ",\"groups\":[");
+    for (uint32_t i = 0; i < count; i++) {
+        buf_printf(out, "%s\"%s\"", i != 0 ? "," : "", groups[i]);
+    }
+    buf_putc(out, ']');
+}
+
+static void put_symbol(struct api_call *c, struct buf *out, uint32_t number)
 {
     const struct control *now = now_of(c);
-    struct control_mode_now m = control_symbol_mode(now, name, NULL, 0);
+    const char *name = symbols_at(c->api->opt.symbols, number)->name;
+    struct control_mode_now m = mode_of(c, number);
     const struct control_mode_row *row = &control_mode_rows[m.mode];
     const struct control_cell *own = control_find(now, CONTROL_KIND_MODE, name);
     uint32_t throttle = control_throttle(now, name);
@@ -162,9 +190,9 @@ static void put_symbol(struct api_call *c, struct buf *out, const char *name)
     } else {
         buf_lit(out, ",\"orders_per_s\":null");
     }
+    put_groups(c, out, number);
     put_observed(c, out, name);
-    buf_printf(out, ",\"subscriptions\":%" PRIu64,
-               followers_of(c->api, symbols_find(c->api->opt.symbols, name)));
+    buf_printf(out, ",\"subscriptions\":%" PRIu64, followers_of(c->api, number));
     put_text(out, "decided_by_kind", m.cell != NULL ? control_kind_rows[m.cell->kind].word : NULL);
     put_text(out, "decided_by_target", m.cell != NULL ? m.cell->target : NULL);
     put_text(out, "reason", m.cell != NULL ? m.cell->reason : NULL);
@@ -178,17 +206,17 @@ static void put_symbol(struct api_call *c, struct buf *out, const char *name)
 
 void symbol_get(struct api_call *c)
 {
-    const char *name = http_param(c->req, "symbol");
+    uint32_t number = symbols_find(c->api->opt.symbols, http_param(c->req, "symbol"));
     struct buf body = {0};
 
-    if (symbols_find(c->api->opt.symbols, name) == SYMBOL_NONE) {
+    if (number == SYMBOL_NONE) {
         struct gate_problem p;
 
         (void)gate_fail(&p, PROBLEM_UNKNOWN, "no such symbol: see GET /v1/symbols");
         call_gate_problem(c, &p);
         return;
     }
-    put_symbol(c, &body, name);
+    put_symbol(c, &body, number);
     call_reply(c, 200, &body);
     buf_fini(&body);
 }
@@ -203,11 +231,9 @@ void symbols_list(struct api_call *c)
 
     buf_printf(&body, "{\"version\":%" PRIu64 ",\"symbols\":[", control_version(now_of(c)));
     for (uint32_t i = 0; i < symbols_count(symbols); i++) {
-        const char *name = symbols_at(symbols, i)->name;
-
-        if (!only || control_symbol_mode(now_of(c), name, NULL, 0).mode != CONTROL_NORMAL) {
+        if (!only || mode_of(c, i).mode != CONTROL_NORMAL) {
             buf_puts(&body, comma);
-            put_symbol(c, &body, name);
+            put_symbol(c, &body, i);
             comma = ",";
         }
     }
@@ -268,28 +294,45 @@ void stats_get(struct api_call *c)
     buf_fini(&body);
 }
 
+/* Does IT bear on symbol NUMBER? */
+static bool bears_on(const struct symbols *symbols, const struct control_diff_item *it,
+                     uint32_t number)
+{
+    uint32_t count;
+    const char *const *groups = symbols_groups(symbols, number, &count);
+
+    if (it->kind == CONTROL_KIND_KILL || it->kind == CONTROL_KIND_FANOUT ||
+        it->kind == CONTROL_KIND_UPSTREAM) {
+        return true;
+    }
+    if (it->kind != CONTROL_KIND_MODE && it->kind != CONTROL_KIND_THROTTLE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count && strncmp(it->target, "group:", 6) == 0; i++) {
+        if (strcmp(groups[i], it->target + 6) == 0) {
+            return true;
+        }
+    }
+    return strcmp(it->target, "*") == 0 ||
+           strcmp(it->target, symbols_at(symbols, number)->name) == 0;
+}
+
 void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff)
 {
-    bool all = false;
+    uint32_t count = symbols_count(a->opt.symbols);
     uint64_t symbols = 0;
     uint64_t followers = 0;
 
-    for (uint32_t i = 0; i < diff->count; i++) {
-        const struct control_diff_item *it = &diff->items[i];
-        uint32_t number = it->kind == CONTROL_KIND_MODE || it->kind == CONTROL_KIND_THROTTLE
-                              ? symbols_find(a->opt.symbols, it->target)
-                              : SYMBOL_NONE;
+    for (uint32_t number = 0; number < count; number++) {
+        bool felt = false;
 
-        all = all || ((it->kind == CONTROL_KIND_MODE || it->kind == CONTROL_KIND_KILL ||
-                       it->kind == CONTROL_KIND_FANOUT || it->kind == CONTROL_KIND_UPSTREAM) &&
-                      number == SYMBOL_NONE);
-        if (number != SYMBOL_NONE) {
-            symbols++;
-            followers += followers_of(a, number);
+        for (uint32_t i = 0; i < diff->count && !felt; i++) {
+            felt = bears_on(a->opt.symbols, &diff->items[i], number);
         }
+        symbols += felt;
+        followers += felt ? followers_of(a, number) : 0;
     }
-    if (all) {
-        symbols = symbols_count(a->opt.symbols);
+    if (symbols == count && count != 0) {
         followers = followers_of(a, SYMBOL_NONE);
     }
     buf_printf(out,

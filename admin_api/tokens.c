@@ -15,6 +15,10 @@ static void grant_of(const struct api_call *c, struct token_grant *grant)
 {
     *grant = (struct token_grant){.scopes = c->scopes};
     memcpy(grant->keyid, c->keyid, sizeof c->keyid);
+    if (c->token[0] != '\0') { /* of a session: the connection ends with it */
+        grant->scopes = 1ull << SCOPE_MARKET | 1ull << SCOPE_WS_TOKEN;
+        memcpy(grant->keyid, c->session, sizeof c->session);
+    }
 }
 
 static unsigned ttl_s(const struct api_call *c)
@@ -46,11 +50,6 @@ void token_issue(struct api_call *c)
 {
     struct token_grant grant;
 
-    if (c->keyid[0] == '\0') {
-        call_problem(c, &(struct api_problem){409, "no-key", "a WebSocket token speaks for a key",
-                                              "sign the request with a key", NULL});
-        return;
-    }
     grant_of(c, &grant);
     c->owed = tokens_issue(c->api->opt.tokens, &grant, on_issued, c);
     if (!c->owed) {

@@ -104,6 +104,7 @@ static enum auth_fault check_cover(const struct signature_message *m, const stru
 {
     static const char *const always[] = {"@method", "@authority", "@path", "@query"};
     static const char *const with_body[] = {"content-type", "content-digest"};
+    static const char *const if_there[] = {"if-match", "idempotency-key"};
     const char *missing = NULL;
 
     if (!input->members[0].is_list) {
@@ -114,6 +115,13 @@ static enum auth_fault check_cover(const struct signature_message *m, const stru
     }
     for (size_t i = 0; i < GW_LEN(with_body) && missing == NULL && m->body.len != 0; i++) {
         missing = covers(input, with_body[i]) ? NULL : with_body[i];
+    }
+    for (size_t i = 0; i < GW_LEN(if_there) && missing == NULL; i++) {
+        struct auth_text value;
+        const struct auth_text name = {if_there[i], strlen(if_there[i])};
+
+        missing = signature_field(m, name, &value) == 0 || covers(input, if_there[i]) ? NULL
+                                                                                      : if_there[i];
     }
     if (missing != NULL) {
         return signature_refuse(why, AUTH_COMPONENT_MISSING,

@@ -8,7 +8,8 @@
  * The profile, which is stricter than the RFC:
  *   exactly one label, the same in Signature-Input and Signature;
  *   covered: "@method" "@authority" "@path" "@query", with a body also "content-type"
- *   "content-digest"; more header fields may be covered (each must be in the request once), other
+ *   "content-digest", and "if-match" and "idempotency-key" where the request has them: what a change
+ *   is based on and what names it are part of it; more header fields may be covered (each must be in the request once), other
  *   derived components, component parameters and repetitions are refused;
  *   parameters: created, expires, nonce, keyid, tag="gw-admin-v1", maybe alg, and no other;
  *   expires is 1..60 s behind created; created is within the window; expires is not over;

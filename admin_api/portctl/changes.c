@@ -97,8 +97,8 @@ static enum portctl_exit fetch(struct client *c, const char *id, struct answer *
     put_path(&target, id, "");
     code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, answer);
     buf_fini(&target);
-    *change = json_array_get(json_object_get(answer->root, "changes"), 0);
-    return code == PORTCTL_DONE && !json_is_object(*change) ? answer_lacks("changes") : code;
+    *change = json_object_get(answer->root, "change");
+    return code == PORTCTL_DONE && !json_is_object(*change) ? answer_lacks("change") : code;
 }
 
 static void put_change(struct buf *out, const json_t *change)

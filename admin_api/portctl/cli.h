@@ -14,6 +14,7 @@ enum portctl_exit {
     PORTCTL_AUTH,        /* the key, its signature or the clock */
     PORTCTL_WAITING,     /* it was asked for and needs a second person */
     PORTCTL_PARTLY,      /* in force, but not confirmed everywhere, or kept on no disk */
+    PORTCTL_ATTENTION,   /* status --check: somebody has to look */
 };
 
 enum opt_flag {

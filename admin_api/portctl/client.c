@@ -179,6 +179,8 @@ static enum portctl_exit sign_head(struct client *c, const struct call *call, st
         .target = text_of(call->target),
         .type = text_of(call->type != NULL ? call->type : TYPE),
         .body = body,
+        .match = text_of(call->match != NULL ? call->match : ""),
+        .once = text_of(call->once != NULL ? call->once : ""),
     };
     const struct sign_stamp stamp = {c->settings->key_id, nonce, clock_real_ns() / 1000000000};
     const char *why = sign_nonce(nonce) ? sign_request(&c->key, &request, &stamp, &h->fields)
@@ -440,6 +442,12 @@ enum portctl_exit client_sign(struct client *c, const struct call *call, struct 
     }
     if (code == PORTCTL_DONE && call->text.len != 0) {
         buf_printf(out, "Content-Type: %s\n%s\n", call->type != NULL ? call->type : TYPE, h.digest);
+    }
+    if (code == PORTCTL_DONE && call->match != NULL) {
+        buf_printf(out, "If-Match: %s\n", call->match);
+    }
+    if (code == PORTCTL_DONE && call->once != NULL) {
+        buf_printf(out, "Idempotency-Key: %s\n", call->once);
     }
     if (code == PORTCTL_DONE) {
         buf_printf(out, "%s\n%s\n", h.input, h.value);

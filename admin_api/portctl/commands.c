@@ -183,6 +183,11 @@ static const struct opt request_options[] = {
     ROWS_REQUEST, {"include", NULL, "print the head of the answer too", NULL, 0, '\0'}, {0}};
 static const struct opt sign_options[] = {ROWS_REQUEST, {0}};
 
+static const struct opt status_options[] = {
+    {"check", NULL, "for monitoring: one line; exit code 0 or 7", NULL, 0, '\0'},
+    {0},
+};
+
 #define MANY_MORE                                                                                  \
     "Before anything is sent, the change is shown: before and after, direction, how much it reaches.\n" \
     "Then the symbol (or ALL, KILL, RELEASE, or how many SYMBOLS) has to be typed, unless --yes.\n" \
@@ -190,10 +195,12 @@ static const struct opt sign_options[] = {ROWS_REQUEST, {0}};
 
 const struct command commands[] = {
     {"status", "", "what is held back, by whom, until when; what waits; is the audit log well?",
-     "Works without PostgreSQL. With --json one object: stats, cells, symbols, changes (null: not known).",
+     "Works without PostgreSQL. With --json one object: stats, cells, symbols, changes (null: not known).\n"
+     "With --check: exit code 0 when nothing is held back, nothing waits and the audit log is well, else 7.",
      "portctl status\n"
+     "portctl status --check || mail -s 'look at the gateway' ops\n"
      "portctl --json status | jq -r '.cells[] | [.kind, .target, .by] | @tsv'",
-     NULL, 0, 0, status_show, false, NULL},
+     status_options, 0, 0, status_show, false, NULL},
     {"halt", "[SYMBOL]", "SOFT_HALT at once: no new orders, the last book marked stale",
      MANY_MORE,
      "portctl halt BTC/USD --reason 'prices are off' --ticket OPS-7 --until 30m\n"
@@ -386,10 +393,10 @@ const struct command commands[] = {
      "portctl request PUT /v1/symbols/BTC%2FUSD/mode --header 'If-Match: *' --body halt.json --include",
      request_options, 2, 2, request_send, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     {"sign", "METHOD PATH", "print the header fields that sign a request, for curl",
-     "Good for a minute and for one request.",
+     "Good for a minute and for one request. If-Match and Idempotency-Key are signed, too: give them here.",
      "portctl sign GET /v1/stats | curl --cacert ca.pem -H @- https://localhost:8445/v1/stats\n"
-     "portctl sign PUT /v1/withdrawals --body halt.json | curl --cacert ca.pem -H @- -H 'If-Match: *' \\\n"
-     "    -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
+     "portctl sign PUT /v1/withdrawals --header 'If-Match: *' --body halt.json |\n"
+     "    curl --cacert ca.pem -H @- -X PUT --data-binary @halt.json https://localhost:8445/v1/withdrawals",
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     REPORTED_ROWS
     INCIDENT_ROWS

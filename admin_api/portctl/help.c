@@ -126,7 +126,8 @@ static void put_all(struct buf *out)
                  "  3  no answer, or no trusted TLS connection\n"
                  "  4  authentication: the key, its file, the clock or the session\n"
                  "  5  asked for, and waiting for a second person\n"
-                 "  6  in force, but not confirmed everywhere or kept on no disk\n");
+                 "  6  in force, but not confirmed everywhere or kept on no disk\n"
+                 "  7  status --check: something is held back, waits or is away\n");
     put_examples(out, "portctl --env var/up.env status\n"
                       "portctl --env var/up.env halt BTC/USD --reason 'prices are off'\n"
                       "portctl --env var/up.env login ana\n"

@@ -98,6 +98,8 @@ static bool take_line(struct wish *w, const char *line, size_t *count)
         w->call.accept = value_of(line);
     } else if (is_named(line, "idempotency-key")) {
         w->call.once = value_of(line);
+    } else if (is_named(line, "if-match")) {
+        w->call.match = value_of(line);
     } else if (*count + 1 < CALL_LINES_MAX) {
         w->lines[(*count)++] = line;
     } else {

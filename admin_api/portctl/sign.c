@@ -9,8 +9,7 @@
 #include <openssl/hmac.h>
 #include "gateway/base/buf.h"
 
-#define COVER      "\"@method\" \"@authority\" \"@path\" \"@query\""
-#define COVER_BODY COVER " \"content-type\" \"content-digest\""
+#define COVER "\"@method\" \"@authority\" \"@path\" \"@query\""
 
 static bool all_in(struct auth_text t, const char *allowed)
 {
@@ -54,6 +53,10 @@ static const char *unfit(const struct sign_request *r, const struct sign_stamp *
     }
     if (r->body.len != 0 && !printable(r->type, ' ')) {
         return "a body needs its type";
+    }
+    if ((r->match.len != 0 && !printable(r->match, ' ')) ||
+        (r->once.len != 0 && !printable(r->once, ' '))) {
+        return "If-Match and Idempotency-Key are visible ASCII";
     }
     return NULL;
 }
@@ -116,6 +119,14 @@ static void put_base(struct buf *base, const struct sign_request *r, const struc
         buf_lit(base, "\n\"content-digest\": ");
         buf_puts(base, f->content_digest);
     }
+    if (r->match.len != 0) {
+        buf_lit(base, "\n\"if-match\": ");
+        buf_append(base, r->match.s, r->match.len);
+    }
+    if (r->once.len != 0) {
+        buf_lit(base, "\n\"idempotency-key\": ");
+        buf_append(base, r->once.s, r->once.len);
+    }
     buf_lit(base, "\n\"@signature-params\": ");
     buf_puts(base, f->signature_input + strlen("sig1="));
 }
@@ -160,11 +171,13 @@ const char *sign_request(const struct sign_key *key, const struct sign_request *
     if (!digest(r->body, out)) {
         return "the body could not be hashed";
     }
-    n = snprintf(out->signature_input, sizeof out->signature_input,
-                 "sig1=(%s);created=%" PRId64 ";expires=%" PRId64 ";nonce=\"%s\";keyid=\"%s\""
-                 ";tag=\"" SIGNATURE_TAG "\"",
-                 r->body.len != 0 ? COVER_BODY : COVER, stamp->created_s,
-                 stamp->created_s + SIGNATURE_SPAN_MAX_S, stamp->nonce, stamp->keyid);
+    n = snprintf(
+        out->signature_input, sizeof out->signature_input,
+        "sig1=(" COVER "%s%s%s);created=%" PRId64 ";expires=%" PRId64 ";nonce=\"%s\";keyid=\"%s\""
+        ";tag=\"" SIGNATURE_TAG "\"",
+        r->body.len != 0 ? " \"content-type\" \"content-digest\"" : "",
+        r->match.len != 0 ? " \"if-match\"" : "", r->once.len != 0 ? " \"idempotency-key\"" : "",
+        stamp->created_s, stamp->created_s + SIGNATURE_SPAN_MAX_S, stamp->nonce, stamp->keyid);
     GW_ASSERT(n > 0 && (size_t)n < sizeof out->signature_input);
     put_base(&base, r, out);
     if (sign_bytes(key, &base, value, &len)) {

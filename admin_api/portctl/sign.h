@@ -21,6 +21,8 @@ struct sign_request {
     struct auth_text target;    /* path and query */
     struct auth_text type;      /* Content-Type; only with a body */
     struct auth_text body;      /* len 0: none */
+    struct auth_text match;     /* If-Match; len 0: none */
+    struct auth_text once;      /* Idempotency-Key; len 0: none */
 };
 
 struct sign_stamp {

@@ -261,13 +261,51 @@ static enum portctl_exit print_whole(const struct status *s)
     return text != NULL ? PORTCTL_DONE : answer_lacks("cells");
 }
 
+/* --- for monitoring ---------------------------------------------------------------------------- */
+
+static void put_note(struct buf *out, bool is, const char *what)
+{
+    if (is) {
+        buf_printf(out, "%s%s", out->len != 0 ? "; " : "", what);
+    }
+}
+
+/* One line: all is well, or what somebody has to look at. */
+static enum portctl_exit check(const struct status *s)
+{
+    const json_t *stats = s->stats.root;
+    const json_t *audit = json_object_get(stats, "audit");
+    struct buf table = {0};
+    struct buf notes = {0};
+    unsigned due = put_cells(&table, s);
+    enum portctl_exit code;
+
+    put_note(&notes, json_integer_value(json_object_get(audit, "unaudited")) != 0,
+             "a change is in memory alone: no disk took it");
+    put_note(&notes, !says(audit, "database"), "PostgreSQL is away");
+    put_note(&notes, json_integer_value(json_object_get(audit, "journaled")) != 0,
+             "halts wait for the audit log");
+    put_note(&notes, due != 0, "a decision is due");
+    put_note(&notes, !says(stats, "accepting_orders"), "orders are not accepted");
+    put_note(&notes, strstr(buf_cstr(&table), "\nheld back\nnothing\n") == NULL,
+             "something is held back");
+    put_note(&notes, json_array_size(json_object_get(s->changes.root, "changes")) != 0,
+             "a request waits for a second person");
+    code = notes.len == 0 ? PORTCTL_DONE : PORTCTL_ATTENTION;
+    printf("%s\n", notes.len == 0 ? "nothing is held back, nothing waits" : buf_cstr(&notes));
+    buf_fini(&table);
+    buf_fini(&notes);
+    return code;
+}
+
 enum portctl_exit status_show(struct client *c, const struct args *a)
 {
     struct status s = {0};
     enum portctl_exit code = fetch(c, &s);
 
-    (void)a;
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
+    if (code == PORTCTL_DONE && args_get(a, "check") != NULL) {
+        code = check(&s);
+    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
         code = print_whole(&s);
     } else if (code == PORTCTL_DONE) {
         print_text(&s);

@@ -118,6 +118,11 @@ static void swap_table(struct people *p, struct people_table *next)
         }
     }
     p->table = next;
+    for (size_t i = 0; p->opt.on_begun != NULL && i < next->count; i++) {
+        if (old == NULL || people_table_by_id(old, next->slots[i].s.id) == NULL) {
+            p->opt.on_begun(p->opt.on_ended_arg, next->slots[i].s.id);
+        }
+    }
     for (size_t i = 0; old != NULL && i < old->count; i++) {
         if (people_table_by_id(next, old->slots[i].s.id) == NULL) {
             tell_ended(p, old->slots[i].s.id);

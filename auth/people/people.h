@@ -159,6 +159,8 @@ struct people_options {
      * never inside a call of this module. May be NULL. */
     void (*on_ended)(void *arg, const char *session_id);
     void *on_ended_arg;
+    /* The session is known here. As on_ended; may be NULL. */
+    void (*on_begun)(void *arg, const char *session_id);
     struct metric_set *metrics;       /* of people_metrics */
     struct metric_set *store_metrics; /* of store_metrics */
 };

@@ -131,6 +131,7 @@ static void create_people(struct authority *a, struct metric_set *store)
         .audit = gatehouse_audit(a->gatehouse),
         .store_metrics = store,
         .on_ended = a->opt.on_session_ended,
+        .on_begun = a->opt.on_session_begun,
         .arg = a->opt.arg,
     };
 

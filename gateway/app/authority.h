@@ -34,6 +34,7 @@ struct authority_options {
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */
     void (*on_session_ended)(void *arg, const char *session_id);
+    void (*on_session_begun)(void *arg, const char *session_id);
     void *arg;
 };
 

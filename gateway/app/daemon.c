@@ -176,11 +176,22 @@ static void on_key_ended(void *arg, const char *key_id, const char *reason)
     }
 }
 
-/* The place from which streams of a person's session are ended (sse_end_owner). */
+static void on_session_begun(void *arg, const char *session_id)
+{
+    struct gateway *g = arg;
+
+    key_gate_open(g->gate, session_id);
+}
+
+/* The place from which streams and connections of a person's session are ended. */
 static void on_session_ended(void *arg, const char *session_id)
 {
     struct gateway *g = arg;
 
+    key_gate_close(g->gate, session_id);
+    for (uint32_t i = 0; i < g->shard_count; i++) {
+        shard_revoke(g->shards[i], session_id);
+    }
     if (g->authority != NULL) {
         authority_end_streams(g->authority, session_id);
     }
@@ -212,6 +223,7 @@ static enum gw_err start_authority(struct gateway *g)
         .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,
+        .on_session_begun = on_session_begun,
         .arg = g,
     };
     struct buf why = {0};

@@ -61,7 +61,7 @@ static bool known(void *arg, enum control_form form, const char *name)
         }
         return false;
     case CONTROL_FORM_GROUP:
-        return false; /* there are none yet */
+        return symbols_has_group(h->opt.symbols, name);
     default:
         return true;
     }
@@ -89,14 +89,18 @@ static enum link_system system_of(enum control_mode mode)
     GW_UNREACHABLE("each mode has a word of the status channel");
 }
 
-static void view_symbol(const struct control *now, const char *name, struct gate_symbol *out)
+static void view_symbol(const struct control *now, const struct symbols *symbols, uint32_t number,
+                        struct gate_symbol *out)
 {
     static const enum book_show shows[CONTROL_DATA_COUNT] = {
         [CONTROL_DATA_LIVE] = BOOK_LIVE,
         [CONTROL_DATA_FROZEN] = BOOK_FROZEN,
         [CONTROL_DATA_WITHDRAWN] = BOOK_WITHDRAWN,
     };
-    struct control_mode_now m = control_symbol_mode(now, name, NULL, 0);
+    const char *name = symbols_at(symbols, number)->name;
+    uint32_t group_count;
+    const char *const *groups = symbols_groups(symbols, number, &group_count);
+    struct control_mode_now m = control_symbol_mode(now, name, groups, group_count);
     const struct control_cell *own = control_find(now, CONTROL_KIND_MODE, name);
     const struct control_cell *cause = m.cell != NULL ? m.cell : own; /* who resumed it */
 
@@ -138,7 +142,7 @@ static struct gate_view *make_view(struct gatehouse *h, const struct control *no
     v->version = generation;
     v->system = system_of(control_system_mode(now).mode);
     for (uint32_t i = 0; i < v->symbol_count; i++) {
-        view_symbol(now, symbols_at(h->opt.symbols, i)->name, &v->symbols[i]);
+        view_symbol(now, h->opt.symbols, i, &v->symbols[i]);
     }
     for (uint32_t i = 0; i < v->asset_count; i++) {
         v->no_withdrawals[i] =
@@ -150,13 +154,14 @@ static struct gate_view *make_view(struct gatehouse *h, const struct control *no
     return v;
 }
 
-static void tell_rest(struct gatehouse *h, const struct control *now, const struct gate_view *view)
+static void tell_rest(struct gatehouse *h, const struct control *now, const struct gate_view *view,
+                      bool known)
 {
     struct gate_view *copy = gate_view_copy(view);
     struct buf text = {0};
 
     control_summary(now, false, &text);
-    rest_gate(h->opt.rest, &copy, buf_cstr(&text));
+    rest_gate(h->opt.rest, &copy, buf_cstr(&text), known);
     buf_fini(&text);
 }
 
@@ -228,13 +233,14 @@ static void on_resend(uv_timer_t *timer)
     }
 }
 
-static void on_state(void *arg, const struct control *now, uint64_t generation, const char *cause)
+static void on_state(void *arg, const struct control *now, uint64_t generation, const char *cause,
+                     bool known)
 {
     struct gatehouse *h = arg;
     struct gate_view *view = make_view(h, now, generation, cause);
 
     h->generation = generation;
-    tell_rest(h, now, view);
+    tell_rest(h, now, view, known);
     tell_market(h, view);
     tell_fanout(h, now);
     arm(h, now);

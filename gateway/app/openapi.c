@@ -345,8 +345,9 @@ static void put_components(struct buf *out)
             "signature (RFC 9421) in Signature and Signature-Input, with Content-Digest (RFC "
             "9530) of a body\",\"x-signature\":{\"tag\":\"" SIGNATURE_TAG
             "\",\"algorithms\":[\"ed25519\",\"hmac-sha256\"],\"components\":[\"@method\","
-            "\"@authority\",\"@path\",\"@query\",\"content-type\",\"content-digest\"],"
-            "\"parameters\":[\"created\",\"expires\",\"nonce\",\"keyid\",\"tag\"]}},"
+            "\"@authority\",\"@path\",\"@query\",\"content-type\",\"content-digest\",\"if-match\","
+            "\"idempotency-key\"],\"parameters\":[\"created\",\"expires\",\"nonce\",\"keyid\","
+            "\"tag\"]}},"
             "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-sid\","
             "\"description\":\"session of a person in a browser; changes also need X-CSRF-Token "
             "and Origin\"},\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","

@@ -215,6 +215,7 @@ struct people_wiring *people_wiring_create(uv_loop_t *loop, const struct people_
         .writer = &writer,
         .writer_arg = w,
         .on_ended = opt->on_ended,
+        .on_begun = opt->on_begun,
         .on_ended_arg = opt->arg,
         .metrics = metrics_create(&people_metrics),
         .store_metrics = opt->store_metrics,

@@ -26,6 +26,8 @@ struct people_wiring_options {
     struct metric_set *store_metrics;
     /* A session is over: its streams are to be closed. May be NULL. */
     void (*on_ended)(void *arg, const char *session_id);
+    /* A session is known here. May be NULL. */
+    void (*on_begun)(void *arg, const char *session_id);
     void *arg;
 };
 

@@ -51,12 +51,16 @@ static void on_changed(void *arg, const struct core_command_view *view)
     }
 }
 
-static void queue_text(struct core *c, enum outbox_type type, const char *id, struct buf *text)
+static void queue_text(struct core *c, enum outbox_type type, const char *id,
+                       const struct core_once *once, struct buf *text)
 {
     size_t len;
     char *json = buf_steal(text, &len);
     uint32_t dropped = outbox_add(&c->outbox, type, id, json, len);
 
+    if (once != NULL) {
+        outbox_name_last(&c->outbox, once->key);
+    }
     if (dropped != 0) {
         metrics_add(c->opt.metrics, CORE_M_DROPPED, CORE_DROPPED_ANNOUNCEMENT, dropped);
         core_queue_snapshot(c); /* also if the connection was not lost but only slow */
@@ -64,14 +68,50 @@ static void queue_text(struct core *c, enum outbox_type type, const char *id, st
     core_pump(c);
 }
 
-static void print_command(struct buf *b, const struct core_request *r)
+static void print_once(struct buf *b, const struct core_once *once)
+{
+    if (once != NULL) {
+        buf_printf(b, ",\"once\":\"%s\",\"request\":\"%s\"", once->key, once->request);
+    }
+}
+
+void core_note_once(struct core *c, const struct core_once *once, const char *id,
+                    const char *answer)
+{
+    struct core_command_view view;
+    struct buf text = {0};
+
+    if (answer == NULL && core_commands_get(c->commands, id, &view)) {
+        view.sent = false; /* as it was before Redis had it */
+        core_command_print(&text, &view);
+        answer = buf_cstr(&text);
+    }
+    if (answer != NULL) {
+        repeats_add(c->repeats, once, id, answer);
+    }
+    buf_fini(&text);
+}
+
+const struct core_repeat *core_repeated(const struct core *c, const char *key)
+{
+    return repeats_find(c->repeats, key);
+}
+
+bool core_remembers(const struct core *c)
+{
+    return c->streams[CORE_STREAM_COMMANDS].read_back;
+}
+
+static void print_command(struct buf *b, const struct core_request *r, const struct core_once *once)
 {
     buf_printf(b, "{\"id\":\"%s\",\"kind\":\"%s\",\"target\":", r->id, core_kind_words[r->kind]);
     buf_json_str(b, r->target, strlen(r->target));
     buf_printf(b, ",\"args\":%s,\"by\":", r->args);
     buf_json_str(b, r->by, strlen(r->by));
-    buf_printf(b, ",\"gateway\":\"%s\",\"ts_ns\":\"%lld\",\"deadline_ms\":%llu}", r->gateway,
+    buf_printf(b, ",\"gateway\":\"%s\",\"ts_ns\":\"%lld\",\"deadline_ms\":%llu", r->gateway,
                (long long)r->asked_ns, (unsigned long long)r->deadline_ms);
+    print_once(b, once);
+    buf_putc(b, '}');
 }
 
 enum gw_err core_command(struct core *c, const struct core_ask *ask, core_changed_fn *changed,
@@ -92,7 +132,7 @@ enum gw_err core_command(struct core *c, const struct core_ask *ask, core_change
     memcpy(r.target, ask->target, strlen(ask->target) + 1);
     memcpy(r.by, ask->by, strlen(ask->by) + 1);
     memcpy(r.gateway, c->opt.gateway, strlen(c->opt.gateway) + 1);
-    print_command(&text, &r);
+    print_command(&text, &r, ask->once);
     if (!outbox_has_room(&c->outbox, text.len)) {
         buf_fini(&text);
         core_request_fini(&r);
@@ -108,11 +148,32 @@ enum gw_err core_command(struct core *c, const struct core_ask *ask, core_change
         w->arg = arg;
         HASH_ADD_STR(c->watches, id, w);
     }
-    queue_text(c, OUTBOX_COMMAND, id, &text);
+    if (ask->once != NULL) {
+        core_note_once(c, ask->once, id, NULL);
+    }
+    queue_text(c, OUTBOX_COMMAND, id, ask->once, &text);
     return GW_OK;
 }
 
-enum gw_err core_cancel(struct core *c, const char *id)
+/* The command as it was given up, for whoever asks the same again; and into the entry TEXT. */
+static void print_cancelled(struct core *c, const char *id, const struct core_once *once,
+                            struct buf *text)
+{
+    struct core_command_view view;
+    struct buf answer = {0};
+
+    if (once == NULL || !core_commands_get(c->commands, id, &view)) {
+        return;
+    }
+    core_command_print(&answer, &view);
+    core_note_once(c, once, id, buf_cstr(&answer));
+    print_once(text, once);
+    buf_lit(text, ",\"answer\":");
+    buf_json_str(text, answer.data, answer.len);
+    buf_fini(&answer);
+}
+
+enum gw_err core_cancel(struct core *c, const char *id, const struct core_once *once)
 {
     struct buf text = {0};
     enum gw_err err;
@@ -129,12 +190,14 @@ enum gw_err core_cancel(struct core *c, const char *id)
     never_sent = outbox_drop_command(&c->outbox, copy);
     err = core_commands_cancel(c->commands, copy, never_sent ? "never sent to the core" : NULL,
                                clock_real_ns());
-    if (err != GW_OK || never_sent) {
+    if (err != GW_OK || (never_sent && once == NULL)) {
         return err;
     }
-    buf_printf(&text, "{\"id\":\"%s\",\"kind\":\"cancel\",\"gateway\":\"%s\",\"ts_ns\":\"%lld\"}",
+    buf_printf(&text, "{\"id\":\"%s\",\"kind\":\"cancel\",\"gateway\":\"%s\",\"ts_ns\":\"%lld\"",
                copy, c->opt.gateway, (long long)clock_real_ns());
-    queue_text(c, OUTBOX_CANCEL, copy, &text);
+    print_cancelled(c, copy, once, &text);
+    buf_putc(&text, '}');
+    queue_text(c, OUTBOX_CANCEL, copy, NULL, &text);
     return GW_OK;
 }
 
@@ -158,7 +221,7 @@ enum gw_err core_announce(struct core *c, uint64_t version, uint64_t audit, cons
         core_announce_snapshot(c);
         return GW_ETOOBIG;
     }
-    queue_text(c, OUTBOX_CHANGE, NULL, &text);
+    queue_text(c, OUTBOX_CHANGE, NULL, NULL, &text);
     return GW_OK;
 }
 
@@ -275,6 +338,7 @@ struct core *core_create(uv_loop_t *loop, const struct core_options *opt)
     c->start_mono_ns = clock_mono_ns();
     c->commands = core_commands_create(opt->commands_most, on_changed, c);
     c->observed = observed_create();
+    c->repeats = repeats_create(opt->commands_most);
     c->outbox = (struct outbox){.most = opt->queue_most, .most_bytes = opt->queue_bytes};
     c->streams[CORE_STREAM_COMMANDS] =
         (struct core_stream){.key = "control:commands", .last_id = "0-0"};
@@ -330,6 +394,7 @@ void core_destroy(struct core **cp)
     redis_destroy(&c->reader);
     core_commands_destroy(&c->commands);
     observed_destroy(&c->observed);
+    repeats_destroy(&c->repeats);
     outbox_fini(&c->outbox);
     buf_fini(&c->text);
     free(c);

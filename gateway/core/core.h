@@ -17,6 +17,7 @@
 #include "gateway/core/command.h"
 #include "gateway/core/metrics.h"
 #include "gateway/core/observed.h"
+#include "gateway/core/repeat.h"
 #include "gateway/store/redis.h"
 
 #define CORE_ANNOUNCEMENT_MAX (8u << 20) /* bytes of JSON */
@@ -64,10 +65,11 @@ void core_announce_snapshot(struct core *c);
 
 struct core_ask {
     enum core_kind kind;
-    const char *target;   /* symbol, `*`, or a name */
-    const char *args;     /* JSON object; NULL: {} */
-    const char *by;       /* "user:ana" */
-    uint32_t deadline_ms; /* until it is shown as timed out: 1 to 86400000 */
+    const char *target;           /* symbol, `*`, or a name */
+    const char *args;             /* JSON object; NULL: {} */
+    const char *by;               /* "user:ana" */
+    uint32_t deadline_ms;         /* until it is shown as timed out: 1 to 86400000 */
+    const struct core_once *once; /* NULL: asked under no key */
 };
 /* CHANGED (may be NULL) runs at each change until the command is settled; never before this returns.
  * GW_EFULL: too many commands wait for Redis. GW_EFIELD: *WRONG names the
@@ -76,8 +78,15 @@ enum gw_err core_command(struct core *c, const struct core_ask *ask, core_change
                          void *arg, char id[CORE_ID_SIZE], const struct entry_verdict_row **wrong);
 /* CHANGED of this command is not called any more. */
 void core_unwatch(struct core *c, const char *id);
-/* Gives the command up and tells the core. GW_ENOTFOUND; GW_EINVAL: settled already; GW_EFULL. */
-enum gw_err core_cancel(struct core *c, const char *id);
+/* Gives the command up and tells the core; asked under ONCE (may be NULL). GW_ENOTFOUND; GW_EINVAL:
+ * settled already; GW_EFULL. */
+enum gw_err core_cancel(struct core *c, const char *id, const struct core_once *once);
+
+/* What was asked under KEY (SHA-256, hexadecimal), at any gateway, here or before a restart; NULL:
+ * nothing. Borrowed until the loop turns. */
+const struct core_repeat *core_repeated(const struct core *c, const char *key);
+/* False: what was asked before the start has not been read from Redis yet. */
+bool core_remembers(const struct core *c);
 /* To read and list commands. */
 const struct core_commands *core_commands_of(const struct core *c);
 

@@ -4,6 +4,7 @@
 #include <uthash.h>
 #include "gateway/core/core.h"
 #include "gateway/core/outbox.h"
+#include "gateway/core/repeat.h"
 
 #define STREAM_ID_MAX 44 /* "18446744073709551615-18446744073709551615", NUL */
 
@@ -41,6 +42,7 @@ struct core {
     struct core_commands *commands;
     struct observed *observed;
     struct watch *watches;
+    struct repeats *repeats;
 
     struct outbox outbox;
     struct buf text;
@@ -57,6 +59,9 @@ struct core {
     uint32_t malformed_logged; /* a bit for each verdict */
 };
 
+/* R was asked under a key, and left its command as it is now. */
+void core_note_once(struct core *c, const struct core_once *once, const char *id,
+                    const char *answer);
 /* Sends what waits, in order. */
 void core_pump(struct core *c);
 void core_queue_snapshot(struct core *c);

@@ -256,6 +256,38 @@ static enum entry_verdict read_asked(const json_t *root, struct core_request *r)
     return r->args != NULL ? ENTRY_OK : ENTRY_ARGS;
 }
 
+static bool hash_of(const json_t *root, const char *name, char out[CORE_HASH_SIZE])
+{
+    return text_of(root, name, out, CORE_HASH_SIZE) && strlen(out) == CORE_HASH_SIZE - 1 &&
+           strspn(out, "0123456789abcdef") == CORE_HASH_SIZE - 1;
+}
+
+/* What a cancel was answered with, as it was. */
+static bool answer_of(const json_t *root, char **out)
+{
+    const json_t *v = json_object_get(root, "answer");
+    const char *text = json_string_value(v);
+    json_t *object = text != NULL ? object_of(text, json_string_length(v)) : NULL;
+
+    if (object == NULL) {
+        return false;
+    }
+    json_decref(object);
+    *out = gw_strdup(text);
+    return true;
+}
+
+static enum entry_verdict read_once(const json_t *root, struct core_request *r)
+{
+    if (!has(root, "once")) {
+        return ENTRY_OK;
+    }
+    return hash_of(root, "once", r->once.key) && hash_of(root, "request", r->once.request) &&
+                   (!r->cancel || answer_of(root, &r->answer))
+               ? ENTRY_OK
+               : ENTRY_ONCE;
+}
+
 static enum entry_verdict read_request(const json_t *root, struct core_request *r)
 {
     char word[32];
@@ -270,10 +302,17 @@ static enum entry_verdict read_request(const json_t *root, struct core_request *
         return ENTRY_KIND;
     }
     r->cancel = strcmp(word, "cancel") == 0;
-    if (r->cancel) {
-        return ENTRY_OK;
+    if (!r->cancel && !core_kind_parse(word, &r->kind)) {
+        return ENTRY_KIND;
     }
-    return core_kind_parse(word, &r->kind) ? read_asked(root, r) : ENTRY_KIND;
+    if (!r->cancel) {
+        enum entry_verdict verdict = read_asked(root, r);
+
+        if (verdict != ENTRY_OK) {
+            return verdict;
+        }
+    }
+    return read_once(root, r);
 }
 
 enum entry_verdict core_request_parse(const char *json, size_t len, struct core_request *out)
@@ -312,5 +351,7 @@ enum entry_verdict core_request_check(enum core_kind kind, const char *target, c
 void core_request_fini(struct core_request *r)
 {
     free(r->args);
+    free(r->answer);
     r->args = NULL;
+    r->answer = NULL;
 }

@@ -18,6 +18,7 @@
 #define CORE_DETAIL_MAX 201   /* bytes, with NUL */
 #define CORE_ARGS_MAX   4096  /* bytes */
 #define CORE_ENTRY_MAX  16384 /* bytes of JSON of an ack or a command */
+#define CORE_HASH_SIZE  65    /* 64 hexadecimal digits and NUL */
 #define CORE_NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 
 /* clang-format off */
@@ -61,7 +62,8 @@
     X(BY,       "by",       "a text of at most 128 bytes, no control characters")                     \
     X(GATEWAY,  "gateway",  "a name: 1 to 32 of A-Z a-z 0-9 _ . : -")                                 \
     X(TS,       "ts_ns",    "nanoseconds since 1970")                                                 \
-    X(DEADLINE, "deadline_ms", "an integer from 1 to 86400000")
+    X(DEADLINE, "deadline_ms", "an integer from 1 to 86400000")                                       \
+    X(ONCE,     "once",     "64 hexadecimal digits, with `request` likewise, and `answer` an object as text where it is a cancel")
 /* clang-format on */
 
 #define CORE_KIND_AS_ENUM(sym, word, help) CORE_KIND_##sym,
@@ -113,9 +115,17 @@ struct core_ack {
 };
 enum entry_verdict core_ack_parse(const char *json, size_t len, struct core_ack *out);
 
+/* The Idempotency-Key a command was asked under, and what was asked: SHA-256, hexadecimal. */
+struct core_once {
+    char key[CORE_HASH_SIZE]; /* of who asks and the key; "": none */
+    char request[CORE_HASH_SIZE];
+};
+
 /* A command of any gateway, or the end of one. */
 struct core_request {
-    bool cancel; /* of the command ID; no other field is set */
+    bool cancel; /* of the command ID; no other field is set but these two: */
+    struct core_once once;
+    char *answer; /* of a cancel with `once`, JSON, owned; else NULL */
     char id[CORE_ID_SIZE];
     enum core_kind kind;
     char target[CORE_TARGET_MAX];

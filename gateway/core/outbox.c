@@ -1,5 +1,6 @@
 #include "gateway/core/outbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -70,6 +71,13 @@ uint32_t outbox_add(struct outbox *o, enum outbox_type type, const char *id, cha
     o->commands += !is_announcement(type);
     o->command_bytes += is_announcement(type) ? 0 : len;
     return dropped;
+}
+
+void outbox_name_last(struct outbox *o, const char *key)
+{
+    struct outbox_entry *last = o->first->prev; /* utlist: the head's prev is the tail */
+
+    (void)snprintf(last->once, sizeof last->once, "%s", key);
 }
 
 bool outbox_has_snapshot(const struct outbox *o)

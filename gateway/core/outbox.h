@@ -12,13 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "gateway/core/core_id.h"
+#include "gateway/core/entry.h"
 
 enum outbox_type { OUTBOX_CHANGE, OUTBOX_SNAPSHOT, OUTBOX_COMMAND, OUTBOX_CANCEL };
 
 struct outbox_entry {
     enum outbox_type type;
-    char id[CORE_ID_SIZE]; /* of a command */
-    char *json;            /* owned; NULL of a snapshot until it is sent */
+    char id[CORE_ID_SIZE];     /* of a command */
+    char once[CORE_HASH_SIZE]; /* key it was asked under; "": none */
+    char *json;                /* owned; NULL of a snapshot until it is sent */
     size_t len;
     struct outbox_entry *prev;
     struct outbox_entry *next;
@@ -41,6 +43,8 @@ bool outbox_has_room(const struct outbox *o, size_t len);
 /* Takes JSON over. Returns how many announcements it pushed out. */
 uint32_t outbox_add(struct outbox *o, enum outbox_type type, const char *id, char *json,
                     size_t len);
+/* The one that was added last was asked under KEY. */
+void outbox_name_last(struct outbox *o, const char *key);
 /* Is a snapshot waiting, not under way? */
 bool outbox_has_snapshot(const struct outbox *o);
 /* Takes the command ID out unless it is under way; false when it is not there. */

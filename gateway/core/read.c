@@ -82,7 +82,13 @@ static void take_command(struct core *c, const char *id, const char *json, size_
         note_malformed(c, c->streams[CORE_STREAM_COMMANDS].key, id, verdict);
     } else if (r.cancel) {
         (void)core_commands_cancel(c->commands, r.id, NULL, clock_real_ns());
+        if (r.once.key[0] != '\0') {
+            core_note_once(c, &r.once, r.id, r.answer);
+        }
     } else if (core_commands_add(c->commands, &r, clock_mono_ns(), age_of(id))) {
+        if (r.once.key[0] != '\0') {
+            core_note_once(c, &r.once, r.id, NULL);
+        }
         core_commands_sent(c->commands, r.id);
     }
     core_request_fini(&r);

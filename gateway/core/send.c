@@ -1,5 +1,6 @@
 /* gateway/core/send.c - the writing half of the link: one entry under way, the next when Redis has
  * it. */
+#include <stdio.h>
 #include <string.h>
 #include "gateway/core/core_priv.h"
 #include "gateway/runtime/clock.h"
@@ -9,6 +10,13 @@
 #define CONTROL_MAXLEN "20000" /* of `control` and `control:commands`, about */
 /* So that the trimmed stream always holds a snapshot. */
 #define SNAPSHOT_EVERY 5000u
+
+/* A key that two gateways were given in the same instant names one command: the first to arrive. */
+static const char once_script[] =
+    "if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', 86400) or"
+    " redis.call('GET', KEYS[2]) == ARGV[1] then"
+    " return redis.call('XADD', KEYS[1], 'MAXLEN', '~', " CONTROL_MAXLEN ", '*', 'e', ARGV[2])"
+    " end return false";
 
 static const char *key_of(enum outbox_type type)
 {
@@ -25,6 +33,14 @@ static void on_sent(void *arg, const struct redis_reply *reply)
     c->outbox.busy = false;
     if (reply == NULL || c->closing) {
         return; /* lost: it may have arrived; it is sent again, which docs/CORE.md allows for */
+    }
+    if (redis_kind(reply) == REDIS_NIL && e->once[0] != '\0') {
+        (void)core_commands_cancel(c->commands, e->id,
+                                   "another gateway was asked under the same Idempotency-Key",
+                                   clock_real_ns());
+        outbox_pop(&c->outbox);
+        core_pump(c);
+        return;
     }
     if (redis_kind(reply) != REDIS_STRING) {
         metrics_inc(c->opt.metrics, CORE_M_FAULTS);
@@ -98,6 +114,20 @@ static bool is_wanted(struct core *c, const struct outbox_entry *e)
     return e->type != OUTBOX_SNAPSHOT || print_snapshot(c);
 }
 
+static bool send_once(struct core *c, const struct outbox_entry *e)
+{
+    char once[CORE_HASH_SIZE + 16];
+    const char *argv[] = {"EVAL", once_script, "2", key_of(e->type), once, e->id, e->json};
+    size_t lens[GW_LEN(argv)];
+
+    (void)snprintf(once, sizeof once, "control:once:%s", e->once);
+    for (size_t i = 0; i < GW_LEN(argv); i++) {
+        lens[i] = strlen(argv[i]);
+    }
+    lens[6] = e->len;
+    return redis_command(c->sender, (int)GW_LEN(argv), argv, lens, 0, on_sent, c);
+}
+
 void core_pump(struct core *c)
 {
     const char *argv[] = {"XADD", NULL, "MAXLEN", "~", CONTROL_MAXLEN, "*", "e", NULL};
@@ -113,6 +143,10 @@ void core_pump(struct core *c)
         e = c->outbox.first;
     }
     if (e == NULL) {
+        return;
+    }
+    if (e->once[0] != '\0') {
+        c->outbox.busy = send_once(c, e);
         return;
     }
     argv[1] = key_of(e->type);

@@ -1,5 +1,6 @@
 #include "gateway/feed/symbol_file.h"
 
+#include <fnmatch.h>
 #include <string.h>
 #include "gateway/runtime/yaml.h"
 
@@ -107,6 +108,59 @@ static void read_row(struct reading *r, const struct yaml_node *map, struct symb
     }
 }
 
+/* Every symbol that PATTERN, a symbol or a glob as "*"/USD, means. */
+static void read_member(struct reading *r, const char *group, const struct yaml_node *v,
+                        struct symbols *out)
+{
+    bool any = false;
+
+    if (yaml_kind(v) != YAML_SCALAR) {
+        bad(r, v, group, "expected a symbol as BTC/USD, or a pattern as '*/USD'");
+        return;
+    }
+    for (uint32_t i = 0; i < symbols_count(out); i++) {
+        enum gw_err err = GW_OK;
+
+        if (fnmatch(yaml_text(v), symbols_at(out, i)->name, 0) == 0) {
+            any = true;
+            err = symbols_group_add(out, group, i);
+        }
+        if (err == GW_EINVAL || err == GW_ERANGE) {
+            bad(r, v, group,
+                err == GW_EINVAL ? "the name of a group is 1 to 32 of a-z 0-9 _ -"
+                                 : "a symbol is in more than 16 groups");
+            return;
+        }
+    }
+    if (!any) {
+        bad(r, v, group, "no symbol of this file is meant by it");
+    }
+}
+
+/* `groups:` NAME: [symbols or patterns]; absent: none. */
+static void read_groups(struct reading *r, const struct yaml_node *map, struct symbols *out)
+{
+    if (map == NULL) {
+        return;
+    }
+    if (yaml_kind(map) != YAML_MAP) {
+        bad(r, map, "groups", "expected names, each with a list of symbols or patterns");
+        return;
+    }
+    for (size_t i = 0; i < yaml_count(map); i++) {
+        const char *name = yaml_text(yaml_key(map, i));
+        const struct yaml_node *list = yaml_value(map, i);
+
+        if (yaml_kind(list) != YAML_LIST || yaml_count(list) == 0) {
+            bad(r, list, name, "expected a list of at least one symbol or pattern");
+            continue;
+        }
+        for (size_t k = 0; k < yaml_count(list); k++) {
+            read_member(r, name, yaml_item(list, k), out);
+        }
+    }
+}
+
 enum gw_err symbol_file_load(const char *path, struct symbols *out, struct buf *errors)
 {
     struct reading r = {path, errors};
@@ -127,6 +181,7 @@ enum gw_err symbol_file_load(const char *path, struct symbols *out, struct buf *
         for (size_t i = 0; i < yaml_count(list); i++) {
             read_row(&r, yaml_item(list, i), out);
         }
+        read_groups(&r, yaml_get(root, "groups"), out);
     }
     yaml_close(&doc);
     return errors->len == before ? GW_OK : GW_ECONFIG;

@@ -1,4 +1,5 @@
-/* gateway/feed/symbol_file.h - the symbol table as a YAML file (docs/CONFIGURATION.md).
+/* gateway/feed/symbol_file.h - the symbol table and the groups of symbols as a YAML file
+ * (docs/CONTROL.md).
  * Owner: the main thread, before others start.
  * Invariant: on GW_OK the table has at least one symbol; on error every error has its line. */
 #ifndef GATEWAY_FEED_SYMBOL_FILE_H

@@ -79,6 +79,7 @@ void gate_adopt(struct gate *g, const char *cause)
 {
     const struct control *next = with_memory(g, control_ref(g->base));
     const struct control *before = g->now;
+    bool known = g->base_known || g->remembered;
     const struct pending *p;
 
     DL_FOREACH(g->pending, p)
@@ -88,14 +89,15 @@ void gate_adopt(struct gate *g, const char *cause)
         }
     }
     count_pending(g);
-    if (before != NULL && control_equal(before, next)) {
+    if (before != NULL && control_equal(before, next) && known == g->told_known) {
         control_unref(&next);
         return;
     }
     g->now = next;
     g->generation++;
     metrics_set(g->metrics, GATE_M_VERSION, 0, (int64_t)control_version(next));
-    g->opt.sink.on_state(g->opt.arg, next, g->generation, cause);
+    g->told_known = known;
+    g->opt.sink.on_state(g->opt.arg, next, g->generation, cause, known);
     if (before != NULL) {
         control_unref(&before);
     }
@@ -492,6 +494,7 @@ static bool take_last_state(struct gate *g, struct buf *why)
     if (last != NULL) {
         control_unref(&g->base);
         g->base = last;
+        g->remembered = true;
     }
     return true;
 }

@@ -120,9 +120,11 @@ typedef void gate_result_fn(void *arg, const struct gate_result *r);
 /* --- life ------------------------------------------------------------------------------------- */
 
 /* The state in force is NOW; GENERATION grows with each call. Who enforces it answers with
- * gate_confirm(). */
+ * gate_confirm(). KNOWN: it was read from PostgreSQL or from the disk; else this gateway does not know
+ * yet what is halted. */
 struct gate_sink {
-    void (*on_state)(void *arg, const struct control *now, uint64_t generation, const char *cause);
+    void (*on_state)(void *arg, const struct control *now, uint64_t generation, const char *cause,
+                     bool known);
     /* A committed or journaled change, in order, for the core and the dashboards. */
     void (*on_change)(void *arg, const struct control_diff *diff, uint64_t audit, const char *id);
     /* The chain reaches to SEQ, whoever wrote it. */

@@ -75,6 +75,8 @@ struct gate {
     uint64_t base_seq;
     char base_id[GATE_ID_SIZE]; /* of the entry at base_seq, when another gateway wrote it */
     bool base_known;            /* read from PostgreSQL at least once */
+    bool remembered;            /* read from the disk at the start */
+    bool told_known;
     uint64_t generation;
     uint64_t confirmed[GATE_LOOPS_MAX];
     struct pending *pending; /* in the order in which they were given */
@@ -98,6 +100,8 @@ struct gate {
         int64_t out_ns;    /* mono: to be taken out of Redis, 0: it was */
     } recent[GATE_RECENT]; /* orders known to be in the chain, a ring */
     uint32_t recent_at;
+    bool head_fails;     /* PostgreSQL did not answer when it was asked last */
+    bool entering_fails; /* or did not take what is to be entered */
     bool asking_head;
     bool ask_head_again;
     uint64_t asked_version; /* of the base when the head was asked for */

@@ -113,6 +113,7 @@ static void on_head(void *arg, const struct pg_reply *r)
     struct gate *g = arg;
 
     g->asking_head = false;
+    g->head_fails = pg_outcome(r) != PG_OK;
     if (pg_outcome(r) == PG_OK && pg_rows(r, 0) == 1) {
         take_head(g, r);
     }

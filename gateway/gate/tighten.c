@@ -68,7 +68,7 @@ void tighten_now(struct pending *p)
         w->generation = g->generation;
         w->chain_by_ns =
             clock_mono_ns(); /* there is nothing to wait for while PostgreSQL is away */
-        if (pg_up(g->opt.pg)) {
+        if (pg_up(g->opt.pg) && !g->head_fails && !g->entering_fails) {
             w->chain_by_ns += (int64_t)g->opt.config->chain_wait * MS_NS;
         }
         memcpy(w->result.journal_id, p->record->id, sizeof w->result.journal_id);

@@ -425,6 +425,7 @@ static void ended_enter(struct job *j, bool done)
     struct pending *p = j->pending;
 
     g->entering = NULL;
+    g->entering_fails = !done && !j->repeated;
     if (j->repeated && j->base != NULL && control_version(j->base) > control_version(g->base)) {
         gate_set_base(g, control_ref(j->base), j->head.seq); /* it holds the effect of P */
     }

@@ -1,5 +1,6 @@
 #include "gateway/http/sse.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -30,6 +31,7 @@ struct reader {
     struct http_stream *stream;
     uint64_t cursor; /* number of the event it gets next */
     char owner[SSE_OWNER_MAX];
+    char names[SSE_NAMES_MAX]; /* of what it may see, a blank before and after each; "": all */
     struct reader *prev;
     struct reader *next;
 };
@@ -76,6 +78,25 @@ static void on_gone(void *arg, enum http_stream_why why)
     forget(r);
 }
 
+/* How much of TEXT, an event, R gets: all of it, its id, or nothing. */
+static size_t share_of(const struct reader *r, const char *text, size_t len)
+{
+    const char *name = text;
+    char word[SSE_NAME_MAX + 2];
+    size_t id_len = 0;
+
+    if (r->names[0] == '\0') {
+        return len;
+    }
+    if (strncmp(name, "id: ", 4) == 0) {
+        id_len = strcspn(name, "\n") + 1;
+        name += id_len;
+    }
+    name += strlen("event: ");
+    (void)snprintf(word, sizeof word, " %.*s ", (int)strcspn(name, "\n"), name);
+    return strstr(r->names, word) != NULL ? len : id_len;
+}
+
 /* Hands over what R has not got, as far as its buffer takes it. R may be freed when this returns. */
 static void feed(struct reader *r)
 {
@@ -91,11 +112,19 @@ static void feed(struct reader *r)
         size_t len;
         const char *text = sse_ring_text(s->ring, r->cursor, &len);
 
-        if (len > http_stream_room(r->stream)) {
+        size_t share = share_of(r, text, len);
+
+        if (share + 1 > http_stream_room(r->stream)) {
             return; /* on_room() goes on */
         }
-        GW_ASSERT(http_stream_send(r->stream, text, len));
         r->cursor++;
+        if (share == 0) {
+            continue;
+        }
+        GW_ASSERT(http_stream_send(r->stream, text, share));
+        if (share != len) {
+            GW_ASSERT(http_stream_send(r->stream, "\n", 1)); /* an id alone fires nothing */
+        }
         metrics_inc(s->opt.metrics, SSE_M_SENT);
     }
 }
@@ -235,7 +264,7 @@ static void greet(struct buf *b, const struct sse *s, enum sse_opened how)
     buf_putc(b, '\n');
 }
 
-void sse_open(struct sse *s, struct http_req *req, const char *owner)
+void sse_open(struct sse *s, struct http_req *req, const char *owner, const char *events)
 {
     struct buf text = {0};
     struct http_stream *stream;
@@ -262,6 +291,10 @@ void sse_open(struct sse *s, struct http_req *req, const char *owner)
     r->cursor = cursor;
     GW_ASSERT(strlen(owner) < sizeof r->owner);
     memcpy(r->owner, owner, strlen(owner) + 1);
+    if (events != NULL) {
+        GW_ASSERT(strlen(events) + 2 < sizeof r->names);
+        (void)snprintf(r->names, sizeof r->names, " %s ", events);
+    }
     DL_APPEND(s->readers, r);
     s->count++;
     metrics_set(s->opt.metrics, SSE_M_STREAMS, 0, s->count);

@@ -25,6 +25,7 @@
 #define SSE_NAME_MAX  33u    /* with NUL */
 #define SSE_DATA_MAX  32768u /* bytes of one event's data */
 #define SSE_OWNER_MAX 129u   /* with NUL */
+#define SSE_NAMES_MAX 256u   /* with NUL */
 
 struct sse_options {
     uint32_t max_streams;
@@ -52,8 +53,10 @@ GW_MUSTCHECK
 enum gw_err sse_publish(struct sse *s, const char *id, const char *name, const char *data,
                         size_t len);
 
-/* Answers REQ with the events after its Last-Event-ID, or from now on. OWNER: for sse_end_owner(). */
-void sse_open(struct sse *s, struct http_req *req, const char *owner);
+/* Answers REQ with the events after its Last-Event-ID, or from now on. OWNER: for sse_end_owner().
+ * EVENTS: names of those it may see, a blank between them, under SSE_NAMES_MAX bytes; NULL: all. Of
+ * the others it gets the ids, so that its place moves on. */
+void sse_open(struct sse *s, struct http_req *req, const char *owner, const char *events);
 /* Ends the streams of OWNER (a session that was closed); how many. */
 uint32_t sse_end_owner(struct sse *s, const char *owner);
 uint32_t sse_streams(const struct sse *s);

@@ -13,8 +13,20 @@ struct alias {
     UT_hash_handle hh;
 };
 
+struct group {
+    char name[SYMBOL_GROUP_MAX];
+    UT_hash_handle hh;
+};
+
+struct memberships {
+    const char *names[SYMBOL_GROUPS_MAX]; /* of struct group */
+    uint32_t count;
+};
+
 struct symbols {
     struct symbol *rows;
+    struct memberships **groups; /* by number; NULL where a symbol is in none */
+    struct group *by_group;
     uint32_t count;
     uint32_t cap;
     struct alias *by_name;
@@ -52,6 +64,18 @@ static void aliases_destroy(struct alias **head)
     }
 }
 
+static void groups_destroy(struct group **head)
+{
+    struct group *g;
+    struct group *next;
+
+    HASH_ITER(hh, *head, g, next)
+    {
+        HASH_DEL(*head, g);
+        free(g);
+    }
+}
+
 void symbols_destroy(struct symbols **sp)
 {
     struct symbols *s = *sp;
@@ -61,7 +85,12 @@ void symbols_destroy(struct symbols **sp)
         aliases_destroy(&s->by_name);
         aliases_destroy(&s->by_joined);
         aliases_destroy(&s->by_asset);
+        for (uint32_t i = 0; i < s->count; i++) {
+            free(s->groups[i]);
+        }
+        groups_destroy(&s->by_group);
         free(s->assets);
+        free(s->groups);
         free(s->rows);
         free(s);
     }
@@ -145,8 +174,10 @@ enum gw_err symbols_add(struct symbols *s, const struct symbol *row)
     if (s->count == s->cap) {
         s->cap = s->cap != 0 ? s->cap * 2 : 64;
         s->rows = gw_realloc(s->rows, s->cap * sizeof *s->rows);
+        s->groups = gw_realloc(s->groups, s->cap * sizeof(void *));
     }
     s->rows[s->count] = copy;
+    s->groups[s->count] = NULL;
     alias_add(&s->by_name, copy.name, s->count);
     memcpy(joined, copy.base, strlen(copy.base));
     memcpy(joined + strlen(joined), copy.quote, strlen(copy.quote));
@@ -166,6 +197,59 @@ const struct symbol *symbols_at(const struct symbols *s, uint32_t number)
 {
     GW_ASSERT(number < s->count);
     return &s->rows[number];
+}
+
+static struct group *group_find(const struct symbols *s, const char *name)
+{
+    struct group *g;
+
+    HASH_FIND_STR(s->by_group, name, g);
+    return g;
+}
+
+enum gw_err symbols_group_add(struct symbols *s, const char *name, uint32_t number)
+{
+    size_t len = strlen(name);
+    struct group *g = group_find(s, name);
+    struct memberships *m;
+
+    GW_ASSERT(number < s->count);
+    if (len == 0 || len >= SYMBOL_GROUP_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != len) {
+        return GW_EINVAL;
+    }
+    if (g == NULL) {
+        g = gw_calloc(1, sizeof *g);
+        memcpy(g->name, name, len + 1);
+        HASH_ADD_STR(s->by_group, name, g);
+    }
+    m = s->groups[number] != NULL ? s->groups[number] : gw_calloc(1, sizeof *m);
+    s->groups[number] = m;
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (m->names[i] == g->name) {
+            return GW_EDUP;
+        }
+    }
+    if (m->count == SYMBOL_GROUPS_MAX) {
+        return GW_ERANGE;
+    }
+    m->names[m->count++] = g->name;
+    return GW_OK;
+}
+
+bool symbols_has_group(const struct symbols *s, const char *name)
+{
+    return group_find(s, name) != NULL;
+}
+
+const char *const *symbols_groups(const struct symbols *s, uint32_t number, uint32_t *count)
+{
+    const struct memberships *m;
+
+    GW_ASSERT(number < s->count);
+    m = s->groups[number];
+    *count = m != NULL ? m->count : 0;
+    return m != NULL ? m->names : NULL;
 }
 
 uint32_t symbols_find(const struct symbols *s, const char *name)

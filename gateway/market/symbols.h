@@ -11,6 +11,9 @@
 #define SYMBOL_NAME_MAX 32 /* with NUL */
 #define SYMBOL_NONE     UINT32_MAX
 
+#define SYMBOL_GROUPS_MAX 16u
+#define SYMBOL_GROUP_MAX  33u /* of a name, with NUL */
+
 /* clang-format off */
 /* States of a pair (Kraken v2) on the `instrument` channel and in AssetPairs */
 #define PAIR_STATUSES(X)                                                                         \
@@ -52,6 +55,13 @@ uint32_t symbols_count(const struct symbols *s);
 const struct symbol *symbols_at(const struct symbols *s, uint32_t number);
 /* SYMBOL_NONE when unknown. */
 uint32_t symbols_find(const struct symbols *s, const char *name);
+/* A group of symbols, for modes of `group:NAME`. GW_EINVAL: NAME is not 1 to 32 of a-z 0-9 _ -;
+ * GW_EDUP: that symbol is in it; GW_ERANGE: it is in SYMBOL_GROUPS_MAX others. */
+GW_MUSTCHECK
+enum gw_err symbols_group_add(struct symbols *s, const char *name, uint32_t number);
+bool symbols_has_group(const struct symbols *s, const char *name);
+/* Names of the groups symbol NUMBER is in. */
+const char *const *symbols_groups(const struct symbols *s, uint32_t number, uint32_t *count);
 /* "BTC/USD", or its REST forms "BTCUSD" and "BTC-USD"; SYMBOL_NONE when unknown. */
 uint32_t symbols_find_rest(const struct symbols *s, const char *name);
 uint32_t symbols_asset_count(const struct symbols *s);

@@ -174,8 +174,9 @@ void rest_close(struct rest *r)
     uv_close((uv_handle_t *)&r->timer, NULL);
 }
 
-void rest_gate(struct rest *r, struct gate_view **view, const char *control)
+void rest_gate(struct rest *r, struct gate_view **view, const char *control, bool known)
 {
+    r->control_awaited = !known;
     gate_view_destroy(&r->gate);
     free(r->control);
     r->gate = *view;

@@ -30,8 +30,8 @@ void rest_close(struct rest *r);
 void rest_destroy(struct rest **rp);
 
 /* What operators decided. Takes VIEW; CONTROL: members of the object /v1/status answers with, copied;
- * "" for none. */
-void rest_gate(struct rest *r, struct gate_view **view, const char *control);
+ * "" for none. Not KNOWN: what is halted has not been read yet, so /readyz says no. */
+void rest_gate(struct rest *r, struct gate_view **view, const char *control, bool known);
 
 /* Asks the market thread how its symbols do. CB comes once, unless false: PULSES of COUNT symbols by
  * number, borrowed; NULL: no answer in time. */

@@ -15,11 +15,13 @@ void ops_live(struct http_req *req, void *arg)
 static void on_ready(struct rest_call *c, struct query *q)
 {
     bool draining = *c->rest->opt.draining;
-    bool ready = q != NULL && q->err == GW_OK && !draining;
+    bool known = !c->rest->control_awaited;
+    bool ready = q != NULL && q->err == GW_OK && !draining && known;
     struct buf body = {0};
 
-    buf_printf(&body, "{\"status\":\"%s\",\"draining\":%s,", ready ? "ready" : "not ready",
-               draining ? "true" : "false");
+    buf_printf(&body, "{\"status\":\"%s\",\"draining\":%s,\"control_known\":%s,",
+               ready ? "ready" : "not ready", draining ? "true" : "false",
+               known ? "true" : "false");
     if (q != NULL) {
         buf_append(&body, q->body.data, q->body.len);
     } else {

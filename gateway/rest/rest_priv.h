@@ -27,8 +27,9 @@ struct rest {
     uint32_t call_count;
     uint64_t next_id;
     struct gate_view *gate;
-    char *control; /* `"a":1,"b":2` */
-    bool closed;   /* nobody is left to ask: the market thread is going */
+    char *control;        /* `"a":1,"b":2` */
+    bool control_awaited; /* what is halted is not known yet: not ready */
+    bool closed;          /* nobody is left to ask: the market thread is going */
 };
 
 /* Takes Q; DONE answers the request. */

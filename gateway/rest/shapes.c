@@ -142,6 +142,7 @@ static const struct shape_member members[] = {
     {"ReadyCause", "detail", "string", ""},
     {"Ready", "status", "'ready'|'not ready'", ""},
     {"Ready", "draining", "boolean", ""},
+    {"Ready", "control_known", "boolean", "what is halted was read from PostgreSQL or the disk"},
     {"Ready", "causes", "ReadyCause[]", ""},
     {"Ready", "symbols?", "SymbolCounts", ""},
     {"Ready", "degraded?", "string[]", "with ?verbose"},

@@ -66,6 +66,9 @@ test('what is signed is served; what is not gets one clear answer', within, () =
   await bad('wrong algorithm', { alg: 'hmac-sha256' }, 'unauthenticated', /./);
   await bad('altered body', { body: '{"account":"evil"}' }, 'unauthenticated', /[Dd]igest/, { account: 'x' });
   await bad('digest missing', { components: ['@method', '@authority', '@path', '@query', 'content-type'] }, 'unauthenticated', /content-digest/, { account: 'x' });
+  for (const name of ['if-match', 'idempotency-key']) { // what a change is based on, and what names it
+    await bad(`${name} not covered`, { headers: { [name]: '"7"' }, components: ['@method', '@authority', '@path', '@query'] }, 'unauthenticated', new RegExp(name));
+  }
   // swapped query: signed for one, sent for another
   const url = `${stage.adminUrl}/v1/keys`;
   const headers = stage.admin.headers('GET', `${url}?state=active`);

@@ -61,7 +61,7 @@ for (const [what, stop, start] of [
     assert.equal(first.answer.json.outcome, 'done');
     assert.ok(first.effects.every((ms) => ms < 1000), `${first.effects}`);
     const asked = await ask(stage, stage.ana, MODE, { mode: 'NORMAL' });
-    const { hash } = (await stage.call(stage.ben, 'GET', asked)).json.changes[0];
+    const { hash } = (await stage.call(stage.ben, 'GET', asked)).json.change;
     await sleep(200);
     await stop(stage);
     const seen = [];
@@ -266,7 +266,7 @@ test('an announcement that was left in Redis does not bring a lifted halt back',
   const third = await stage.replica(stage.overrides); // has never heard of it
   await knows(third, third.ana);
   const new_ = await notices(third);
-  const counts = () => [here, there, new_].map((ws) => ws.times.length);
+  const counts = () => [here, there, new_].map((ws) => ws.times.filter((t) => t.mode === 'SOFT_HALT').length);
   const before = counts();
   stage.redisPipe([`HSET gate:journal ${JSON.parse(record).id} ${JSON.stringify(record)}`]);
   await until('it is taken out', 6000, () => stage.redisCommand('HLEN', 'gate:journal') === '0');
@@ -277,6 +277,22 @@ test('an announcement that was left in Redis does not bring a lifted halt back',
   for (const where of [stage, other, third]) assert.equal(await modeAt(where), 'CANCEL_ONLY');
   await sameAsChain(stage, other, third);
 })));
+
+test('a gateway that cannot know what is halted is not ready; one that remembers is', within, () => withGate({}, async (stage) => {
+  stage.feed(...gateTape);
+  const ready = async (where) => { const { status, body } = await where.get(`${where.adminUrl}/readyz`); return [status, JSON.parse(body).control_known]; };
+  await until('ready', 10000, async () => (await ready(stage))[0] === 200);
+  await put(stage, stage.ana, MODE, { mode: 'HARD_HALT', ...why });
+  await killPg(stage);
+  const fresh = await stage.replica(stage.overrides);
+  await stage.stopGateway('SIGKILL');
+  await stage.startGateway(stage.overrides);
+  await until('the one that remembers is ready', 10000, async () => (await ready(stage))[0] === 200);
+  assert.deepEqual(await ready(fresh), [503, false]);
+  startPg(stage);
+  await until('so is the other', 10000, async () => (await ready(fresh))[0] === 200);
+  for (const where of [stage, fresh]) assert.equal((await where.get(`${where.publicUrl}/v1/md/BTC-USD/book?depth=10`)).status, 503);
+}));
 
 test('a gateway that dies before it has entered its halt: another one enters it, once', within, () => withGate({}, (stage) => withReplica(stage, async (other, here, there) => {
   await killPg(stage);

@@ -152,7 +152,7 @@ class Run {
     if (seen?.status !== 200) return;
     const word = this.random() < 0.8 ? 'approve' : 'reject';
     const forged = this.random() < 0.1;
-    const hash = forged ? 'f'.repeat(64) : seen.json.changes[0].hash;
+    const hash = forged ? 'f'.repeat(64) : seen.json.change.hash;
     const answer = await this.send(() => post(stage, who, `${location}/${word}`, word === 'approve' ? { hash } : {}, once()));
     this.note(`${word} ${request.cell.key} -> ${request.cell.values[request.index]}: ${answer?.status} ${answer?.json?.outcome ?? answer?.json?.code}`);
     if (word === 'approve' && (who === request.who || forged)) {

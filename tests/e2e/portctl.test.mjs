@@ -29,6 +29,8 @@ function baseOf(request, covered, params) {
     '@query': mark < 0 ? '?' : request.url.slice(mark),
     'content-type': request.headers['content-type'],
     'content-digest': request.headers['content-digest'],
+    'if-match': request.headers['if-match'],
+    'idempotency-key': request.headers['idempotency-key'],
   };
   return [...covered.map((name) => {
     assert.ok(values[name] !== undefined, `${name} is covered and not there`);
@@ -40,7 +42,8 @@ function verify(request, body) {
   const [, params, list] = /^sig1=((\([^)]*\)).*)$/.exec(request.headers['signature-input'] ?? '') ?? assert.fail('unsigned');
   const covered = list.slice(1, -1).split(' ').map((name) => name.slice(1, -1));
   assert.deepEqual(covered, ['@method', '@authority', '@path', '@query',
-    ...(body.length > 0 ? ['content-type', 'content-digest'] : [])]);
+    ...(body.length > 0 ? ['content-type', 'content-digest'] : []),
+    ...['if-match', 'idempotency-key'].filter((name) => name in request.headers)]);
   const [, created, expires, nonce, keyid, tag] = /^;created=(\d+);expires=(\d+);nonce="([^"]*)";keyid="([^"]*)";tag="([^"]*)"$/
     .exec(params.slice(list.length)) ?? assert.fail(`parameters: ${params}`);
   assert.equal(tag, 'gw-admin-v1');

@@ -278,7 +278,7 @@ test('portctl: request and sign', within, () => withGate({}, async (stage, { ana
   const curl = (line) => run(stage, ['-c', line], { ...ana.env, PATH: `${buildDir}:${process.env.PATH}` }, { file: 'bash' });
   const got = await curl(`portctl sign GET '/v1/symbols?halted=true' | curl -sS --cacert ${stage.ca} -H @- '${stage.adminUrl}/v1/symbols?halted=true'`);
   assert.deepEqual(JSON.parse(got.out).symbols.map((s) => s.symbol), ['BTC/USD', 'ETH/USD'], got.err);
-  const halt = await curl(`portctl sign PUT ${target} --body halt.json | curl -sS --cacert ${stage.ca} -H @- -H 'If-Match: *' -X PUT --data-binary @halt.json ${stage.adminUrl}${target}`);
+  const halt = await curl(`portctl sign PUT ${target} --header 'If-Match: *' --body halt.json | curl -sS --cacert ${stage.ca} -H @- -X PUT --data-binary @halt.json ${stage.adminUrl}${target}`);
   assert.equal(JSON.parse(halt.out).outcome, 'done', halt.out + halt.err);
 }));
 

@@ -68,7 +68,7 @@ export async function etag(stage, target) {
 export async function change(stage, location) {
   const answer = await stage.call(stage.ben, 'GET', location);
   assert.equal(answer.status, 200, answer.body);
-  return answer.json.changes[0];
+  return answer.json.change;
 }
 
 // SIGNER asks for a loosening; the path of the request.

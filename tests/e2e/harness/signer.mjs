@@ -8,6 +8,7 @@ export class Signer {
   constructor(keyid, key) {
     this.keyid = keyid;
     this.secret = key.secret;
+    this.file = key.secret ? undefined : key;
     this.key = key.secret ? undefined : createPrivateKey(readFileSync(key));
   }
 
@@ -25,6 +26,8 @@ export class Signer {
       headers['content-digest'] ??= `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
       if (!overrides.components) components.push('content-type', 'content-digest');
     }
+    // what a change is based on and what names it are part of it
+    if (!overrides.components) components.push(...['if-match', 'idempotency-key'].filter((name) => name in headers));
     const parameters = overrides.parameters ?? `;created=${created};expires=${expires};nonce="${nonce}";keyid="${overrides.keyid ?? this.keyid}";tag="${overrides.tag ?? 'gw-admin-v1'}"${
       overrides.alg ? `;alg="${overrides.alg}"` : ''}`;
     const input = `(${components.map((c) => `"${c}"`).join(' ')})${parameters}`;

@@ -207,7 +207,7 @@ static void wrong_asks(void **state)
     assert_int_equal(core_command(gw.core, &ask, NULL, NULL, id, &wrong), GW_EFIELD);
     assert_string_equal(wrong->field, "target");
     assert_int_equal(core_commands_count(core_commands_of(gw.core)), 0);
-    assert_int_equal(core_cancel(gw.core, "nonsense"), GW_ENOTFOUND);
+    assert_int_equal(core_cancel(gw.core, "nonsense", NULL), GW_ENOTFOUND);
     linked_close(&gw);
 }
 
@@ -230,7 +230,7 @@ static void several_gateways(void **state)
     UNTIL(view(&gw[0], id[0]).state == CORE_DONE && view(&gw[1], id[0]).state == CORE_DONE);
     assert_string_equal(view(&gw[1], id[0]).gateway, "gw-1");
     assert_int_equal(view(&gw[1], id[0]).count, 5);
-    assert_int_equal(core_cancel(gw[0].core, id[1]), GW_OK); /* asked at the other one */
+    assert_int_equal(core_cancel(gw[0].core, id[1], NULL), GW_OK); /* asked at the other one */
     UNTIL(view(&gw[1], id[1]).state == CORE_CANCELLED);
     assert_int_equal(stream_len(f, "control:commands"), 3);
     linked_open(&gw[2], f, "gw-3", 7);

@@ -224,7 +224,7 @@ static void commands_that_waited_too_long(void **state)
     ask(&gw, 200, id[0], GW_OK);
     ask(&gw, 60000, id[1], GW_OK);
     ask(&gw, 60000, id[2], GW_OK);
-    assert_int_equal(core_cancel(gw.core, id[2]), GW_OK);
+    assert_int_equal(core_cancel(gw.core, id[2], NULL), GW_OK);
     assert_string_equal(view(&gw, id[2]).detail, "never sent to the core");
     UNTIL(view(&gw, id[0]).state == CORE_TIMED_OUT);
     assert_string_equal(view(&gw, id[0]).detail,

@@ -175,7 +175,7 @@ static void silent_slow_and_cancelled(void **state)
     ask(&gw, CORE_KIND_CANCEL_ALL, "BTC/USD", NULL, 400, id[1]);
     ask(&gw, CORE_KIND_CANCEL_ALL, "SOL/USD", NULL, 5000, id[2]);
     UNTIL(view(&gw, id[1]).state == CORE_ACCEPTED && view(&gw, id[2]).state == CORE_ACCEPTED);
-    assert_int_equal(core_cancel(gw.core, id[2]), GW_OK);
+    assert_int_equal(core_cancel(gw.core, id[2], NULL), GW_OK);
     assert_false(view(&gw, id[2]).confirmed);
     UNTIL(view(&gw, id[2]).confirmed); /* the core agrees */
     assert_int_equal(view(&gw, id[2]).state, CORE_CANCELLED);

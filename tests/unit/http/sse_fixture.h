@@ -190,7 +190,7 @@ static inline void get_events(struct http_req *req, void *arg)
 {
     const char *owner = http_query(req, "owner");
 
-    sse_open(((struct site *)arg)->hub, req, owner != NULL ? owner : "");
+    sse_open(((struct site *)arg)->hub, req, owner != NULL ? owner : "", NULL);
 }
 
 static inline void get_raw(struct http_req *req, void *arg)

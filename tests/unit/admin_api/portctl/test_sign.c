@@ -47,6 +47,8 @@ struct shot {
     char nonce[25];
     char body[320];
     size_t body_len;
+    char match[16]; /* "": none */
+    char once[48];
     struct sign_key key;
     uint8_t pub[SIGNATURE_ED_KEY_SIZE];
     struct sign_fields fields;
@@ -59,11 +61,9 @@ static struct auth_text text(const char *s)
 
 static struct sign_request request_of(const struct shot *s)
 {
-    return (struct sign_request){text(s->method),
-                                 text(s->authority),
-                                 text(s->target),
-                                 AUTH_TEXT("application/json"),
-                                 {s->body, s->body_len}};
+    return (struct sign_request){
+        text(s->method),        text(s->authority), text(s->target), AUTH_TEXT("application/json"),
+        {s->body, s->body_len}, text(s->match),     text(s->once)};
 }
 
 static void make(struct shot *s)
@@ -91,6 +91,12 @@ static void make(struct shot *s)
     }
     (void)random_text(s->keyid, 1, SIGNATURE_KEYID_MAX, "ABCXYZabcxyz0189._:@/+=-");
     assert_true(sign_nonce(s->nonce));
+    if (below(3) == 0) {
+        (void)snprintf(s->match, sizeof s->match, "\"%u\"", below(1000));
+    }
+    if (below(3) == 0) {
+        (void)random_text(s->once, 1, 40, letters);
+    }
     if (strcmp(s->method, "GET") != 0 && below(8) != 0) {
         s->body_len = 1 + below(sizeof s->body - 1);
         for (size_t i = 0; i < s->body_len; i++) {
@@ -107,22 +113,37 @@ static void make(struct shot *s)
     }
 }
 
+static size_t list_fields(const struct shot *s, struct auth_field *fields, size_t n)
+{
+    if (s->body_len != 0) {
+        fields[n++] = (struct auth_field){AUTH_TEXT("content-type"), AUTH_TEXT("application/json")};
+        fields[n++] =
+            (struct auth_field){AUTH_TEXT("content-digest"), text(s->fields.content_digest)};
+    }
+    if (s->match[0] != '\0') {
+        fields[n++] = (struct auth_field){AUTH_TEXT("If-Match"), text(s->match)};
+    }
+    if (s->once[0] != '\0') {
+        fields[n++] = (struct auth_field){AUTH_TEXT("Idempotency-Key"), text(s->once)};
+    }
+    return n;
+}
+
 /* What the gateway says of the shot as it is now, signed or changed since. */
 static enum auth_fault judge(const struct shot *s, int64_t now_s, char *why)
 {
     static struct signature sig;
     const struct signature_clock clock = {now_s, SIGNATURE_WINDOW_S, SIGNATURE_WINDOW_S};
-    const struct auth_field fields[] = {
+    struct auth_field fields[6] = {
         {AUTH_TEXT("signature-input"), text(s->fields.signature_input)},
         {AUTH_TEXT("signature"), text(s->fields.signature)},
-        {AUTH_TEXT("content-type"), AUTH_TEXT("application/json")},
-        {AUTH_TEXT("content-digest"), text(s->fields.content_digest)},
     };
+    size_t field_count = 2;
     const struct signature_message m = {.method = text(s->method),
                                         .authority = text(s->authority),
                                         .target = text(s->target),
                                         .fields = fields,
-                                        .field_count = s->body_len != 0 ? 4 : 2,
+                                        .field_count = list_fields(s, fields, field_count),
                                         .body = {s->body, s->body_len}};
     bool ed = s->key.alg == SIGNATURE_ED25519;
     const struct signature_key key = {s->key.alg, ed ? s->pub : s->key.bytes,
@@ -149,7 +170,7 @@ static const char *sign(struct shot *s, int64_t created_s)
 /* One change to what was signed. False: there was nothing to change. */
 static bool spoil(struct shot *s)
 {
-    switch (below(6)) {
+    switch (below(8)) {
     case 0:
         (void)strcpy(s->method, strcmp(s->method, "PUT") == 0 ? "POST" : "PUT");
         return true;
@@ -164,7 +185,13 @@ static bool spoil(struct shot *s)
             s->body[below((uint32_t)s->body_len)] ^= (char)(1 << below(8));
         }
         return s->body_len != 0;
-    case 4:
+    case 4: /* also one that was not there before */
+        (void)strcpy(s->match, s->match[0] != '\0' ? "*" : "\"7\"");
+        return true;
+    case 5:
+        (void)strcat(s->once, "x");
+        return true;
+    case 6:
         s->pub[5] ^= 4;
         s->key.bytes[below((uint32_t)s->key.len)] ^= 1;
         return true;
