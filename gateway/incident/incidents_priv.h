@@ -71,6 +71,7 @@ void change_start(struct incidents *all, const struct incident_ask *ask, const u
                   incident_answer_fn *cb, void *arg);
 
 /* --- signals.c --------------------------------------------------------------------------------- */
+/* WHY: the file cannot be taken. */
 struct signals *signals_open(struct incidents *all, struct buf *why);
 void signals_tick(struct signals *s);
 bool signals_idle(const struct signals *s);
