@@ -529,15 +529,14 @@ struct incidents *incidents_create(uv_loop_t *loop, const struct incidents_optio
 
     all->loop = loop;
     all->opt = *opt;
-    if (!incidents_action_parse(opt->config->l3_action, &halt)) {
-        buf_lit(why, "incidents.l3_action (ESCALATION_L3_ACTION): propose or halt\n");
-        free(all);
-        return NULL;
-    }
     make_sql(all);
     all->signals = arrivals_open(all, why);
-    if (all->signals == NULL) {
-        return NULL; /* the process ends */
+    if (!incidents_action_parse(opt->config->l3_action, &halt)) {
+        buf_lit(why, "incidents.l3_action (ESCALATION_L3_ACTION): propose or halt\n");
+    }
+    if (why->len != 0) {
+        incidents_destroy(&all);
+        return NULL;
     }
     GW_ASSERT(uv_timer_init(loop, &all->timer) == 0);
     all->timer.data = all;

@@ -71,6 +71,7 @@ void change_start(struct incidents *all, const struct incident_ask *ask, const u
                   incident_answer_fn *cb, void *arg);
 
 /* --- signals.c --------------------------------------------------------------------------------- */
+/* WHY: the file cannot be taken. */
 struct signals *arrivals_open(struct incidents *all, struct buf *why);
 void arrivals_tick(struct signals *s);
 bool arrivals_idle(const struct signals *s);

@@ -477,25 +477,21 @@ static bool read_all(struct signals *s, const struct buf *text)
     return ok;
 }
 
-static bool read_file(struct signals *s, struct buf *why)
+static void read_file(struct signals *s, struct buf *why)
 {
     int fd = s->path != NULL ? open(s->path, O_RDONLY | O_CLOEXEC) : -1;
     struct buf text = {0};
-    bool ok = true;
 
     if (fd >= 0) {
-        ok = file_read_all(fd, BYTES_MAX, &text) == GW_OK && read_all(s, &text);
-        (void)close(fd);
-        if (!ok) {
+        if (file_read_all(fd, BYTES_MAX, &text) != GW_OK || !read_all(s, &text)) {
             buf_printf(why, "%s is no list of signals: move the file away and start again\n",
                        s->path);
         }
+        (void)close(fd);
     } else if (s->path != NULL && errno != ENOENT) {
         buf_printf(why, "%s: %s: let the gateway's user read it\n", s->path, strerror(errno));
-        ok = false;
     }
     buf_fini(&text);
-    return ok;
 }
 
 struct signals *arrivals_open(struct incidents *all, struct buf *why)
@@ -509,7 +505,8 @@ struct signals *arrivals_open(struct incidents *all, struct buf *why)
         buf_printf(&path, "%s/%s", all->opt.state_dir, NAME);
         s->path = (char *)buf_cstr(&path); /* the buffer's memory, handed over */
     }
-    return read_file(s, why) ? s : NULL;
+    read_file(s, why);
+    return s;
 }
 
 void arrivals_destroy(struct signals **sp)
