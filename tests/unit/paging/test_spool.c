@@ -226,6 +226,9 @@ static void without_a_folder_it_is_sent_all_the_same(void **state)
 /* What page_print() writes is read back; what it did not write is not. */
 static void a_line_of_the_spool(void **state)
 {
+    static const char long_name[] =
+        "{\"level\":1,\"at_ns\":1,\"kind\":\"test\",\"severity\":\"SEV1\","
+        "\"incident\":\"12345678901234567890123456789012\"}";
     static const char *const wrong[] = {
         "",
         "{}",
@@ -233,8 +236,7 @@ static void a_line_of_the_spool(void **state)
         "{\"kind\":\"trigger\"}",
         "{\"level\":4,\"at_ns\":1,\"kind\":\"trigger\",\"incident\":\"I\",\"severity\":\"SEV1\"}",
         "{\"level\":1,\"at_ns\":1,\"kind\":\"sing\",\"incident\":\"I\",\"severity\":\"SEV1\"}",
-        "{\"level\":1,\"at_ns\":1,\"kind\":\"test\",\"incident\":\"of a name that has no "
-        "room\",\"severity\":\"SEV1\"}"};
+        long_name};
     struct buf text = {0};
     struct page_row *r;
     struct page p;
