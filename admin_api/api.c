@@ -105,6 +105,10 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/paging",                     PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  paging_get,     NULL, "pages that wait, and those given up") \
     X(HTTP_POST, "/v1/paging/test",                PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, paging_test_post, NULL, "a test page, and what the receiver said") \
     X(HTTP_POST, "/v1/paging/dead/{id}/retry",     PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, paging_retry_post, NULL, "send a dead letter again") \
+    X(HTTP_GET,  "/v1/playbooks",                  PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  playbooks_list, NULL, "what to do when: steps, guards, exit conditions") \
+    X(HTTP_GET,  "/v1/playbooks/{id}",             PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  playbook_get,   NULL, "one playbook")                           \
+    X(HTTP_POST, "/v1/smoke/trades",               PERM_DRILLS_RUN,      LIMITS_WRITE, API_SPENT, smoke_trade,    NULL, "a trade on SMOKE/USD: settled, then published; only where SMOKE_ENABLED=true") \
+    X(HTTP_GET,  "/v1/smoke/trades",               PERM_DRILLS_RUN,      LIMITS_READ,  API_READ,  smoke_trades,   NULL, "what was settled, newest first; `limit`")   \
     X(HTTP_GET,  "/v1/users",                      PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  people_users_list, NULL, "users, their roles and second factors") \
     X(HTTP_POST, "/v1/users",                      PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_create_user, NULL, "a new user; the temporary password is shown once") \
     X(HTTP_POST, "/v1/users/{name}/enable",        PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_enable,  NULL, "let a disabled user in again")          \
@@ -181,6 +185,12 @@ const struct api_route *api_find_route(const struct http_req *req)
         }
     }
     GW_UNREACHABLE("both tables are made from one");
+}
+
+const struct api_route *api_routes(size_t *count)
+{
+    *count = GW_LEN(routes);
+    return routes;
 }
 
 void api_describe(struct buf *out)

@@ -56,6 +56,9 @@ struct reported;
 struct connections_view;
 struct incidents;
 struct paging;
+struct playbooks;
+struct smoke;
+struct smoke_config;
 
 struct api_options {
     const struct auth_config *config;
@@ -75,6 +78,9 @@ struct api_options {
     struct reported *reported;                  /* NULL: none */
     const struct connections_view *connections; /* NULL: none */
     struct paging *paging;                      /* NULL: none */
+    const struct playbooks *playbooks;
+    struct smoke *smoke; /* NULL: not allowed here */
+    const struct smoke_config *smoke_config;
     const struct symbols *symbols;
     struct incidents *incidents; /* NULL: none */
 };

@@ -279,6 +279,14 @@ json_t *body_read(struct api_call *c, const char *const *names);
 /* Reason (10 to 500 characters) and ticket of the body into C, for the audit entry. False: answered. */
 bool body_why(struct api_call *c);
 
+/* --- playbooks.c ----------------------------------------------------------------------------- */
+api_handler_fn playbooks_list, playbook_get;
+/* All rows, COUNT of them. */
+const struct api_route *api_routes(size_t *count);
+
+/* --- smoke_routes.c -------------------------------------------------------------------------- */
+api_handler_fn smoke_trade, smoke_trades;
+
 /* --- connections.c --------------------------------------------------------------------------- */
 api_handler_fn connections_list, connections_summary, connection_close;
 /* --- reported.c, triage.c -------------------------------------------------------------------- */

@@ -322,7 +322,8 @@ const struct shape_problem api_problems[] = {
     {"clock-skew",      401, "the clocks differ too much",         "set the clock by GET /v1/time and sign the request again"},
     {"forbidden-scope", 403, "a key can give only scopes that it has", "ask for fewer scopes, or with a key that has them"},
     {"exit-conditions-unmet", 409, "something is missing before it can be closed", "see `may_close` of the incident"},
-    {"step-locked",     409, "the step waits for something else",  "see the steps of the incident"},
+    {"not-in-this-mode", 403, "this installation does not do that", "do it where it is allowed; detail says what allows it"},
+    {"order-refused",   409, "the order is not accepted",          "see GET /v1/stats for what is halted"},
     {"conflict",        409, "its state does not allow that",      "look at it again (GET) before the next try"},
     {"no-key",          409, "a WebSocket token speaks for a key", "ask for it with a signed request"},
     {"media-type",      415, "unsupported media type",             "send content-type: application/json"},
@@ -339,6 +340,7 @@ void api_schemas(struct buf *out, const char **comma)
     shape_incident_schemas(out, comma);
     shape_paging_schemas(out, comma);
     shape_reported_schemas(out, comma);
+    shape_playbook_schemas(out, comma);
 }
 
 const struct shape_route *api_shape(enum http_method method, const char *path)
@@ -348,5 +350,6 @@ const struct shape_route *api_shape(enum http_method method, const char *path)
     row = row != NULL ? row : shape_people(method, path);
     row = row != NULL ? row : shape_incident(method, path);
     row = row != NULL ? row : shape_paging(method, path);
-    return row != NULL ? row : shape_reported(method, path);
+    row = row != NULL ? row : shape_reported(method, path);
+    return row != NULL ? row : shape_playbooks(method, path);
 }

@@ -31,6 +31,9 @@ void shape_reported_schemas(struct buf *out, const char **comma);
 const struct shape_route *shape_reported(enum http_method method, const char *path);
 /* NULL: no row. */
 const struct shape_route *api_shape(enum http_method method, const char *path);
+/* shapes_playbooks.c */
+void shape_playbook_schemas(struct buf *out, const char **comma);
+const struct shape_route *shape_playbooks(enum http_method method, const char *path);
 /* shapes_control.c: bodies and resources of the control state, entries of the audit log. */
 void shape_control_schemas(struct buf *out, const char **comma);
 #endif

@@ -3,6 +3,7 @@
 #include "admin_api/portctl/handlers.h"
 #include "admin_api/portctl/people_rows.h"
 #include "admin_api/portctl/reported_rows.h"
+#include "admin_api/portctl/playbook_rows.h"
 #include "auth/scopes.h"
 
 #define SCOPE_WORD(sym, bit, word, admin, help) word " "
@@ -391,6 +392,7 @@ const struct command commands[] = {
      sign_options, 2, 2, request_sign, false, "GET HEAD POST PUT PATCH DELETE OPTIONS"},
     REPORTED_ROWS
     PEOPLE_ROWS
+    PLAYBOOK_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
      "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"

@@ -1,6 +1,7 @@
 #include "gateway/app/authority.h"
 
 #include <stdlib.h>
+#include "admin_api/smoke.h"
 #include "auth/master_key.h"
 #include "gateway/app/incident_wiring.h"
 #include "gateway/app/people_wiring.h"
@@ -23,6 +24,8 @@ struct authority {
     struct incident_wiring *incidents;
     struct pager *pager;
     struct reporting *reporting;
+    struct playbook_wiring *playbooks;
+    struct smoke *smoke; /* NULL: not allowed here */
     struct api *api;
 };
 
@@ -162,7 +165,10 @@ static bool create_api(struct authority *a, struct metric_set *redis, struct buf
         .connections = a->opt.connections,
         .incidents = incident_wiring_incidents(a->incidents),
         .paging = pager_paging(a->pager),
+        .playbooks = playbook_wiring_all(a->playbooks),
+        .smoke_config = a->opt.smoke,
     };
+    const struct smoke_options smoke = {a->pg, a->opt.redis, redis};
 
     a->limits = limits_create(a->loop, &limits, a->opt.limits);
     if (!create_reporting(a, why)) {
@@ -170,6 +176,10 @@ static bool create_api(struct authority *a, struct metric_set *redis, struct buf
     }
     a->tokens =
         tokens_create(a->loop, a->opt.redis, (uint32_t)(a->opt.auth->token_ttl / 1000), redis);
+    if (smoke_allowed(a->opt.smoke)) {
+        a->smoke = smoke_create(a->loop, &smoke);
+    }
+    api.smoke = a->smoke;
     api.limits = a->limits;
     api.tokens = a->tokens;
     api.reported = reporting_reported(a->reporting);
@@ -204,6 +214,12 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         if (!create_gate(a, pg.metrics, redis, why)) {
             return false; /* the process ends */
         }
+        a->playbooks =
+            playbook_wiring_create(loop, opt->playbooks, gatehouse_gate(a->gatehouse), why);
+        if (a->playbooks == NULL) {
+            return false;
+        }
+        incident_wiring_playbooks(a->incidents, a->playbooks);
         create_people(a, pg.metrics);
         *out = a;
         return create_api(a, redis, why);
@@ -257,6 +273,7 @@ enum part {
     PART_AUDIT,
     PART_LIMITS,
     PART_TOKENS,
+    PART_SMOKE,
     PART_COUNT
 };
 
@@ -272,6 +289,7 @@ static bool all_closed(const bool done[PART_COUNT])
 
 static void close_all(struct authority *a, bool done[PART_COUNT])
 {
+    playbook_wiring_close(a->playbooks);
     incident_wiring_close(a->incidents, on_closed, &done[PART_INCIDENTS]);
     gatehouse_close_gate(a->gatehouse, on_closed, &done[PART_GATE]);
     run_until(a, &done[PART_GATE]);
@@ -292,6 +310,11 @@ static void close_all(struct authority *a, bool done[PART_COUNT])
     run_until(a, &done[PART_INCIDENTS]);
     gatehouse_close_audit(a->gatehouse, on_closed, &done[PART_AUDIT]);
     run_until(a, &done[PART_AUDIT]);
+    done[PART_SMOKE] = a->smoke == NULL;
+    if (a->smoke != NULL) {
+        smoke_close(a->smoke, on_closed, &done[PART_SMOKE]);
+    }
+    run_until(a, &done[PART_SMOKE]);
     limits_close(a->limits, on_closed, &done[PART_LIMITS]);
     tokens_close(a->tokens, on_closed, &done[PART_TOKENS]);
     run_until(a, &done[PART_LIMITS]);
@@ -307,6 +330,10 @@ void authority_destroy(struct authority **ap)
     close_all(a, done);
     if (all_closed(done)) {
         incident_wiring_destroy(&a->incidents);
+        if (a->smoke != NULL) {
+            smoke_destroy(&a->smoke);
+        }
+        playbook_wiring_destroy(&a->playbooks);
         pager_destroy(&a->pager);
         people_wiring_destroy(&a->people);
         reporting_destroy(&a->reporting);

@@ -12,6 +12,7 @@
 #include "gateway/app/gatehouse.h"
 #include "gateway/app/pager.h"
 #include "gateway/app/reporting.h"
+#include "gateway/app/playbook_wiring.h"
 
 struct authority;
 
@@ -25,6 +26,8 @@ struct authority_options {
     const struct paging_config *paging;
     const struct reported_config *reported;
     const bool *draining;
+    const struct playbooks_config *playbooks;
+    const struct smoke_config *smoke;
     const struct connections_view *connections;
     struct keys_sink sink; /* a key is good, or is not any more */
     /* A person's session is over: its streams are to be closed. */

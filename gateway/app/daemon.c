@@ -48,6 +48,8 @@ void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON
         {&incidents_config_table, &c->incidents},
         {&paging_config_table, &c->paging},
         {&reported_config_table, &c->reported},
+        {&playbooks_config_table, &c->playbooks},
+        {&smoke_config_table, &c->smoke},
     };
 
     static_assert(GW_LEN(all) == DAEMON_BINDINGS, "one for each");
@@ -203,6 +205,8 @@ static enum gw_err start_authority(struct gateway *g)
         .paging = &g->config->paging,
         .reported = &g->config->reported,
         .draining = &g->draining,
+        .playbooks = &g->config->playbooks,
+        .smoke = &g->config->smoke,
         .connections = connections_view(g->connections),
         .sink = {on_key_active, on_key_ended},
         .on_session_ended = on_session_ended,

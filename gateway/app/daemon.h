@@ -10,6 +10,8 @@
 #ifndef GATEWAY_APP_DAEMON_H
 #define GATEWAY_APP_DAEMON_H
 #include "admin_api/api.h"
+#include "admin_api/smoke.h"
+#include "gateway/app/playbook_wiring.h"
 #include "gateway/feed/feed.h"
 #include "gateway/incident/incidents.h"
 #include "gateway/paging/paging.h"
@@ -63,10 +65,12 @@ struct daemon_config {
     struct incidents_config incidents;
     struct paging_config paging;
     struct reported_config reported;
+    struct playbooks_config playbooks;
+    struct smoke_config smoke;
 };
 
 /* Fills BINDINGS (room for DAEMON_BINDINGS). */
-#define DAEMON_BINDINGS 14
+#define DAEMON_BINDINGS 16
 struct cfg_binding;
 void daemon_bindings(struct daemon_config *c, struct cfg_binding bindings[DAEMON_BINDINGS]);
 

@@ -45,7 +45,7 @@ static void describe_metrics(struct buf *out)
         &feed_metrics,     &publisher_metrics, &ws_metrics,    &http_metrics,     &redis_metrics,
         &api_metrics,      &keys_metrics,      &store_metrics, &limits_metrics,   &gate_metrics,
         &audit_metrics,    &journal_metrics,   &core_metrics,  &sse_metrics,      &people_metrics,
-        &incident_metrics, &paging_metrics,    &spool_metrics, &reported_metrics,
+        &incident_metrics, &paging_metrics,    &spool_metrics, &reported_metrics, &playbook_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

@@ -281,8 +281,7 @@ static bool may_loosen(void *arg, const struct control_diff *diff, struct gate_p
 {
     struct gatehouse *h = arg;
 
-    (void)diff; /* whatever it is about */
-    return h->watch != NULL ? h->watch->may_loosen(h->watch_arg, problem)
+    return h->watch != NULL ? h->watch->may_loosen(h->watch_arg, diff, problem)
                             : gate_fail(problem, PROBLEM_UNAVAILABLE, "the gateway is starting");
 }
 

@@ -36,7 +36,7 @@ struct gatehouse_options {
 
 /* Who else has a say. Until it is set, nothing is loosened. */
 struct gatehouse_watch {
-    bool (*may_loosen)(void *arg, struct gate_problem *problem);
+    bool (*may_loosen)(void *arg, const struct control_diff *diff, struct gate_problem *problem);
     void (*on_head)(void *arg); /* the chain has grown, whoever wrote it */
 };
 

@@ -11,6 +11,7 @@ struct incident_wiring {
     struct incidents *all;
     struct gatehouse *gatehouse;
     struct paging *paging;
+    struct playbook_wiring *playbooks; /* NULL: none */
     bool closing;
 };
 
@@ -105,11 +106,14 @@ static void halt(void *arg, const struct incident *i)
 /* --- what the gate asks -------------------------------------------------------------------------
  */
 
-static bool may_loosen(void *arg, struct gate_problem *problem)
+static bool may_loosen(void *arg, const struct control_diff *diff, struct gate_problem *problem)
 {
     struct incident_wiring *w = arg;
     char why[sizeof problem->detail];
 
+    if (w->playbooks != NULL && playbook_wiring_locks(w->playbooks, diff, why, sizeof why)) {
+        return gate_fail(problem, PROBLEM_LOCKED, "%s", why);
+    }
     return incidents_may_loosen(w->all, why, sizeof why) ||
            gate_fail(problem, PROBLEM_ROOT_CAUSE, "%s", why);
 }
@@ -170,6 +174,12 @@ struct incident_wiring *incident_wiring_create(uv_loop_t *loop, struct gatehouse
     }
     gatehouse_watch(gatehouse, &watch, w);
     return w;
+}
+
+void incident_wiring_playbooks(struct incident_wiring *w, struct playbook_wiring *playbooks)
+{
+    w->playbooks = playbooks;
+    playbook_wiring_serve(playbooks, w->all);
 }
 
 struct incidents *incident_wiring_incidents(struct incident_wiring *w)

@@ -10,6 +10,7 @@
 #ifndef GATEWAY_APP_INCIDENT_WIRING_H
 #define GATEWAY_APP_INCIDENT_WIRING_H
 #include "gateway/app/gatehouse.h"
+#include "gateway/app/playbook_wiring.h"
 #include "gateway/incident/incidents.h"
 
 struct incident_wiring;
@@ -21,6 +22,8 @@ struct incident_wiring *incident_wiring_create(uv_loop_t *loop, struct gatehouse
                                                const struct incidents_config *config,
                                                const struct gatehouse_options *gate,
                                                struct paging *paging, struct buf *why);
+/* What playbooks say counts from now on. */
+void incident_wiring_playbooks(struct incident_wiring *w, struct playbook_wiring *playbooks);
 struct incidents *incident_wiring_incidents(struct incident_wiring *w);
 void incident_wiring_close(struct incident_wiring *w, void (*done)(void *arg), void *arg);
 /* After pg_close(). */

@@ -179,6 +179,8 @@ static bool load(const char *path, struct daemon_config *config, struct buf *err
         incident_wiring_environment(&config->incidents, errors);
         paging_check(&config->paging, errors);
         check_rules(config->reported.rules_file, errors);
+        playbook_wiring_check(&config->playbooks, errors);
+        smoke_check(&config->smoke, errors);
     }
     return errors->len == 0;
 }
@@ -328,6 +330,7 @@ static int load_and_run(const struct arguments *a)
     daemon_bindings(&config, bindings);
     if (load(a->config, &config, &errors)) {
         (void)!symbol_file_load(config.feed.symbols_file, symbols, &errors);
+        smoke_reserve(&config.smoke, symbols, &errors);
     }
     if (errors.len != 0) {
         fputs(buf_cstr(&errors), stderr);

@@ -374,6 +374,8 @@ static void put_tags(struct buf *out)
         {"changes", "requests to loosen"},
         {"commands", "what is asked of the exchange core"},
         {"connections", "WebSocket connections"},
+        {"playbooks", "what to do when"},
+        {"smoke", "the smoke test"},
         {"admin", "events"},
         {"audit", "the audit log"},
         {"session", "logging in"},

@@ -65,6 +65,7 @@
     X("config.update",      "configuration read")                                 \
     X("audit.read",         "audit log exported or verified")                     \
     X("journal.replay",     "records of the emergency journal entered")           \
+    X("smoke.trade",        "trade of the smoke test settled")                    \
     X("state.restore",      "halts remembered after the database was set back")   \
     X("gateway.start",      "gateway started")                                    \
     X("gateway.stop",       "gateway stopped")                                    \

@@ -26,6 +26,7 @@
     X(DECIDED_ALREADY,  409,  "change-decided",        "the request was decided before")                        \
     X(STAGE_HOLD,       409,  "stage-hold",            "the present stage has to hold longer")                  \
     X(ROOT_CAUSE,       409,  "root-cause-missing",    "an open critical incident has no root cause yet")       \
+    X(LOCKED,           409,  "step-locked",           "the step waits for something else")                     \
     X(IN_PROGRESS,      409,  "idempotency-in-progress", "the same request is still under way")                 \
     X(VERSION,          412,  "version-conflict",      "it has changed since it was looked at")                 \
     X(PAYLOAD,          412,  "payload-differs",       "what was approved is not what was asked for")           \

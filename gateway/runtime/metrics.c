@@ -161,6 +161,44 @@ static uint64_t total(const struct metric_table *table, unsigned id, unsigned la
     return sum;
 }
 
+/* The place of LABEL among the values of ROW; false: it is none of them. */
+static bool find_label(const struct metric_row *row, const char *label, unsigned *out)
+{
+    if (row->label == NULL) {
+        *out = 0;
+        return label[0] == '\0';
+    }
+    for (unsigned v = 0; v < row->label->count; v++) {
+        if (strcmp(row->label->values[v], label) == 0) {
+            *out = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool metrics_sum(const char *name, const char *label, uint64_t *out)
+{
+    bool found = false;
+
+    uv_once(&once, set_up);
+    uv_mutex_lock(&lock);
+    for (const struct metric_set *s = sets; s != NULL && !found; s = s->next) {
+        for (unsigned id = 0; id < s->table->count && !found; id++) {
+            unsigned v = 0;
+
+            found = strcmp(s->table->rows[id].name, name) == 0 &&
+                    s->table->rows[id].type != METRIC_HISTOGRAM &&
+                    find_label(&s->table->rows[id], label, &v);
+            if (found) {
+                *out = total(s->table, id, v, 0);
+            }
+        }
+    }
+    uv_mutex_unlock(&lock);
+    return found;
+}
+
 static void put_name(struct buf *out, const struct metric_row *row, unsigned v, const char *suffix,
                      const char *le)
 {

@@ -14,6 +14,7 @@
  * (struct metric_label). */
 #ifndef GATEWAY_RUNTIME_METRICS_H
 #define GATEWAY_RUNTIME_METRICS_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "gateway/base/buf.h"
@@ -59,6 +60,10 @@ static inline void metrics_inc(struct metric_set *s, unsigned id)
 void metrics_set(struct metric_set *s, unsigned id, unsigned label_index, int64_t value);
 void metrics_observe_ns(struct metric_set *s, unsigned id, unsigned label_index, int64_t ns);
 uint64_t metrics_get(const struct metric_set *s, unsigned id, unsigned label_index);
+
+/* The sum over all threads of the counter or gauge NAME, of LABEL ("": it has none). False: there is no
+ * such value (yet). Any thread. */
+bool metrics_sum(const char *name, const char *label, uint64_t *out);
 
 /* Prometheus text of all registered sets plus process_* (cpu seconds, resident bytes, open fds,
  * start time) and log_dropped_total. */

@@ -88,6 +88,8 @@ auth:
   master_key_file: "$var/master.key"
 gate:
   state_dir: "$var/state"
+playbooks:
+  dir: "$root/docs/playbooks"
 log:
   level: info
 YAML
