@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <poll.h>
 #include <curl/curl.h>
+#include "gateway/runtime/clock.h"
 
 bool http_setup(void)
 {
@@ -246,4 +248,97 @@ bool http_authority(const char *url, struct buf *authority, struct buf *why)
     curl_free(path);
     curl_url_cleanup(u);
     return ok;
+}
+
+/* --- a connection of one's own -----------------------------------------------------------------
+ */
+
+struct http_line {
+    CURL *h;
+    curl_socket_t fd;
+    unsigned timeout_s;
+};
+
+struct http_line *http_line_open(const char *url, const char *ca, unsigned timeout_s,
+                                 struct buf *why)
+{
+    struct http_line *l = gw_calloc(1, sizeof *l);
+    const struct http_call call = {.method = "GET", .url = url, .ca = ca, .timeout_s = timeout_s};
+    struct http_reply unused = {0};
+    char text[HTTP_WHY_MAX] = "";
+    CURLcode code;
+
+    l->h = curl_easy_init();
+    l->timeout_s = timeout_s;
+    GW_ASSERT(l->h != NULL);
+    set_options(l->h, &call, NULL, &unused, text);
+    curl_easy_setopt(l->h, CURLOPT_CONNECT_ONLY, 1L);
+    code = curl_easy_perform(l->h);
+    curl_easy_setopt(l->h, CURLOPT_ERRORBUFFER, NULL);
+    if (code != CURLE_OK || curl_easy_getinfo(l->h, CURLINFO_ACTIVESOCKET, &l->fd) != CURLE_OK) {
+        buf_puts(why, text[0] != '\0' ? text : curl_easy_strerror(code));
+        http_line_close(&l);
+    }
+    return l;
+}
+
+void http_line_close(struct http_line **lp)
+{
+    curl_easy_cleanup((*lp)->h);
+    free(*lp);
+    *lp = NULL;
+}
+
+/* Until the socket is ready for EVENTS. False: WHY, the time is over. */
+static bool wait_for(const struct http_line *l, short events, int64_t until_ns, struct buf *why)
+{
+    struct pollfd p = {.fd = l->fd, .events = events};
+    int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000;
+
+    if (left_ms > 0 && poll(&p, 1, left_ms > 600000 ? 600000 : (int)left_ms) > 0) {
+        return true;
+    }
+    buf_lit(why, "nothing came in time");
+    return false;
+}
+
+bool http_line_write(struct http_line *l, const char *data, size_t len, struct buf *why)
+{
+    int64_t until = clock_mono_ns() + l->timeout_s * INT64_C(1000000000);
+
+    while (len != 0) {
+        size_t sent = 0;
+        CURLcode code = curl_easy_send(l->h, data, len, &sent);
+
+        if (code == CURLE_AGAIN) {
+            if (!wait_for(l, POLLOUT, until, why)) {
+                return false;
+            }
+        } else if (code != CURLE_OK) {
+            buf_puts(why, curl_easy_strerror(code));
+            return false;
+        }
+        data += sent;
+        len -= sent;
+    }
+    return true;
+}
+
+bool http_line_read(struct http_line *l, int64_t until_ns, char *data, size_t cap, size_t *len,
+                    struct buf *why)
+{
+    for (;;) {
+        CURLcode code = curl_easy_recv(l->h, data, cap, len);
+
+        if (code == CURLE_AGAIN) {
+            if (!wait_for(l, POLLIN, until_ns, why)) {
+                return false;
+            }
+        } else if (code != CURLE_OK || *len == 0) {
+            buf_puts(why, code != CURLE_OK ? curl_easy_strerror(code) : "the connection ended");
+            return false;
+        } else {
+            return true;
+        }
+    }
 }

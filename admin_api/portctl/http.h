@@ -47,6 +47,18 @@ void http_fini(void);
 /* WHY has HTTP_WHY_MAX bytes. */
 GW_MUSTCHECK
 enum http_result http_send(const struct http_call *call, struct http_reply *reply, char *why);
+/* A TLS connection on which the caller speaks for himself. URL as https://host:port/; NULL: WHY says. */
+struct http_line;
+struct http_line *http_line_open(const char *url, const char *ca, unsigned timeout_s,
+                                 struct buf *why);
+void http_line_close(struct http_line **lp);
+/* All of it. False: WHY says. */
+GW_MUSTCHECK
+bool http_line_write(struct http_line *l, const char *data, size_t len, struct buf *why);
+/* At least one byte, at most CAP, until UNTIL_NS (monotonic). False: WHY says. */
+GW_MUSTCHECK
+bool http_line_read(struct http_line *l, int64_t until_ns, char *data, size_t cap, size_t *len,
+                    struct buf *why);
 /* The value of the field NAME (in lower case) of HEAD, without blanks around it; false: it is not
  * there. */
 GW_MUSTCHECK

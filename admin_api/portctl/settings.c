@@ -20,6 +20,7 @@ static const struct source {
     {"key-file", "ADMIN_KEY_FILE", NULL,              offsetof(struct settings, key_file)},
     {"key-id",   "ADMIN_KEY_ID",   NULL,              offsetof(struct settings, key_id)},
     {"session-file", "PORTCTL_SESSION", NULL,         offsetof(struct settings, session_file)},
+    {"ws",       "PORTCTL_WS",     "PUBLIC_WSS_URL", offsetof(struct settings, ws)},
     {"ca",       "PORTCTL_CA",     "CA_FILE",         offsetof(struct settings, ca)},
 };
 /* clang-format on */

@@ -12,6 +12,7 @@ struct settings {
     char *key_id;
     char *session_file; /* NULL: the one of the address */
     bool key_named;     /* on the line: then it signs, whoever has logged in */
+    char *ws;           /* the public WebSocket, for the smoke test */
     char *ca;           /* the only certificates that are trusted, instead of the system's */
     unsigned timeout_s;
     bool json;

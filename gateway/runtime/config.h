@@ -52,7 +52,8 @@ typedef char *cfg_c_ENDPOINT;
     X("SLO_PAGING_MIN_SEVERITY", "slo_paging", "min_severity")                            \
     X("SLO_PAGING_FORMAT",       "slo_paging", "format")                                  \
     X("ESCALATION_L3_ACTION",    "incidents",  "l3_action")                               \
-    X("SMOKE_ENABLED",           "smoke",      "enabled")
+    X("SMOKE_ENABLED",           "smoke",      "enabled")                                  \
+    X("TR_MODE",                 "smoke",      "mode")
 /* clang-format on */
 
 struct cfg_row {

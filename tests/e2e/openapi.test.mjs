@@ -144,7 +144,7 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
   stage.writeSymbols(tape);
   await stage.startPostgres();
   const [ana, bea] = [Person.make(stage, 'ana', 'security,operator,viewer'), Person.make(stage, 'bea', 'security')];
-  await stage.startGateway({ slo_paging: { enabled: true, webhook_url: 'http://127.0.0.1:9/' }, limits: { preauth_burst: 5000, read_burst: 5000, write_burst: 1000, halt_burst: 1000, token_burst: 1000, login_burst: 100, session_burst: 1000 } });
+  await stage.startGateway({ playbooks: { dir: path.join(root, 'docs/playbooks') }, smoke: { enabled: true }, slo_paging: { enabled: true, webhook_url: 'http://127.0.0.1:9/' }, limits: { preauth_burst: 5000, read_burst: 5000, write_burst: 1000, halt_burst: 1000, token_burst: 1000, login_burst: 100, session_burst: 1000 } });
   const admin = new Signer(stage.keyId, stage.keyFile);
   await until('the keys', 10000, async () => (await stage.call(admin, 'GET', '/v1/stats')).status === 200);
   stage.feed(...tape);
@@ -283,6 +283,12 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     two.close();
     await until('closed ones', 3000, async () => (await get('/v1/connections')).json.closed.length === 2);
     await get('/v1/connections/summary');
+    await get('/v1/playbooks');
+    await get('/v1/playbooks/{id}', '/v1/playbooks/kill_switch');
+    await call('GET /v1/playbooks/{id}', '/v1/playbooks/nothing', { status: 404 });
+    await call('POST /v1/smoke/trades', '/v1/smoke/trades', { body: { price: '100.50', side: 'sell' }, headers: { 'idempotency-key': 'smoke-1' }, status: 200 });
+    await call('POST /v1/smoke/trades', '/v1/smoke/trades', { body: { price: '0' }, headers: { 'idempotency-key': 'smoke-2' }, status: 422 });
+    await get('/v1/smoke/trades', '/v1/smoke/trades?limit=5');
     one.close();
     await until('the entries', 5000, async () => (await get('/v1/audit', '/v1/audit?limit=100')).json.entries.some((e) => e.action === 'connection.close'));
     await get('/v1/audit', '/v1/audit?order=asc&limit=2');

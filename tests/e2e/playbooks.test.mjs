@@ -114,3 +114,71 @@ test('a playbook that cannot be followed keeps the gateway from starting, with f
   writeFileSync(file, good);
   assert.equal(execFileSync(path.join(buildDir, 'portcullis'), ['--config', config, '--check-config'], { encoding: 'utf8' }).startsWith('ok'), true);
 }));
+
+test('an incident with a playbook: steps unlock, an answer locks the release, nothing closes before its conditions', { timeout: 150000 }, () => withPlaybooks(async (stage) => {
+  const file = path.join(stage.playbooks, 'kill_switch.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('need: 60', 'need: 2'));
+  const [ana, ben] = [Person.make(stage, 'ana', 'operator,responder'), Person.make(stage, 'ben', 'approver')];
+  await stage.startGateway({ playbooks: { dir: stage.playbooks }, gate: { stage_hold: '0s' }, limits: { write_burst: 1000, login_burst: 100 } });
+  const admin = new Signer(stage.keyId, stage.keyFile);
+  await admitted(stage, admin);
+  await ana.logIn();
+  await ben.logIn();
+  const why = { reason: 'a test of the playbook', ticket: 'OPS-1' };
+  const kill = await ana.call('PUT', '/v1/kill-switch', { engaged: true, ...why }, { 'if-match': '*' });
+  assert.equal(kill.status, 200, kill.body);
+  const opened = await ana.call('POST', '/v1/incidents', { severity: 'SEV1', title: 'Kill switch engaged', reason: why.reason, playbook: 'kill_switch' });
+  assert.equal(opened.status, 201, opened.body);
+  const at = `/v1/incidents/${opened.json.id ?? opened.json.incident.id}`;
+  const get = async () => {
+    const { json } = await ana.call('GET', at);
+    return json.incident ?? json;
+  };
+  const step = (id, more = {}) => ana.call('POST', `${at}/step`, { step: id, outcome: 'done', ...more });
+  const done = async (id, more) => {
+    const answer = await step(id, more);
+    assert.equal(answer.status, 200, answer.body);
+  };
+  const states = async () => Object.fromEntries((await get()).steps.map((s) => [s.id, s.state]));
+  assert.deepEqual([(await states()).loss_within_limit, (await states()).ask_release, (await states()).engage], ['locked', 'locked', 'open']);
+  const early = await step('loss_within_limit', { answer: 'within' });
+  assert.deepEqual([early.status, early.json.code], [409, 'step-locked'], early.body);
+  assert.match(early.json.detail, /first verify_trigger/);
+  const strange = await step('verify_trigge');
+  assert.equal(strange.status, 422, strange.body);
+  await done('verify_trigger');
+  await done('portfolio_state', { notes: 'loss 120, limit 100' });
+  const unanswered = await step('loss_within_limit');
+  assert.deepEqual([unanswered.status, unanswered.json.code], [422, 'validation'], unanswered.body);
+  await done('loss_within_limit', { answer: 'beyond', notes: 'loss 120, limit 100' });
+
+  // the root cause is known, and still nothing is released
+  assert.equal((await ana.call('POST', `${at}/note`, { text: 'a strategy without a limit', kind: 'root_cause' })).status, 200);
+  await done('find_root_cause');
+  const release = () => ana.call('POST', '/v1/kill-switch/release-requests', { engaged: false, ...why });
+  const locked = await release();
+  assert.deepEqual([locked.status, locked.json.code], [409, 'step-locked'], locked.body);
+  assert.match(locked.json.detail, /^INC-1: loss_within_limit was answered with beyond/);
+  assert.equal((await step('ask_release')).json.code, 'step-locked');
+  const withdrawals = await ana.call('PUT', '/v1/withdrawals', { halted: true, ...why }, { 'if-match': '*' });
+  assert.equal(withdrawals.status, 200, 'tightening is never locked');
+  await done('loss_within_limit', { answer: 'within', notes: 'the hedge was booked: loss 20' });
+  const asked = await release();
+  assert.equal(asked.status, 202, asked.body);
+  const change = asked.json.change;
+
+  // answered anew between the request and the approval
+  await done('loss_within_limit', { answer: 'beyond', notes: 'the hedge was cancelled' });
+  const { hash } = (await ben.call('GET', `/v1/changes/${change}`)).json.changes[0];
+  const refused = await ben.call('POST', `/v1/changes/${change}/approve`, { hash });
+  assert.deepEqual([refused.status, refused.json.code], [409, 'step-locked'], refused.body);
+  await done('loss_within_limit', { answer: 'within', notes: 'booked again' });
+
+  const unmet = async () => (await get()).may_close.missing;
+  assert.deepEqual((await unmet()).filter((m) => m.startsWith('exit:')), ['exit:released']);
+  const approved = await ben.call('POST', `/v1/changes/${change}/approve`, { hash });
+  assert.equal(approved.status, 200, approved.body);
+  await until('the condition', 10000, async () => (await get()).exit.every((e) => e.met));
+  assert.deepEqual((await get()).exit.map((e) => [e.id, e.met, e.known, e.need]), [['released', true, true, 2], ['root_cause_known', true, true, 1]]);
+  assert.deepEqual((await unmet()).filter((m) => !m.startsWith('postmortem')), []);
+}));
