@@ -301,6 +301,8 @@ test('components: what is old or was never heard is never good; ages run; signal
     assert.match(await card('data-source:eodhd').getAttribute('class'), /k-off/);
     await card('trade-director').getByText('OK', { exact: true }).waitFor();
     await card('trade-director').getByText('DISCONNECTED', { exact: true }).waitFor({ timeout: 14000 }); // nobody renews it
+    const engine = page.locator('.group', { hasText: 'the standby is behind' });
+    assert.match(await engine.locator('h3').innerText(), /engine\s+DEGRADED/, 'the gateway’s word on a group counts where it is worse');
     const tile = page.locator('.tile.signal', { hasText: 'settlement lag seconds' });
     assert.match(await tile.innerText(), /unknown[\s\S]*last 12\.4/);
     assert.match(await page.locator('.pipeline').innerText(), /directives pending/);

@@ -1,12 +1,17 @@
 // Incidents in two browsers on the real gateway: opened by hand in one, seen in the other, acknowledged before the countdown
 // ends, worked on, closed when nothing is missing; every act stands in the audit log.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { needsBrowser } from './harness/browser.mjs';
 import { until } from './harness/gateway.mjs';
 import { sheetOf, signedIn, withPeople } from './harness/web_people.mjs';
 
+const playbooks = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../docs/playbooks');
 const slow = { ...needsBrowser, timeout: 240000 };
+const withBooks = { ...slow, skip: slow.skip || (!existsSync(path.join(playbooks, 'ws_overload.yaml')) && 'no playbook in docs/playbooks') };
 
 // Opens the sheet of BUTTON, fills FIELDS by their labels, presses VERB and waits until the gateway has done it.
 async function act(page, button, fields, verb, { refused } = {}) {
@@ -72,7 +77,7 @@ test('an incident by two people in two browsers, from its opening to its end', s
   }
 }));
 
-test('ws_overload by its steps: looked, acted through the sheet, answered; what is missing keeps it open', slow, () => withPeople(async (stage, browser) => {
+test('ws_overload by its steps: looked, acted through the sheet, answered; what is missing keeps it open', withBooks, () => withPeople(async (stage, browser) => {
   const ana = await signedIn(browser, stage, stage.person('ana', 'operator'), '/incidents/playbooks');
   const step = (id) => ana.locator(`#step-${id}`);
   const get = (path) => ana.evaluate(async (p) => (await fetch(p)).json(), path);
@@ -105,4 +110,4 @@ test('ws_overload by its steps: looked, acted through the sheet, answered; what 
   assert.equal(steps.find((s) => s.id === 'set_degraded').state, 'done');
   assert.ok(may.missing.includes('step:trades_whole') && may.missing.includes('exit:no_slow_consumers'), JSON.stringify(may));
   assert.deepEqual(ana.wrong, []);
-}));
+}, { overrides: { playbooks: { dir: playbooks } } }));

@@ -150,7 +150,7 @@ export class IncidentsFake extends FakeGateway {
     // all but one go on as they began; that one is heard for the last time when it is first asked for
     this.on('GET', '/v1/components', () => {
       first ??= this.now();
-      return { groups: [], components: this.components.map((c) => (c.last_heard_at ? { ...c, last_heard_at: iso((c.id === 'trade-director' ? first : this.now()) - started.get(c.id)) } : c)) };
+      return { complete: true, groups: [{ group: 'engine', state: 'DEGRADED', reason: 'the standby is behind' }], components: this.components.map((c) => (c.last_heard_at ? { ...c, last_heard_at: iso((c.id === 'trade-director' ? first : this.now()) - started.get(c.id)) } : c)) };
     });
     this.on('GET', '/v1/signals', () => ({ signals: this.signals }));
   }

@@ -45,6 +45,9 @@ export function groupState(list) {
   return (primaries.length ? primaries : list).reduce((worst, c) => (RANK[c.state] < RANK[worst] ? c.state : worst), 'OK');
 }
 
+// The worse of two states. Pure.
+export const worse = (a, b) => (COMPONENT[b] && RANK[b] < RANK[a] ? b : a);
+
 // Two that hold the same lease are worse than none. Pure.
 export const holders = (list) => list.filter((c) => c.lease_holder && !['DISCONNECTED', 'DOWN', 'UNKNOWN'].includes(c.state));
 
@@ -73,17 +76,20 @@ export function ComponentGrid({ brief }) {
   const state = useComponents();
   if (state.phase !== 'ok' && !state.data) return html`<${Panel} title="Components"><${NotThere} state=${state} path=${PATH} of="Each component with its state and when it was last heard" /><//>`;
   const groups = grouped(state.data.components ?? [], utc());
+  const told = new Map((state.data.groups ?? []).map((g) => [g.group, g]));
   const all = groups.flatMap(([, list]) => list);
   const count = (s) => all.filter((c) => c.state === s).length;
   const counts = Object.keys(RANK).map((s) => [s, count(s)]).filter(([, n]) => n > 0);
   const shown = brief ? groups.filter(([, list]) => list.some((c) => c.state !== 'OK' && c.state !== 'PAUSED')) : groups;
   return html`<${Panel} title="Components" at=${state.at} limit="30000" className="components" aside=${html`<span class="chips">${counts.map(([s, n]) => html`<${Chip} kind=${COMPONENT[s][0]} bare><b>${n}</b> ${COMPONENT[s][1].toLowerCase()}<//>`)}</span>`}>
+    ${state.data.complete === false && html`<p class="warn-text group-reason">What other gateways have heard is not known now: PostgreSQL is silent.</p>`}
     ${all.length === 0 ? html`<${State} icon="connections" title="No component has reported in">Each reports with <code>PUT /v1/components/{'{id}'}/status</code> and a key of scope <code>report:write</code>.<//>`
     : shown.length === 0 ? html`<p class="muted">All ${all.length} are good. <a href="/incidents/components">See them</a></p>`
     : html`<div class="groups">${shown.map(([name, list]) => {
-      const s = groupState(list);
+      const s = worse(groupState(list), told.get(name)?.state);
+      const reason = told.get(name)?.reason;
       const held = holders(list);
-      return html`<section class="group"><h3>${name} <${Chip} kind=${COMPONENT[s][0]} bare>${COMPONENT[s][1]}<//>${held.length > 1 && html` <${Chip} kind="bad"><b>${held.length} hold the lease</b><//>`}</h3><ul class="grid-cards">${list.map((c) => html`<${Card} key=${c.id} c=${c} />`)}</ul></section>`;
+      return html`<section class="group"><h3>${name} <${Chip} kind=${COMPONENT[s][0]} bare>${COMPONENT[s][1]}<//>${held.length > 1 && html` <${Chip} kind="bad"><b>${held.length} hold the lease</b><//>`}</h3>${reason && html`<p class="muted group-reason">${reason}</p>`}<ul class="grid-cards">${list.map((c) => html`<${Card} key=${c.id} c=${c} />`)}</ul></section>`;
     })}</div>`}<//>`;
 }
 
