@@ -150,7 +150,7 @@ static void postgresql_away_and_back(void **state)
     assert_int_equal(system(line), 0);
     server_sh("kill -CONT $pid $(pgrep -P $pid)");
     UNTIL(&one.w.loop, metrics_get(one.all->opt.metrics, INCIDENT_M_QUEUE, 0) == 0, 15000);
-    UNTIL(&one.w.loop, signals_idle(one.all->signals), 3000);
+    UNTIL(&one.w.loop, arrivals_idle(one.all->signals), 3000);
     engines_run((struct engine *const[]){&one}, 1, 300);
     file_is(first, "gateway:", false);
     assert_string_equal(sql("SELECT string_agg(signal_key || ' ' || signal_state, ', ' ORDER BY"
