@@ -170,7 +170,7 @@ test('nothing is loosened while a critical incident has no root cause: neither a
   assert.match(refused.json.detail, /^INC-1 \(SEV2, open\) has no root cause yet/);
   is(await act(ben, 'INC-1', 'note', { text: 'a wrong price band', kind: 'root_cause' }), 200);
   const asked = is(await loosen(ana, MODE, { mode: 'NORMAL' }), 202);
-  const { hash } = is(await ben.call('GET', asked.headers.location), 200).json.changes[0];
+  const { hash } = is(await ben.call('GET', asked.headers.location), 200).json.change;
 
   is(await open(ben, { severity: 'SEV1', title: 'the ledger differs' }), 201); // in between
   is(await ben.call('POST', `${asked.headers.location}/approve`, { hash }), 409, 'root-cause-missing');

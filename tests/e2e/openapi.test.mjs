@@ -190,6 +190,9 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
   });
 
   await test('keys', async () => {
+    await call('POST /v1/smoke/trades', '/v1/smoke/trades', { body: { price: '100.50', side: 'sell' }, headers: { 'idempotency-key': 'smoke-1' }, status: 200 });
+    await call('POST /v1/smoke/trades', '/v1/smoke/trades', { body: { price: '0' }, headers: { 'idempotency-key': 'smoke-2' }, status: 422 });
+    await get('/v1/smoke/trades', '/v1/smoke/trades?limit=5');
     const { json: made } = await call('POST /v1/keys', '/v1/keys', { status: 201, body: { account: 'desk', label: 'desk', algorithm: 'ed25519', public_key: publicKey(), scopes: ['market', 'ws.token'],
       ip_allow: ['10.0.0.0/8'], rate_class: 'low', not_after: '2030-01-01T00:00:00Z', ...why } });
     const { id } = made.key;
@@ -286,9 +289,6 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await get('/v1/playbooks');
     await get('/v1/playbooks/{id}', '/v1/playbooks/kill_switch');
     await call('GET /v1/playbooks/{id}', '/v1/playbooks/nothing', { status: 404 });
-    await call('POST /v1/smoke/trades', '/v1/smoke/trades', { body: { price: '100.50', side: 'sell' }, headers: { 'idempotency-key': 'smoke-1' }, status: 200 });
-    await call('POST /v1/smoke/trades', '/v1/smoke/trades', { body: { price: '0' }, headers: { 'idempotency-key': 'smoke-2' }, status: 422 });
-    await get('/v1/smoke/trades', '/v1/smoke/trades?limit=5');
     one.close();
     await until('the entries', 5000, async () => (await get('/v1/audit', '/v1/audit?limit=100')).json.entries.some((e) => e.action === 'connection.close'));
     await get('/v1/audit', '/v1/audit?order=asc&limit=2');

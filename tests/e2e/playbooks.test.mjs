@@ -169,7 +169,8 @@ test('an incident with a playbook: steps unlock, an answer locks the release, no
 
   // answered anew between the request and the approval
   await done('loss_within_limit', { answer: 'beyond', notes: 'the hedge was cancelled' });
-  const { hash } = (await ben.call('GET', `/v1/changes/${change}`)).json.changes[0];
+  const { json: shown } = await ben.call('GET', `/v1/changes/${change}`);
+  const { hash } = shown.change ?? shown.changes[0];
   const refused = await ben.call('POST', `/v1/changes/${change}/approve`, { hash });
   assert.deepEqual([refused.status, refused.json.code], [409, 'step-locked'], refused.body);
   await done('loss_within_limit', { answer: 'within', notes: 'booked again' });

@@ -56,7 +56,7 @@ function useChange(id) {
   const [state, set] = useState({ phase: 'loading' });
   const load = async () => {
     const { status, json, problem } = await call('GET', `/v1/changes/${id}`);
-    if (status === 200) set({ phase: 'ok', change: json.changes[0] });
+    if (status === 200) set({ phase: 'ok', change: json.change });
     else set({ phase: status === 0 ? 'lost' : status === 404 ? 'error' : status === 401 || status === 403 ? 'denied' : 'error', problem });
   };
   useEffect(() => {
