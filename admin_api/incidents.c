@@ -8,6 +8,7 @@
 #include "gateway/base/fixed.h"
 #include "gateway/gate/record.h"
 #include "gateway/incident/incidents.h"
+#include "gateway/playbook/playbook.h"
 
 #define MEMBERS_MAX 11u
 
@@ -234,6 +235,10 @@ static bool read_texts(struct api_call *c, const json_t *root, struct incident_a
         if (!text(c, root, texts[i].name, texts[i].out)) {
             return false;
         }
+    }
+    if (a->playbook != NULL && playbooks_find(c->api->opt.playbooks, a->playbook) == NULL) {
+        call_invalid(c, "playbook", "there is none of that name here: see GET /v1/playbooks");
+        return false;
     }
     return words == NULL || text(c, root, words, &a->words);
 }

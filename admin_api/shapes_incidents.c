@@ -28,6 +28,8 @@ static const struct shape_member members[] = {
     {"IncidentExit", "id", "string", ""},
     {"IncidentExit", "text", "string", ""},
     {"IncidentExit", "met", "boolean", ""},
+    {"IncidentExit", "known", "boolean", "false: it cannot be counted now, so it is not met"},
+    {"IncidentExit", "unit", "string", "of have and need"},
     {"IncidentExit", "have", "integer|null", ""},
     {"IncidentExit", "need", "integer", ""},
     {"IncidentMayClose", "ok", "boolean", ""},

@@ -375,8 +375,11 @@ static void on_tick(uv_timer_t *timer)
     struct incidents *all = timer->data;
     int64_t mono_ns = clock_mono_ns();
 
-    if (mono_ns >= all->look_ns) {
+    if (mono_ns >= all->gauges_ns) {
+        all->gauges_ns = mono_ns + SECOND_NS;
         set_gauges(all, mono_ns);
+    }
+    if (mono_ns >= all->look_ns) {
         ask(all);
     }
     if (all->known) {

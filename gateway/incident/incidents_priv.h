@@ -45,6 +45,7 @@ struct incidents {
     bool asked_all;
     int64_t asked_ns;
     int64_t look_ns; /* mono: next look without being told */
+    int64_t gauges_ns;
     struct signals *signals;
     uv_timer_t timer;
     uint32_t busy; /* calls that PostgreSQL owes an answer */

@@ -214,6 +214,8 @@ export class Stage {
       public: { listen: `127.0.0.1:${this.publicPort}` },
       admin: { listen: `127.0.0.1:${this.adminPort}` },
       feed: { redis: `unix:${this.redisSocket}`, symbols_file: this.symbolsFile },
+      // what a test provokes is no incident, unless it is about that
+      ...(overrides.detect ? {} : { detect: { enabled: false } }),
       ...(this.dsn ? { auth: { database: this.dsn, master_key_file: this.masterKey }, gate: { state_dir: this.stateDir() } } : {}),
     };
     for (const [section, keys] of Object.entries(overrides)) Object.assign((sections[section] ??= {}), keys);
