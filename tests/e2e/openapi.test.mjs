@@ -302,10 +302,14 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
 
   await test('incidents', async () => {
     let count = 500;
-    const act = (verb, body, status = 200) => call(`POST /v1/incidents/{id}/${verb}`, `/v1/incidents/INC-1/${verb}`, { status, body, headers: { 'idempotency-key': `key-${count++}` } });
+    const act = (verb, body, status = 200, id = 'INC-2') => call(`POST /v1/incidents/{id}/${verb}`, `/v1/incidents/${id}/${verb}`, { status, body, headers: { 'idempotency-key': `key-${count++}` } });
     const notes = { notes: 'as the test needs it' };
     await call('POST /v1/incidents', '/v1/incidents', { status: 201, headers: { 'idempotency-key': 'key-499' }, body: { severity: 'SEV1', title: 'books are crossed', reason: why.reason, ticket: why.ticket,
       summary: 'two of them', class: 'data_quality', playbook: 'ws_overload', symbol: 'BTC/USD', component: 'engine', detected_by: 'customer' } });
+    await call('POST /v1/incidents', '/v1/incidents', { status: 201, headers: { 'idempotency-key': 'key-497' }, body: { severity: 'SEV1', title: 'books are crossed', reason: why.reason, ticket: why.ticket,
+      summary: 'two of them', class: 'data_quality', symbol: 'BTC/USD', component: 'engine', detected_by: 'customer' } });
+    await act('step', { step: 'tell_clients', outcome: 'done', ...notes }, 200, 'INC-1');
+    await act('note', { text: 'too many clients', kind: 'root_cause' }, 200, 'INC-1');
     await call('POST /v1/incidents', '/v1/incidents', { status: 422, headers: { 'idempotency-key': 'key-498' }, body: { severity: 'SEV9' } });
     await get('/v1/incidents');
     await get('/v1/incidents', '/v1/incidents?state=all&severity=SEV1&class=data_quality&limit=1');
@@ -315,7 +319,6 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await act('note', { text: 'feeds differ' });
     await act('severity', { severity: 'SEV2', reason: why.reason });
     await act('classify', { class: 'reconciliation' });
-    await act('step', { step: 'lower_depth', outcome: 'done', answer: 'yes', ...notes });
     await act('task', { text: 'alert on it', owner: 'ana', due_at: '2030-01-01T00:00:00Z' });
     await act('task', { id: 1, done: true });
     await act('mitigate', { mitigation: 'mitigated', ...notes });
@@ -325,10 +328,11 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await act('close', notes, 409);
     await act('close', { ...notes, postmortem_url: 'https://wiki.example/pm/1' });
     await get('/v1/incidents/{id}', '/v1/incidents/INC-1');
+    await get('/v1/incidents/{id}', '/v1/incidents/INC-2');
     await act('reopen', { reason: why.reason });
-    await get('/v1/incidents/{id}/timeline', '/v1/incidents/INC-1/timeline?limit=3');
-    await get('/v1/incidents/{id}/report', '/v1/incidents/INC-1/report');
-    await get('/v1/incidents/{id}/report', '/v1/incidents/INC-1/report?format=json');
+    await get('/v1/incidents/{id}/timeline', '/v1/incidents/INC-2/timeline?limit=3');
+    await get('/v1/incidents/{id}/report', '/v1/incidents/INC-2/report');
+    await get('/v1/incidents/{id}/report', '/v1/incidents/INC-2/report?format=json');
     await call('GET /v1/incidents/{id}', '/v1/incidents/INC-9', { status: 404 });
     await act('note', { text: 'why', kind: 'root_cause' }); // and what loosens goes on
   });
