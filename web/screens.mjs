@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Browser, dist, live, needsBrowser } from '../tests/e2e/harness/browser.mjs';
-import { Stage, sleep } from '../tests/e2e/harness/gateway.mjs';
+import { Stage, sleep, until } from '../tests/e2e/harness/gateway.mjs';
 import { Person } from '../tests/e2e/harness/people.mjs';
 import { sheetOf, signIn } from '../tests/e2e/harness/web_people.mjs';
 
@@ -41,7 +41,7 @@ const SHOTS = [
   { name: 'overview', path: '/overview' },
   { name: 'market', path: '/market/BTC-USD', height: 1240 },
   { name: 'connections', path: '/connections', height: 1300, wait: 16000 },
-  { name: 'keys', path: '/keys' }, { name: 'incidents', path: '/incidents' }, { name: 'audit', path: '/audit' }, { name: 'drills', path: '/drills' },
+  { name: 'keys', path: '/keys' }, { name: 'incidents', path: '/incidents' }, { name: 'incident', path: '/incidents/INC-2', height: 1500 }, { name: 'components', path: '/incidents/components' }, { name: 'audit', path: '/audit' }, { name: 'drills', path: '/drills' },
   { name: 'settings', path: '/settings' }, { name: 'about', path: '/settings/about' },
   { name: 'help', path: '/overview', act: press('?') },
   { name: 'go-to-symbol', path: '/overview', act: press('g', 's', 'E', 'T') },
@@ -77,13 +77,31 @@ async function take(browser, stage, shot, theme) {
 
 // Something to look at: a halted symbol, one that waits to be resumed, withdrawals of an asset.
 async function trouble({ ana }) {
-  await ana.logIn();
-  const put = (path, body, match = '*') => ana.call('PUT', path, { ticket: 'OPS-7', ...body }, { 'if-match': match });
+  // The gateway has just begun: what it does not know yet it refuses.
+  await until('the session', 20000, async () => (await ana.logIn()).status === 200);
+  const call = async (...args) => {
+    const answer = await ana.call(...args);
+    if (answer.status >= 300) throw new Error(`${args[1]}: ${answer.status} ${answer.body}`);
+    return answer;
+  };
+  const put = (path, body, match = '*') => call('PUT', path, { ticket: 'OPS-7', ...body }, { 'if-match': match });
   await put('/v1/symbols/ETH%2FUSD/mode', { mode: 'HARD_HALT', reason: 'ledger and engine differ by two fills' });
   await put('/v1/symbols/SOL%2FUSD/mode', { mode: 'SOFT_HALT', reason: 'prices are far from two other venues', until: new Date(Date.now() + 30 * 60000).toISOString() });
   await put('/v1/withdrawals', { halted: true, asset: 'BTC', reason: 'the chain was reorganised' });
   const { headers } = await ana.call('GET', '/v1/symbols/SOL%2FUSD/mode');
   await put('/v1/symbols/SOL%2FUSD/mode', { mode: 'NORMAL', reason: 'prices agree again with both venues' }, headers.etag);
+  let count = 0;
+  const post = (path, body) => call('POST', path, body, { 'idempotency-key': `picture-${count++}` });
+  await post('/v1/incidents', { severity: 'SEV2', title: 'Ledger and engine differ on ETH/USD', reason: 'two fills are missing in the ledger', class: 'reconciliation', symbol: 'ETH/USD' });
+  await post('/v1/incidents', { severity: 'SEV2', title: 'Slow consumers are evicted in numbers', reason: 'forty closes within a minute', playbook: 'ws_overload' });
+  await post('/v1/incidents/INC-1/ack', { notes: 'comparing both logs from 02:58 on' });
+  await post('/v1/incidents/INC-1/assign', { role: 'commander', name: 'ana' });
+  const beat = (id, body) => call('PUT', `/v1/components/${encodeURIComponent(id)}/status`, { ttl_s: 3600, ...body });
+  await beat('engine-a', { state: 'OK', group: 'engine', role: 'primary', seq_in: 88120, seq_out: 88119, version: '4.2.0' });
+  await beat('engine-b', { state: 'DEGRADED', group: 'engine', role: 'standby', seq_in: 88102, detail: 'eighteen entries behind' });
+  await beat('ledger', { state: 'OK', version: '2.9.1' });
+  await beat('bus', { state: 'OK' });
+  await beat('custody', { state: 'PAUSED', detail: 'maintenance until 06:00' });
 }
 
 const wide = { limits: { login_burst: 1000, login_per_minute: 60000 } };
@@ -96,7 +114,7 @@ try {
   stage.writeSymbols(tape);
   await stage.startPostgres();
   for (const [name, roles] of [['ana', 'operator,auditor,security'], ['ben', 'approver,auditor,security']]) people[name] = Person.make(stage, name, roles);
-  await stage.startGateway({ admin: { web_dir: dist }, ...wide });
+  await stage.startGateway({ admin: { web_dir: dist }, playbooks: { dir: path.join(here, '../docs/playbooks') }, ...wide });
   stage.feed(...tape);
   await trouble(people);
   await sleep(20000);
@@ -105,7 +123,7 @@ try {
   for (const shot of shots.filter((s) => s.last)) {
     for (const theme of opt.themes.split(',')) {
       await take(browser, stage, shot, theme);
-      await stage.startGateway({ admin: { web_dir: dist }, ...wide });
+      await stage.startGateway({ admin: { web_dir: dist }, playbooks: { dir: path.join(here, '../docs/playbooks') }, ...wide });
       await sleep(3000);
     }
   }

@@ -36,7 +36,7 @@ static void understood(void **state)
 
     (void)state;
     assert_true(parse("--url https://h -v key new --account acc --label=l=m --scope market --scope "
-                      "report --reason r --json --out -",
+                      "report.write --reason r --json --out -",
                       &why));
     assert_string_equal(a.command->name, "key new");
     assert_string_equal(args_get(&a, "url"), "https://h");
