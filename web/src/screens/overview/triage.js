@@ -52,6 +52,6 @@ export function Slo() {
   return html`<${Reported} title="Service levels" state=${state} path="/v1/slo" limit=${60000} of="Targets, what is measured and whether they are met" className="slos">${({ slos }) => html`<div class="slo-tiles">${slos.map((s) => {
     const [kind, words] = SLO[s.state] ?? SLO.unknown;
     return html`<div class=${`slo k-${kind}`} key=${s.id} title=${s.title}><h3>${s.title}</h3><${Chip} kind=${kind} bare>${words}<//>
-      <p class="figure">${s.value ?? '–'}</p><p class="muted">target ${s.target}${s.window ? `, ${s.window}` : ''}${s.age_s > STALE_S ? html`, <span class="warn-text">${age(s.age_s * 1000)} old</span>` : ''}</p></div>`;
+      <p class="reading">${s.value ?? '–'}</p><p class="muted">target ${s.target}${s.window ? `, ${s.window}` : ''}${s.age_s > STALE_S ? html`, <span class="warn-text">${age(s.age_s * 1000)} old</span>` : ''}</p></div>`;
   })}</div>`}<//>`;
 }
