@@ -110,7 +110,7 @@ static bool body_fits(const struct api_route *route, const struct playbook_actio
         buf_lit(why, "body: only {symbol} and {+15m} may stand in braces");
     } else if (m != NULL) {
         body.len -= 1; /* its last brace: what whoever acts adds comes before */
-        buf_puts(&body, strcmp(a->body, "{}") == 0 ? SOME_REASON + 1 : SOME_REASON);
+        buf_puts(&body, strcmp(a->body, "{}") == 0 ? &SOME_REASON[1] : SOME_REASON);
         ok = control_body_parse(m->body, m->param != NULL ? SOME_SYMBOL : NULL, body.data, body.len,
                                 NULL, &change, &e) == CONTROL_FINE;
         if (!ok) {
