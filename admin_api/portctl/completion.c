@@ -108,7 +108,8 @@ static void put_words(struct buf *out, const char *group)
 
         if (group == NULL && (len != last_len || memcmp(c->name, last, len) != 0)) {
             buf_printf(out, " %.*s", (int)len, c->name);
-        } else if (group != NULL && strlen(group) == len && memcmp(group, c->name, len) == 0) {
+        } else if (group != NULL && strlen(group) == len && memcmp(group, c->name, len) == 0 &&
+                   c->name[len] == ' ') {
             buf_printf(out, " %s", c->name + len + 1);
         }
         last = c->name;

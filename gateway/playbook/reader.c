@@ -20,6 +20,7 @@ static bool read_counter(struct reading *r, const struct yaml_node *map, const c
     for (unsigned i = 0; word != NULL && i < PLAYBOOK_COUNTER_COUNT; i++) {
         if (strcmp(playbook_counter_rows[i].word, word) == 0) {
             *out = (enum playbook_counter)i;
+            buf_fini(&wanted);
             return true;
         }
         buf_printf(&wanted, "%s%s", i != 0 ? ", " : "counter: no such counter; known: ",
