@@ -82,7 +82,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
     X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
     X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \
-    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events that one may see: `state`, `audit` (id: its number), `command`, `observed`") \
+    X(HTTP_GET,  "/v1/admin/events",               PERM_STATUS_READ,     LIMITS_READ,  API_READ,  events_open,    NULL, "server-sent events that one may see: `state`, `audit` (id: its number), `change`, `command`, `observed`, `incident`, `component`, `page`") \
     X(HTTP_GET,  "/v1/incidents",                  PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incidents_get_list, NULL, "incidents, newest first; `state` (open, closed, all) `severity class cursor limit`") \
     X(HTTP_POST, "/v1/incidents",                  PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_open,  NULL, "open one")                              \
     X(HTTP_GET,  "/v1/incidents/{id}",             PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  incident_get,   NULL, "one, its steps and what is missing before it can be closed; with ETag") \

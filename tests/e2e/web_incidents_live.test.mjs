@@ -63,7 +63,8 @@ test('an incident by two people in two browsers, from its opening to its end', s
   await act(ana, 'Close…', { Notes: 'all good again', 'Address of the postmortem': 'https://wiki.example/pm/1' }, 'Close');
   await ana.locator('.incident .chips').getByText('closed').waitFor();
 
-  const timeline = await ana.locator('.timeline').innerText();
+  let timeline;
+  await until('the last of it', 8000, async () => /closed/i.test(timeline = await ana.locator('.timeline').innerText()));
   for (const text of ['opened', 'acknowledged', 'I have it, looking at the feed', 'The feed sent an old snapshot', 'mitigation', 'resolved', 'closed']) assert.ok(timeline.includes(text), `${text} in\n${timeline}`);
   assert.match(timeline, /audit \d+/);
   await ana.getByRole('button', { name: 'Report' }).click();

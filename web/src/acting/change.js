@@ -61,7 +61,7 @@ function useChange(id) {
   };
   useEffect(() => {
     load();
-    return onEvent('audit', load);
+    return onEvent('change', load);
   }, [id]);
   return [state, load];
 }

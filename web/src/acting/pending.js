@@ -1,4 +1,4 @@
-// What waits for a second person. Asked for again whenever the audit log says that something was asked for or decided.
+// What waits for a second person. Asked for again whenever something was asked for or decided.
 import { computed } from '@preact/signals';
 import { onEvent } from '../data/events.js';
 import { resource, useResource } from '../data/api.js';
@@ -13,7 +13,5 @@ export const forMe = (changes) => changes.filter((c) => !isMe(c.requested_by));
 export const pendingList = computed(() => pending().state.value.data?.changes ?? []);
 
 export function startPending() {
-  onEvent('audit', ({ outcome, action }) => {
-    if (['requested', 'approved', 'rejected', 'cancelled', 'expired'].includes(outcome) || /^change/.test(action ?? '')) pending().refresh();
-  });
+  onEvent('change', () => pending().refresh());
 }

@@ -78,7 +78,7 @@ export const mitigate = (i) => act(i, 'Mitigate', { what: 'mitigate', after: 'mi
 export const resolve = (i) => act(i, 'Resolve', { what: 'resolve', after: 'resolved', fields: [{ ...notes(), placeholder: 'What ended it' }] });
 
 export const close = (i) => act(i, 'Close', { what: 'close', after: 'closed',
-  fields: [notes(), { id: 'postmortem_url', label: 'Address of the postmortem', kind: 'url', required: Boolean(i.postmortem_required) && !i.postmortem_url, value: i.postmortem_url ?? '', note: i.postmortem_required ? 'required for this incident' : 'if there is one', placeholder: 'https://' }] });
+  fields: [notes(), { id: 'postmortem_url', label: 'Address of the postmortem', kind: 'url', required: Boolean(i.postmortem_required) && !i.postmortem_url, value: i.postmortem_url ?? '', note: i.postmortem_required ? 'required for this incident' : 'if there is one', placeholder: 'where it is written' }] });
 
 export const reopen = (i) => act(i, 'Reopen', { what: 'reopen', after: 'open again, clocks from now', fields: [reason] });
 

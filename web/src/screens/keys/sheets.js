@@ -12,7 +12,7 @@ import { Once } from '../desk/once.js';
 // docs/reference/SCOPES.md
 export const SCOPES = { market: 'market data over REST and WebSocket', 'ws.token': 'obtain WebSocket tokens', 'ws.fast': 'interval_ms 0: every engine batch', 'metrics.read': 'metrics',
   'keys.read': 'see keys and their use', 'keys.write': 'issue, rotate, limit and revoke keys', 'control.read': 'see modes, halts and changes', 'control.halt': 'tighten: halt, cancel, throttle',
-  'control.open': 'ask for and approve loosening', 'audit.read': 'read and verify the audit log', report: 'report in: components, signals, alerts', 'people.read': 'see users, roles, sessions, access review',
+  'control.open': 'ask for and approve loosening', 'audit.read': 'read and verify the audit log', 'report.write': 'report in: components, signals, alerts', 'people.read': 'see users, roles, sessions, access review',
   'people.write': 'create and disable users, grant roles', 'incidents.read': 'see incidents and playbooks', 'incidents.act': 'act on incidents, run drills', 'control.fanout': 'fan-out profile, upstream',
   connections: 'see and close connections', 'config.read': 'see the configuration in force' };
 const CLASSES = { default: 'each call costs one', low: 'each call costs four', minimal: 'each call costs ten' };
