@@ -31,6 +31,7 @@ const withScreens = (body) => withPeople(async (stage, browser) => {
 const secretOf = (page, name) => sheetOf(page).getByLabel(name, { exact: true }).innerText();
 async function keep(page) {
   const sheet = sheetOf(page);
+  await page.waitForTimeout(500); // it is drawn, and holds
   await page.keyboard.press('Escape');
   assert.equal(await sheet.isVisible(), true, 'what is shown once does not close by itself');
   await sheet.getByRole('checkbox', { name: /It is kept/ }).check();
