@@ -60,7 +60,8 @@ struct detector *detector_create(uv_loop_t *loop, const struct detector_options 
     d->detect = detect_create(opt->config, opt->gateway);
     uv_timer_init(loop, &d->timer);
     d->timer.data = d;
-    uv_timer_start(&d->timer, on_timer, EVERY_MS, EVERY_MS);
+    /* The first at once: what is counted before it is nobody's. */
+    uv_timer_start(&d->timer, on_timer, 0, EVERY_MS);
     return d;
 }
 
