@@ -273,7 +273,10 @@ test("Kraken's scheme: ccxt obtains a token and subscribes with it; nonces only 
   assert.equal((await stage.send('GET', `${stage.adminUrl}/v1/keys`, { 'API-Key': made.json.key.id })).status, 401);
 }));
 
-test('limits: told in headers, refused with Retry-After; halts have their own lane', within, () => withKeys({ limits: { write_per_minute: 6, write_burst: 3 } }, async (stage) => {
+// However slow this machine is, no bucket of the gateway's own steps in for Redis.
+const shared = { deadline: '1s', slow: '1s', failures: 1000 };
+
+test('limits: told in headers, refused with Retry-After; halts have their own lane', within, () => withKeys({ limits: { ...shared, write_per_minute: 6, write_burst: 3 } }, async (stage) => {
   const key = await newKey(stage, ['market']);
   const statuses = [];
   let refused;
@@ -282,9 +285,7 @@ test('limits: told in headers, refused with Retry-After; halts have their own la
     statuses.push(answer.status);
     if (answer.status === 429) refused = answer;
   }
-  // two of three are left; where Redis is slower than its breaker allows, a bucket of this gateway steps in
-  const taken = statuses.filter((s) => s === 200).length;
-  assert.ok(taken >= 2 && taken <= 4, statuses.join(' '));
+  assert.equal(statuses.filter((s) => s === 200).length, 2, statuses.join(' '));
   assert.equal(refused.json.code, 'rate-limited');
   assert.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after']) <= 10);
   assert.match(refused.headers['ratelimit-policy'], /^"admin-write";q=3;w=30$/);

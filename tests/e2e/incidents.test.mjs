@@ -2,6 +2,8 @@
 // worked on, the guard on loosening, report, closing, opened again; kill -9 in between; two gateways on one database.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { buildDir, onStage, until } from './harness/gateway.mjs';
@@ -261,7 +263,24 @@ test('PostgreSQL away: what is open is still shown, nothing is loosened, nothing
   verifyChain(stage);
 }));
 
-test('the same by portctl, also with the options of older runbooks', within, () => withPeople({}, async (stage) => {
+// A playbook with a question and nothing to wait for.
+function writePlaybook(dir) {
+  const step = (id, phase, more = '') => `  - {id: ${id}, phase: ${phase}, title: T, text: X${more}}`;
+  writeFileSync(path.join(dir, 'contacts.yaml'), 'contacts:\n  - {role: desk, name: Desk, how: telephone}\n');
+  writeFileSync(path.join(dir, 'crossed.yaml'), ['id: crossed', 'title: Crossed books', 'version: 1', 'owner: Desk', 'reviewed_at: 2026-01-01', 'next_review_at: 2026-04-01',
+    'severity: SEV2', 'signals: [a book is crossed]', 'symptoms: [bids above asks]', 'steps:',
+    step('lower_depth', 'immediate', ', mandatory: true, guard: {question: "Is it less?", answers: {yes: {text: Go on.}, no: {text: Halt it.}}}'),
+    step('ask_core', 'diagnosis', ', mandatory: true'), step('go_on', 'recovery'), 'exit:', '  - {id: known, text: The cause is known, counter: root_cause, need: 1}', 'contacts: [desk]', ''].join('\n'));
+}
+
+test('the same by portctl, also with the options of older runbooks', within, (t) => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'portcullis-playbooks-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  writePlaybook(dir);
+  return withPeople({ playbooks: { dir } }, byPortctl);
+});
+
+async function byPortctl(stage) {
   const env = { PATH: process.env.PATH, ADMIN_URL: stage.adminUrl, PORTCTL_CA: stage.ca, ADMIN_KEY_FILE: stage.keyFile, ADMIN_KEY_ID: stage.keyId };
   const ctl = (code, ...args) => new Promise((resolve) => {
     const child = spawn(path.join(buildDir, 'portctl'), args, { cwd: stage.dir, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -271,7 +290,7 @@ test('the same by portctl, also with the options of older runbooks', within, () 
   });
   const incident = async (id) => JSON.parse(await ctl(0, '--json', 'incident', 'show', id));
   assert.match(await ctl(0, 'incident', 'list'), /no incident/);
-  assert.match(await ctl(0, 'incident', 'open', '--severity', 'P1', '--title', 'books are crossed', '--reason', 'BTC/USD since 03:12', '--symbol', 'BTC/USD'), /^INC-1 is open, SEV2; its next level is due at 20/);
+  assert.match(await ctl(0, 'incident', 'open', '--severity', 'P1', '--title', 'books are crossed', '--reason', 'BTC/USD since 03:12', '--symbol', 'BTC/USD', '--playbook', 'crossed'), /^INC-1 is open, SEV2; its next level is due at 20/);
   assert.match(await ctl(0, 'incident', 'list'), /INC-1 +SEV2 +open/);
   assert.match(await ctl(2, 'incident', 'ack', '--notes', 'x'), /next: portctl incident list/);
   assert.match(await ctl(0, 'incident', 'ack', '--run-id', 'R-7', '--incident-id', 'INC-1', '--ack-by', 'ana', '--notes', 'looking at feed B'), /^INC-1 is acknowledged, SEV2$/m);
@@ -280,7 +299,9 @@ test('the same by portctl, also with the options of older runbooks', within, () 
   await ctl(0, 'incident', 'assign', 'INC-1', '--role', 'commander', '--name', 'ana');
   await ctl(0, 'incident', 'classify', 'INC-1', 'data_quality');
   await ctl(0, 'incident', 'severity', 'INC-1', 'SEV3', '--reason', 'it is not that bad');
-  assert.match(await ctl(1, 'incident', 'step', 'INC-1', 'lower_depth', '--notes', 'depth is 25'), /it has no playbook/);
+  assert.match(await ctl(1, 'incident', 'step', 'INC-1', 'no_such', '--notes', 'x'), /lower_depth ask_core go_on/);
+  await ctl(0, 'incident', 'step', 'INC-1', 'lower_depth', '--notes', 'depth is 25', '--answer', 'yes');
+  await ctl(0, 'incident', 'step', 'INC-1', 'ask_core', '--skip', '--notes', 'nobody there');
   await ctl(0, 'incident', 'task', 'INC-1', '--text', 'alert on crossed books', '--owner', 'ana', '--due', '7d');
   await ctl(2, 'incident', 'task', 'INC-1');
   await ctl(0, 'incident', 'task', 'INC-1', '--done', '1');
@@ -289,13 +310,16 @@ test('the same by portctl, also with the options of older runbooks', within, () 
   assert.match(await ctl(1, 'incident', 'close', 'INC-1', '--notes', 'done'), /root_cause/);
   await ctl(0, 'incident', 'note', 'INC-1', '--text', 'a rounding error', '--root-cause');
   const one = await incident('INC-1');
-  assert.deepEqual(one.may_close, { ok: true, missing: [] });
+  assert.deepEqual([one.steps.map((s) => `${s.id} ${s.state} ${s.answer}`), one.may_close], [['lower_depth done yes', 'ask_core skipped null', 'go_on open null'], { ok: true, missing: [] }]);
   await ctl(0, 'incident', 'close', 'INC-1', '--notes', 'done');
   await ctl(0, 'incident', 'reopen', 'INC-1', '--reason', 'books are crossed again');
+  assert.deepEqual((await incident('INC-1')).steps.map((s) => s.state), ['open', 'open', 'open'], 'steps begin anew');
+  assert.match(await ctl(0, 'incident', 'open', '--severity', 'SEV3', '--title', 'without one', '--reason', 'it has none to follow'), /^INC-2 is open/);
+  assert.match(await ctl(1, 'incident', 'step', 'INC-2', 'lower_depth', '--notes', 'depth is 25'), /it has no playbook/);
   const shown = await ctl(0, 'incident', 'show', 'INC-1');
   assert.match(shown, /\[run R-7\] looking at feed B/);
   assert.match(shown, /missing to close +root_cause/);
   assert.match(await ctl(0, 'incident', 'report', 'INC-1'), /^# INC-1: books are crossed\n/);
   assert.equal(JSON.parse(await ctl(0, '--json', 'incident', 'report', 'INC-1')).incident.id, 'INC-1');
   await ctl(1, 'incident', 'report', 'INC-9');
-}));
+}
