@@ -36,20 +36,13 @@ static const struct field columns[] = {
     {"TICKET", "ticket", FIELD_PLAIN}, {"REASON", "reason", FIELD_PLAIN},
 };
 
-static void print_entries(const json_t *list, const char *next)
+static void print_entries(const json_t *root, const json_t *list, const struct args *a)
 {
+    const char *next = text_member(root, "next");
     struct buf out = {0};
-    struct table t;
-    size_t i;
-    const json_t *entry;
 
-    fields_table(&t, columns, GW_LEN(columns));
-    json_array_foreach(list, i, entry)
-    {
-        fields_row(&t, entry, columns, GW_LEN(columns));
-    }
-    table_print(&t, &out);
-    table_fini(&t);
+    (void)a;
+    fields_list(&out, list, columns, GW_LEN(columns));
     if (out.len == 0) {
         say("no such records");
     }
@@ -64,21 +57,10 @@ static void print_entries(const json_t *list, const char *next)
 enum portctl_exit audit_search(struct client *c, const struct args *a)
 {
     struct buf target = {0};
-    struct answer answer;
-    const json_t *list;
     enum portctl_exit code;
 
     put_target(&target, "/v1/audit", a);
-    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &answer);
-    list = json_object_get(answer.root, "entries");
-    if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("entries");
-    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE) {
-        print_entries(list, text_member(answer.root, "next"));
-    }
-    answer_fini(&answer);
+    code = show_list(c, a, buf_cstr(&target), "entries", print_entries);
     buf_fini(&target);
     return code;
 }

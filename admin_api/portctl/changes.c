@@ -40,44 +40,27 @@ static const struct field all_fields[] = {
 
 void changes_put(struct buf *out, const json_t *list)
 {
-    struct table t;
-    size_t i;
-    const json_t *change;
+    fields_list(out, list, columns, GW_LEN(columns));
+}
 
-    fields_table(&t, columns, GW_LEN(columns));
-    json_array_foreach(list, i, change)
-    {
-        fields_row(&t, change, columns, GW_LEN(columns));
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
+{
+    struct buf out = {0};
+
+    (void)root;
+    if (json_array_size(list) == 0) {
+        say(args_get(a, "open") != NULL ? "no request waits" : "no requests");
+        return;
     }
-    table_print(&t, out);
-    table_fini(&t);
+    changes_put(&out, list);
+    print_buf(&out);
 }
 
 enum portctl_exit changes_list(struct client *c, const struct args *a)
 {
     bool open = args_get(a, "open") != NULL;
-    struct answer answer;
-    const json_t *list;
-    enum portctl_exit code = client_call(
-        c,
-        &(struct call){.method = "GET", .target = open ? "/v1/changes?open=true" : "/v1/changes"},
-        &answer);
 
-    list = json_object_get(answer.root, "changes");
-    if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("changes");
-    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && json_array_size(list) == 0) {
-        say(open ? "no request waits" : "no requests");
-    } else if (code == PORTCTL_DONE) {
-        struct buf out = {0};
-
-        changes_put(&out, list);
-        print_buf(&out);
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, open ? "/v1/changes?open=true" : "/v1/changes", "changes", print_list);
 }
 
 static void put_path(struct buf *out, const char *id, const char *tail)

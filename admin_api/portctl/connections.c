@@ -23,39 +23,19 @@ static const struct field closed_columns[] = {
     {"REASON", "reason", FIELD_PLAIN}, {"CODE", "code", FIELD_PLAIN},
 };
 
-static void put_table(struct buf *out, const json_t *list, const struct field *columns,
-                      size_t count)
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
 {
-    struct table t;
-    size_t i;
-    const json_t *row;
-
-    fields_table(&t, columns, count);
-    json_array_foreach(list, i, row)
-    {
-        fields_row(&t, row, columns, count);
-    }
-    table_print(&t, out);
-    table_fini(&t);
-}
-
-static enum portctl_exit print_list(const json_t *root, bool closed)
-{
-    const char *member = closed ? "closed" : "connections";
-    const json_t *list = json_object_get(root, member);
+    bool closed = args_get(a, "closed") != NULL;
     struct buf out = {0};
 
-    if (!json_is_array(list)) {
-        return answer_lacks(member);
-    }
+    (void)root;
     if (json_array_size(list) == 0) {
         say(closed ? "none was closed" : "nobody is connected");
-        return PORTCTL_DONE;
+        return;
     }
-    put_table(&out, list, closed ? closed_columns : open_columns,
-              closed ? GW_LEN(closed_columns) : GW_LEN(open_columns));
+    fields_list(&out, list, closed ? closed_columns : open_columns,
+                closed ? GW_LEN(closed_columns) : GW_LEN(open_columns));
     print_buf(&out);
-    return PORTCTL_DONE;
 }
 
 enum portctl_exit connections_list(struct client *c, const struct args *a)
@@ -63,7 +43,6 @@ enum portctl_exit connections_list(struct client *c, const struct args *a)
     static const char *const filters[][2] = {
         {"key", "key"}, {"ip", "ip"}, {"min-backlog", "min_backlog"}, {"limit", "limit"}};
     struct buf target = {0};
-    struct answer answer;
     enum portctl_exit code;
     char lead = '?';
 
@@ -77,13 +56,8 @@ enum portctl_exit connections_list(struct client *c, const struct args *a)
             lead = '&';
         }
     }
-    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &answer);
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE) {
-        code = print_list(answer.root, args_get(a, "closed") != NULL);
-    }
-    answer_fini(&answer);
+    code = show_list(c, a, buf_cstr(&target),
+                     args_get(a, "closed") != NULL ? "closed" : "connections", print_list);
     buf_fini(&target);
     return code;
 }

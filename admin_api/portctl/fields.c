@@ -112,6 +112,40 @@ void fields_row(struct table *t, const json_t *object, const struct field *field
     }
 }
 
+void fields_list(struct buf *out, const json_t *list, const struct field *fields, size_t count)
+{
+    struct table t;
+    size_t i;
+    const json_t *row;
+
+    fields_table(&t, fields, count);
+    json_array_foreach(list, i, row)
+    {
+        fields_row(&t, row, fields, count);
+    }
+    table_print(&t, out);
+    table_fini(&t);
+}
+
+enum portctl_exit show_list(struct client *c, const struct args *a, const char *target,
+                            const char *member, show_fn print)
+{
+    struct answer answer;
+    enum portctl_exit code =
+        client_call(c, &(struct call){.method = "GET", .target = target}, &answer);
+    const json_t *list = json_object_get(answer.root, member);
+
+    if (code == PORTCTL_DONE && !json_is_array(list)) {
+        code = answer_lacks(member);
+    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
+        print_json(&answer);
+    } else if (code == PORTCTL_DONE) {
+        print(answer.root, list, a);
+    }
+    answer_fini(&answer);
+    return code;
+}
+
 void fields_print(const json_t *object, const struct field *fields, size_t count,
                   const char *secret)
 {

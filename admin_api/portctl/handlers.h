@@ -37,6 +37,10 @@ void key_target(struct buf *out, const char *id, const char *tail);
 json_t *time_value(const char *option, const char *text);
 /* fields.c, for all: the answer as it came, and a line end. */
 void print_json(const struct answer *a);
+/* fields.c, for all: GET TARGET, whose answer has the list MEMBER; PRINT shows it to people. */
+typedef void (*show_fn)(const json_t *root, const json_t *list, const struct args *a);
+enum portctl_exit show_list(struct client *c, const struct args *a, const char *target,
+                            const char *member, show_fn print);
 /* Takes the text of OUT to stdout. */
 void print_buf(struct buf *out);
 /* Does the next line of IN say WORD. */

@@ -130,20 +130,10 @@ static const struct field event_columns[] = {
 
 static void put_table(struct buf *out, const json_t *list, const struct field *fields, size_t count)
 {
-    struct table t;
-    size_t i;
-    const json_t *row;
-
-    fields_table(&t, fields, count);
-    json_array_foreach(list, i, row)
-    {
-        fields_row(&t, row, fields, count);
-    }
     if (json_array_size(list) != 0) {
         buf_puts(out, out->len != 0 ? "\n" : "");
-        table_print(&t, out);
+        fields_list(out, list, fields, count);
     }
-    table_fini(&t);
 }
 
 static void put_path(struct buf *out, const char *id, const char *tail)
@@ -153,13 +143,26 @@ static void put_path(struct buf *out, const char *id, const char *tail)
     buf_puts(out, tail);
 }
 
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
+{
+    struct buf out = {0};
+
+    (void)a;
+    if (json_array_size(list) == 0) {
+        say("no incident");
+        return;
+    }
+    put_table(&out, list, columns, GW_LEN(columns));
+    print_buf(&out);
+    if (json_is_string(json_object_get(root, "next"))) {
+        say("there are more: --cursor %s", text_member(root, "next"));
+    }
+}
+
 enum portctl_exit incident_list(struct client *c, const struct args *a)
 {
     static const char *const filters[] = {"state", "severity", "class", "limit", "cursor"};
     struct buf target = {0};
-    struct buf out = {0};
-    struct answer answer;
-    const json_t *list;
     enum portctl_exit code;
     char lead = '?';
 
@@ -173,22 +176,7 @@ enum portctl_exit incident_list(struct client *c, const struct args *a)
             lead = '&';
         }
     }
-    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &answer);
-    list = json_object_get(answer.root, "incidents");
-    if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("incidents");
-    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && json_array_size(list) == 0) {
-        say("no incident");
-    } else if (code == PORTCTL_DONE) {
-        put_table(&out, list, columns, GW_LEN(columns));
-        print_buf(&out);
-        if (json_is_string(json_object_get(answer.root, "next"))) {
-            say("there are more: --cursor %s", text_member(answer.root, "next"));
-        }
-    }
-    answer_fini(&answer);
+    code = show_list(c, a, buf_cstr(&target), "incidents", print_list);
     buf_fini(&target);
     return code;
 }

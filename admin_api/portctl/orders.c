@@ -149,21 +149,13 @@ static void put_core(struct buf *out, const json_t *core)
                json_is_true(json_object_get(core, "linked")) ? "answers" : "IS AWAY", queued);
 }
 
-static void print_list(const json_t *root, const json_t *list)
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
 {
     struct buf out = {0};
-    struct table t;
-    size_t i;
-    const json_t *command;
 
+    (void)a;
     put_core(&out, json_object_get(root, "core"));
-    fields_table(&t, columns, GW_LEN(columns));
-    json_array_foreach(list, i, command)
-    {
-        fields_row(&t, command, columns, GW_LEN(columns));
-    }
-    table_print(&t, &out);
-    table_fini(&t);
+    fields_list(&out, list, columns, GW_LEN(columns));
     print_buf(&out);
     if (json_array_size(list) == 0) {
         say("no commands");
@@ -174,25 +166,14 @@ enum portctl_exit commands_list(struct client *c, const struct args *a)
 {
     const char *symbol = args_get(a, "symbol");
     struct buf target = {0};
-    struct answer answer;
     enum portctl_exit code;
-    const json_t *list;
 
     buf_lit(&target, "/v1/commands");
     if (symbol != NULL) {
         buf_lit(&target, "?symbol=");
         put_segment(&target, symbol);
     }
-    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, &answer);
-    list = json_object_get(answer.root, "commands");
-    if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("commands");
-    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE) {
-        print_list(answer.root, list);
-    }
-    answer_fini(&answer);
+    code = show_list(c, a, buf_cstr(&target), "commands", print_list);
     buf_fini(&target);
     return code;
 }

@@ -20,41 +20,24 @@ static const struct field dead_columns[] = {
 static void print_dead(const json_t *list)
 {
     struct buf out = {0};
-    struct table t;
-    size_t i;
-    const json_t *row;
 
-    fields_table(&t, dead_columns, GW_LEN(dead_columns));
-    json_array_foreach(list, i, row)
-    {
-        fields_row(&t, row, dead_columns, GW_LEN(dead_columns));
-    }
-    table_print(&t, &out);
-    table_fini(&t);
+    fields_list(&out, list, dead_columns, GW_LEN(dead_columns));
     print_buf(&out);
     say("given up: once the cause is corrected, portctl paging retry ID");
 }
 
+static void print_queue(const json_t *root, const json_t *dead, const struct args *a)
+{
+    (void)a;
+    fields_print(root, shown, GW_LEN(shown), NULL);
+    if (json_array_size(dead) > 0) {
+        print_dead(dead);
+    }
+}
+
 enum portctl_exit paging_show(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    enum portctl_exit code =
-        client_call(c, &(struct call){.method = "GET", .target = "/v1/paging"}, &answer);
-    const json_t *dead = json_object_get(answer.root, "dead");
-
-    (void)a;
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && !json_is_array(dead)) {
-        code = answer_lacks("dead");
-    } else if (code == PORTCTL_DONE) {
-        fields_print(answer.root, shown, GW_LEN(shown), NULL);
-        if (json_array_size(dead) > 0) {
-            print_dead(dead);
-        }
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, "/v1/paging", "dead", print_queue);
 }
 
 static enum portctl_exit say_result(const struct answer *a)

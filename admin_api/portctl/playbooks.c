@@ -15,53 +15,35 @@ static const struct field columns[] = {
     {"NEXT REVIEW", "next_review_at", FIELD_PLAIN},
 };
 
-static enum portctl_exit print_list(const json_t *root)
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
 {
-    const json_t *list = json_object_get(root, "playbooks");
     struct buf out = {0};
-    struct table t;
     size_t overdue = 0;
     size_t i;
     const json_t *p;
 
-    if (!json_is_array(list)) {
-        return answer_lacks("playbooks");
-    }
+    (void)root;
+    (void)a;
     if (json_array_size(list) == 0) {
         say("there are no playbooks");
         say_next(
             "set playbooks.dir to a folder of them and restart the gateway; docs/PLAYBOOKS.md");
-        return PORTCTL_DONE;
+        return;
     }
-    fields_table(&t, columns, GW_LEN(columns));
+    fields_list(&out, list, columns, GW_LEN(columns));
+    print_buf(&out);
     json_array_foreach(list, i, p)
     {
-        fields_row(&t, p, columns, GW_LEN(columns));
         overdue += json_is_true(json_object_get(p, "review_overdue"));
     }
-    table_print(&t, &out);
-    table_fini(&t);
-    print_buf(&out);
     if (overdue != 0) {
         say("%zu of them have to be reviewed", overdue);
     }
-    return PORTCTL_DONE;
 }
 
 enum portctl_exit playbooks_list(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    enum portctl_exit code =
-        client_call(c, &(struct call){.method = "GET", .target = "/v1/playbooks"}, &answer);
-
-    (void)a;
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE) {
-        code = print_list(answer.root);
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, "/v1/playbooks", "playbooks", print_list);
 }
 
 /* --- one of them -------------------------------------------------------------------------------
@@ -196,7 +178,6 @@ static void put_end(struct buf *out, const json_t *p)
 {
     static const struct field contacts[] = {
         {"ROLE", "role", FIELD_PLAIN}, {"NAME", "name", FIELD_PLAIN}, {"HOW", "how", FIELD_PLAIN}};
-    struct table t;
     size_t i;
     const json_t *item;
 
@@ -207,14 +188,8 @@ static void put_end(struct buf *out, const json_t *p)
         put_clean(out, text_member(item, "text"));
         buf_putc(out, '\n');
     }
-    fields_table(&t, contacts, GW_LEN(contacts));
-    json_array_foreach(json_object_get(p, "contacts"), i, item)
-    {
-        fields_row(&t, item, contacts, GW_LEN(contacts));
-    }
     buf_lit(out, "\ncontacts\n");
-    table_print(&t, out);
-    table_fini(&t);
+    fields_list(out, json_object_get(p, "contacts"), contacts, GW_LEN(contacts));
     if (text_member(p, "notice")[0] != '\0') {
         buf_lit(out, "\nnotice for clients\n");
         put_wrapped(out, "  ", text_member(p, "notice"));

@@ -18,11 +18,6 @@ const struct opt signals_options[] = {
     {0},
 };
 
-static enum portctl_exit get(struct client *c, const char *target, struct answer *a)
-{
-    return client_call(c, &(struct call){.method = "GET", .target = target}, a);
-}
-
 /* "12 s", "3 min", "2 h"; "-" when it is not known. */
 static void put_age(struct table *t, const json_t *v)
 {
@@ -97,42 +92,26 @@ static void put_groups(struct buf *out, const json_t *list)
         {"STATE", "state", FIELD_PLAIN},
         {"WHY", "reason", FIELD_PLAIN},
     };
-    struct table t;
-    size_t i;
-    const json_t *g;
 
-    if (json_array_size(list) == 0) {
-        return;
+    if (json_array_size(list) != 0) {
+        buf_putc(out, '\n');
+        fields_list(out, list, columns, GW_LEN(columns));
     }
-    fields_table(&t, columns, GW_LEN(columns));
-    json_array_foreach(list, i, g)
-    {
-        fields_row(&t, g, columns, GW_LEN(columns));
-    }
-    buf_putc(out, '\n');
-    table_print(&t, out);
-    table_fini(&t);
+}
+
+static void print_components(const json_t *root, const json_t *list, const struct args *a)
+{
+    struct buf out = {0};
+
+    put_components(&out, list, a);
+    put_groups(&out, json_object_get(root, "groups"));
+    print_buf(&out);
+    put_incomplete(root);
 }
 
 enum portctl_exit components_show(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    struct buf out = {0};
-    enum portctl_exit code = get(c, "/v1/components", &answer);
-    const json_t *list = json_object_get(answer.root, "components");
-
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("components");
-    } else if (code == PORTCTL_DONE) {
-        put_components(&out, list, a);
-        put_groups(&out, json_object_get(answer.root, "groups"));
-        print_buf(&out);
-        put_incomplete(answer.root);
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, "/v1/components", "components", print_components);
 }
 
 /* --- signals ----------------------------------------------------------------------------------- */
@@ -184,26 +163,22 @@ static void put_signals(struct buf *out, const json_t *list, const struct args *
     table_fini(&t);
 }
 
+static void print_signals(const json_t *root, const json_t *list, const struct args *a)
+{
+    struct buf out = {0};
+
+    if (json_array_size(list) == 0) {
+        say("no signal has been reported");
+        return;
+    }
+    put_signals(&out, list, a);
+    print_buf(&out);
+    put_incomplete(root);
+}
+
 enum portctl_exit signals_show(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    struct buf out = {0};
-    enum portctl_exit code = get(c, "/v1/signals", &answer);
-    const json_t *list = json_object_get(answer.root, "signals");
-
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("signals");
-    } else if (code == PORTCTL_DONE && json_array_size(list) == 0) {
-        say("no signal has been reported");
-    } else if (code == PORTCTL_DONE) {
-        put_signals(&out, list, a);
-        print_buf(&out);
-        put_incomplete(answer.root);
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, "/v1/signals", "signals", print_signals);
 }
 
 /* --- objectives -------------------------------------------------------------------------------- */
@@ -221,39 +196,34 @@ static void put_state(struct table *t, const char *state)
     table_cell(t, strcmp(state, "ok") == 0 ? state : loud);
 }
 
-enum portctl_exit slo_show(struct client *c, const struct args *a)
+static void print_slos(const json_t *root, const json_t *list, const struct args *a)
 {
     static const char *const titles[] = {"OBJECTIVE", "TARGET", "VALUE", "STATE", "AGE", "WINDOW"};
-    struct answer answer;
     struct buf out = {0};
-    enum portctl_exit code = get(c, "/v1/slo", &answer);
-    const json_t *list = json_object_get(answer.root, "slos");
     struct table t;
     size_t i;
     const json_t *s;
 
+    (void)root;
     (void)a;
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("slos");
-    } else if (code == PORTCTL_DONE) {
-        table_init(&t, GW_LEN(titles), titles);
-        json_array_foreach(list, i, s)
-        {
-            table_cell(&t, text_member(s, "title"));
-            table_cell(&t, text_member(s, "target"));
-            table_cell(&t, text_member(s, "value"));
-            put_state(&t, text_member(s, "state"));
-            put_age(&t, json_object_get(s, "age_s"));
-            table_cell(&t, text_member(s, "window"));
-        }
-        table_print(&t, &out);
-        table_fini(&t);
-        print_buf(&out);
+    table_init(&t, GW_LEN(titles), titles);
+    json_array_foreach(list, i, s)
+    {
+        table_cell(&t, text_member(s, "title"));
+        table_cell(&t, text_member(s, "target"));
+        table_cell(&t, text_member(s, "value"));
+        put_state(&t, text_member(s, "state"));
+        put_age(&t, json_object_get(s, "age_s"));
+        table_cell(&t, text_member(s, "window"));
     }
-    answer_fini(&answer);
-    return code;
+    table_print(&t, &out);
+    table_fini(&t);
+    print_buf(&out);
+}
+
+enum portctl_exit slo_show(struct client *c, const struct args *a)
+{
+    return show_list(c, a, "/v1/slo", "slos", print_slos);
 }
 
 /* --- triage ------------------------------------------------------------------------------------ */
@@ -338,9 +308,6 @@ static void put_incidents(struct buf *out, const json_t *root)
         {"TITLE", "title", FIELD_PLAIN},
     };
     const json_t *list = json_object_get(root, "open_incidents");
-    struct table t;
-    size_t i;
-    const json_t *v;
 
     buf_lit(out, "\nopen incidents, worst first\n");
     if (!json_is_array(list)) {
@@ -351,20 +318,15 @@ static void put_incidents(struct buf *out, const json_t *root)
         buf_lit(out, "none\n");
         return;
     }
-    fields_table(&t, columns, GW_LEN(columns));
-    json_array_foreach(list, i, v)
-    {
-        fields_row(&t, v, columns, GW_LEN(columns));
-    }
-    table_print(&t, out);
-    table_fini(&t);
+    fields_list(out, list, columns, GW_LEN(columns));
 }
 
 enum portctl_exit triage_show(struct client *c, const struct args *a)
 {
     struct answer answer;
     struct buf out = {0};
-    enum portctl_exit code = get(c, "/v1/triage", &answer);
+    enum portctl_exit code =
+        client_call(c, &(struct call){.method = "GET", .target = "/v1/triage"}, &answer);
 
     (void)a;
     if (code == PORTCTL_DONE && client_settings(c)->json) {
