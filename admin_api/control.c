@@ -11,6 +11,7 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "gateway/base/fixed.h"
+#include "gateway/base/json_put.h"
 #include "gateway/runtime/clock.h"
 
 void call_gate_problem(struct api_call *c, const struct gate_problem *p)
@@ -145,16 +146,6 @@ static void put_number(struct buf *out, const char *name, uint64_t value)
     }
 }
 
-static void put_text(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (value[0] != '\0') {
-        buf_json_str(out, value, strlen(value));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
 /* The resource as it is now, for answers about one target. */
 static void put_resource(const struct api_call *c, struct buf *out, const struct control *state)
 {
@@ -219,8 +210,8 @@ static void answer(struct api_call *c, const struct gate_result *r)
     buf_printf(&body, "{\"outcome\":\"%s\"", gate_outcome_words[r->outcome]);
     buf_printf(&body, ",\"version\":%" PRIu64, r->version);
     put_number(&body, "audit", r->audit);
-    put_text(&body, "journal", r->journal_id);
-    put_text(&body, "change", r->change_id);
+    json_put_given(&body, "journal", r->journal_id);
+    json_put_given(&body, "change", r->change_id);
     put_number(&body, "effect_us", (uint64_t)(r->effect_ns / 1000));
     put_missing(&body, r->missing);
     if (c->route->mutation != NULL) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "admin_api/connections.h"
+#include "gateway/base/json_put.h"
 #include "gateway/control/effective.h"
 #include "gateway/core/core.h"
 #include "gateway/runtime/clock.h"
@@ -109,36 +110,14 @@ void control_state(struct api_call *c)
 /* --- symbols -----------------------------------------------------------------------------------
  */
 
-static void put_text(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (value != NULL && value[0] != '\0') {
-        buf_json_str(out, value, strlen(value));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
-static void put_time(struct buf *out, const char *name, int64_t ns)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (ns == 0) {
-        buf_lit(out, "null");
-        return;
-    }
-    buf_putc(out, '"');
-    buf_rfc3339(out, ns, 6);
-    buf_putc(out, '"');
-}
-
 /* What the core says it does, beside what it was told. */
 static void put_observed(struct api_call *c, struct buf *out, const char *name)
 {
     const struct core_observation *o =
         c->api->opt.core != NULL ? core_observed(c->api->opt.core, name) : NULL;
 
-    put_text(out, "observed_mode", o != NULL ? core_mode_words[o->mode] : NULL);
-    put_time(out, "observed_at", o != NULL ? o->at_ns : 0);
+    json_put_given(out, "observed_mode", o != NULL ? core_mode_words[o->mode] : NULL);
+    json_put_time(out, "observed_at", o != NULL ? o->at_ns : 0);
 }
 
 static uint64_t followers_of(const struct api *a, uint32_t symbol)
@@ -193,13 +172,14 @@ static void put_symbol(struct api_call *c, struct buf *out, uint32_t number)
     put_groups(c, out, number);
     put_observed(c, out, name);
     buf_printf(out, ",\"subscriptions\":%" PRIu64, followers_of(c->api, number));
-    put_text(out, "decided_by_kind", m.cell != NULL ? control_kind_rows[m.cell->kind].word : NULL);
-    put_text(out, "decided_by_target", m.cell != NULL ? m.cell->target : NULL);
-    put_text(out, "reason", m.cell != NULL ? m.cell->reason : NULL);
-    put_text(out, "ticket", m.cell != NULL ? m.cell->ticket : NULL);
-    put_text(out, "by", m.cell != NULL ? m.cell->by : NULL);
-    put_time(out, "since", m.cell != NULL ? m.cell->since_ns : 0);
-    put_time(out, "until", m.cell != NULL ? m.cell->until_ns : 0);
+    json_put_given(out, "decided_by_kind",
+                   m.cell != NULL ? control_kind_rows[m.cell->kind].word : NULL);
+    json_put_given(out, "decided_by_target", m.cell != NULL ? m.cell->target : NULL);
+    json_put_given(out, "reason", m.cell != NULL ? m.cell->reason : NULL);
+    json_put_given(out, "ticket", m.cell != NULL ? m.cell->ticket : NULL);
+    json_put_given(out, "by", m.cell != NULL ? m.cell->by : NULL);
+    json_put_time(out, "since", m.cell != NULL ? m.cell->since_ns : 0);
+    json_put_time(out, "until", m.cell != NULL ? m.cell->until_ns : 0);
     buf_printf(out, ",\"decision_due\":%s}",
                m.cell != NULL && control_decision_due(m.cell, clock_real_ns()) ? "true" : "false");
 }
@@ -266,10 +246,10 @@ void control_summary(const struct control *now, bool inside, struct buf *out)
     buf_printf(out, ",\"withdrawals_halted\":%s",
                withdrawals != NULL && withdrawals->value.halted ? "true" : "false");
     if (inside) { /* words of operators are not for the public */
-        put_text(out, "halt_reason", m.cell != NULL ? m.cell->reason : NULL);
+        json_put_given(out, "halt_reason", m.cell != NULL ? m.cell->reason : NULL);
     }
-    put_time(out, "trading_halted_since", m.cell != NULL ? m.cell->since_ns : 0);
-    put_time(out, "trading_halted_until", m.cell != NULL ? m.cell->until_ns : 0);
+    json_put_time(out, "trading_halted_since", m.cell != NULL ? m.cell->since_ns : 0);
+    json_put_time(out, "trading_halted_until", m.cell != NULL ? m.cell->until_ns : 0);
     buf_lit(out, ",\"modes_set\":{");
     for (unsigned i = 0; i < CONTROL_MODE_COUNT; i++) {
         buf_printf(out, "%s\"%s\":%u", i != 0 ? "," : "", control_mode_words[i], modes[i]);
@@ -288,7 +268,7 @@ void stats_get(struct api_call *c)
                ",\"audit\":{\"database\":%s,\"head\":%" PRIu64 ",\"journaled\":%" PRIu32
                ",\"unaudited\":%" PRIu32 "}",
                h.database ? "true" : "false", h.audit, h.journaled, h.unaudited);
-    put_time(&body, "time", clock_real_ns());
+    json_put_time(&body, "time", clock_real_ns());
     buf_putc(&body, '}');
     call_reply(c, 200, &body);
     buf_fini(&body);

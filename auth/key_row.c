@@ -5,6 +5,7 @@
 #include "auth/key_make.h"
 #include "auth/key_row_sql.h"
 #include "auth/scopes.h"
+#include "gateway/base/json_put.h"
 
 #define PUBLIC_BYTES 32u
 
@@ -122,39 +123,11 @@ struct key_use_row *key_uses_read(const struct pg_reply *reply, size_t i, size_t
 
 /* --- to JSON ----------------------------------------------------------------------------------- */
 
-/* Each member but the first puts its comma. */
-static void put_name(struct buf *out, const char *name)
-{
-    buf_printf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",", name);
-}
-
-static void put_text(struct buf *out, const char *name, const char *s)
-{
-    put_name(out, name);
-    if (s != NULL) {
-        buf_json_str(out, s, strlen(s));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
-static void put_time(struct buf *out, const char *name, int64_t ns)
-{
-    put_name(out, name);
-    if (ns != 0) {
-        buf_putc(out, '"');
-        buf_rfc3339(out, ns, 6);
-        buf_putc(out, '"');
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
 static void put_scopes(struct buf *out, uint64_t scopes)
 {
     const char *comma = "";
 
-    put_name(out, "scopes");
+    json_put_name(out, "scopes");
     buf_putc(out, '[');
     for (unsigned bit = 0; bit < SCOPE_COUNT; bit++) {
         if (scope_has(scopes, (enum auth_scope)bit)) {
@@ -169,7 +142,7 @@ static void put_list(struct buf *out, const char *name, const char *words)
 {
     const char *comma = "";
 
-    put_name(out, name);
+    json_put_name(out, name);
     buf_putc(out, '[');
     while (*words != '\0') {
         size_t len = strcspn(words, " ");
@@ -187,25 +160,25 @@ void key_row_json(struct buf *out, const struct key_row *row)
     char base64[4 * ((PUBLIC_BYTES + 2) / 3) + 1];
 
     buf_putc(out, '{');
-    put_text(out, "id", row->id);
-    put_text(out, "account", row->account);
-    put_text(out, "owner", row->owner);
-    put_text(out, "label", row->label);
-    put_text(out, "algorithm", key_alg_word(row->alg));
-    put_text(out, "state", key_state_word(row->state));
+    json_put_text(out, "id", row->id);
+    json_put_text(out, "account", row->account);
+    json_put_text(out, "owner", row->owner);
+    json_put_text(out, "label", row->label);
+    json_put_text(out, "algorithm", key_alg_word(row->alg));
+    json_put_text(out, "state", key_state_word(row->state));
     put_scopes(out, row->scopes);
     put_list(out, "ip_allow", row->ip_allow);
-    put_text(out, "rate_class", row->rate_class);
-    put_time(out, "not_before", row->not_before_ns);
-    put_time(out, "not_after", row->not_after_ns);
-    put_time(out, "revoked_at", row->revoked_at_ns);
-    put_text(out, "revoke_reason", row->revoke_reason);
-    put_time(out, "created_at", row->created_at_ns);
-    put_text(out, "created_by", row->created_by);
-    put_text(out, "rotated_from", row->rotated_from);
+    json_put_text(out, "rate_class", row->rate_class);
+    json_put_time(out, "not_before", row->not_before_ns);
+    json_put_time(out, "not_after", row->not_after_ns);
+    json_put_time(out, "revoked_at", row->revoked_at_ns);
+    json_put_text(out, "revoke_reason", row->revoke_reason);
+    json_put_time(out, "created_at", row->created_at_ns);
+    json_put_text(out, "created_by", row->created_by);
+    json_put_text(out, "rotated_from", row->rotated_from);
     if (row->public_key != NULL) {
         key_base64(row->public_key, PUBLIC_BYTES, base64);
-        put_text(out, "public_key", base64);
+        json_put_text(out, "public_key", base64);
     }
     buf_putc(out, '}');
 }
@@ -213,11 +186,11 @@ void key_row_json(struct buf *out, const struct key_row *row)
 void key_use_json(struct buf *out, const struct key_use_row *row)
 {
     buf_putc(out, '{');
-    put_text(out, "key", row->key_id);
-    put_time(out, "last_used_at", row->last_used_ns);
-    put_text(out, "last_ip", row->last_ip);
-    put_text(out, "last_route", row->last_route);
-    put_name(out, "use_count");
+    json_put_text(out, "key", row->key_id);
+    json_put_time(out, "last_used_at", row->last_used_ns);
+    json_put_text(out, "last_ip", row->last_ip);
+    json_put_text(out, "last_route", row->last_route);
+    json_put_name(out, "use_count");
     buf_u64(out, row->count);
     buf_putc(out, '}');
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "auth/people/people_priv.h"
 #include "auth/people/people_sql.h"
+#include "gateway/base/json_put.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
@@ -528,18 +529,6 @@ static void put_words(struct buf *out, const char *name, uint64_t set, bool role
     buf_putc(out, ']');
 }
 
-static void put_time(struct buf *out, const char *name, int64_t ns)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (ns == 0) {
-        buf_lit(out, "null");
-        return;
-    }
-    buf_putc(out, '"');
-    buf_rfc3339(out, ns, 6);
-    buf_putc(out, '"');
-}
-
 void people_session_json(const struct people *p, const struct people_session *s, struct buf *out)
 {
     uint64_t roles = people_roles(p, s);
@@ -561,11 +550,12 @@ void people_session_json(const struct people *p, const struct people_session *s,
               false);
     buf_printf(out, ",\"must_choose_password\":%s,\"must_enrol\":%s",
                s->must_choose ? "true" : "false", s->enrolled ? "false" : "true");
-    put_time(out, "created_at", s->created_ns);
-    put_time(out, "factor_at", s->factor_ns);
-    put_time(out, "factor_fresh_until", s->factor_ns != 0 ? s->factor_ns + PERMISSION_FRESH_NS : 0);
-    put_time(out, "elevated_until", until_ns);
-    put_time(out, "idle_at", idle_ns < s->ends_ns ? idle_ns : s->ends_ns);
-    put_time(out, "ends_at", s->ends_ns);
+    json_put_time(out, "created_at", s->created_ns);
+    json_put_time(out, "factor_at", s->factor_ns);
+    json_put_time(out, "factor_fresh_until",
+                  s->factor_ns != 0 ? s->factor_ns + PERMISSION_FRESH_NS : 0);
+    json_put_time(out, "elevated_until", until_ns);
+    json_put_time(out, "idle_at", idle_ns < s->ends_ns ? idle_ns : s->ends_ns);
+    json_put_time(out, "ends_at", s->ends_ns);
     buf_putc(out, '}');
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
+#include "gateway/base/json_put.h"
 
 struct core_command {
     char id[CORE_ID_SIZE];
@@ -338,16 +339,6 @@ uint32_t core_commands_open(const struct core_commands *t)
     return t->open;
 }
 
-static void put_text(struct buf *b, const char *name, const char *value)
-{
-    buf_printf(b, ",\"%s\":", name);
-    if (value[0] == '\0') {
-        buf_lit(b, "null");
-    } else {
-        buf_json_str(b, value, strlen(value));
-    }
-}
-
 static void put_flag(struct buf *b, const char *name, bool value)
 {
     buf_printf(b, ",\"%s\":%s", name, value ? "true" : "false");
@@ -357,10 +348,10 @@ void core_command_print(struct buf *b, const struct core_command_view *c)
 {
     buf_printf(b, "{\"id\":\"%s\",\"kind\":\"%s\",\"state\":\"%s\"", c->id,
                core_kind_words[c->kind], core_states[c->state].word);
-    put_text(b, "target", c->target);
+    json_put_given(b, "target", c->target);
     buf_printf(b, ",\"args\":%s", c->args);
-    put_text(b, "by", c->by);
-    put_text(b, "gateway", c->gateway);
+    json_put_given(b, "by", c->by);
+    json_put_given(b, "gateway", c->gateway);
     put_flag(b, "sent", c->sent);
     put_flag(b, "confirmed", c->confirmed);
     put_flag(b, "late", c->late);
@@ -370,8 +361,8 @@ void core_command_print(struct buf *b, const struct core_command_view *c)
     } else {
         buf_lit(b, "null");
     }
-    put_text(b, "detail", c->detail);
-    put_text(b, "core", c->core);
+    json_put_given(b, "detail", c->detail);
+    json_put_given(b, "core", c->core);
     buf_lit(b, ",\"asked_at\":\"");
     buf_rfc3339(b, c->asked_ns, 6);
     buf_lit(b, "\",\"changed_at\":\"");

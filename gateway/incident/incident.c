@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "gateway/base/fixed.h"
+#include "gateway/base/json_put.h"
 
 #define AS_WORD(sym, word) word,
 const char *const incident_state_words[INCIDENT_STATE_COUNT] = {INCIDENT_STATES(AS_WORD)};
@@ -169,28 +170,6 @@ void incident_missing(const struct incident *i, const char *url, struct buf *out
 /* --- JSON ---------------------------------------------------------------------------------------
  */
 
-static void put_text(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (value != NULL) {
-        buf_json_str(out, value, strlen(value));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
-static void put_time(struct buf *out, const char *name, int64_t ns)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (ns != 0) {
-        buf_putc(out, '"');
-        buf_rfc3339(out, ns, 6);
-        buf_putc(out, '"');
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
 static void put_signal(struct buf *out, const struct incident *i)
 {
     if (i->signal_key == NULL) {
@@ -199,25 +178,25 @@ static void put_signal(struct buf *out, const struct incident *i)
     }
     buf_lit(out, ",\"signal\":{\"key\":");
     buf_json_str(out, i->signal_key, strlen(i->signal_key));
-    put_text(out, "state", incident_signal_words[i->signal]);
-    put_time(out, "since", i->signal_since_ns);
-    put_time(out, "cleared_at", i->signal_cleared_ns);
+    json_put_text(out, "state", incident_signal_words[i->signal]);
+    json_put_time(out, "since", i->signal_since_ns);
+    json_put_time(out, "cleared_at", i->signal_cleared_ns);
     buf_putc(out, '}');
 }
 
 static void put_clocks(struct buf *out, const struct incident *i)
 {
-    put_time(out, "opened_at", i->opened_ns);
-    put_text(out, "opened_by", i->opened_by);
-    put_time(out, "ack_due_at", i->ack_due_ns);
-    put_time(out, "acked_at", i->acked_ns);
-    put_text(out, "acked_by", i->acked_by);
-    put_text(out, "mitigation", incident_mitigation_words[i->mitigation]);
-    put_time(out, "mitigated_at", i->mitigated_ns);
-    put_time(out, "resolved_at", i->resolved_ns);
-    put_time(out, "closed_at", i->closed_ns);
+    json_put_time(out, "opened_at", i->opened_ns);
+    json_put_text(out, "opened_by", i->opened_by);
+    json_put_time(out, "ack_due_at", i->ack_due_ns);
+    json_put_time(out, "acked_at", i->acked_ns);
+    json_put_text(out, "acked_by", i->acked_by);
+    json_put_text(out, "mitigation", incident_mitigation_words[i->mitigation]);
+    json_put_time(out, "mitigated_at", i->mitigated_ns);
+    json_put_time(out, "resolved_at", i->resolved_ns);
+    json_put_time(out, "closed_at", i->closed_ns);
     buf_printf(out, ",\"reopened\":%" PRIu64 ",\"level\":%" PRIu64, i->reopened, i->level);
-    put_time(out, "level_next_at", i->level_next_ns);
+    json_put_time(out, "level_next_at", i->level_next_ns);
 }
 
 void incident_print(const struct incident *i, struct buf *out)
@@ -227,23 +206,23 @@ void incident_print(const struct incident *i, struct buf *out)
                ",\"severity\":\"%s\",\"state\":\"%s\"",
                i->number, i->number, i->version, severity_rows[i->severity].word,
                incident_state_words[i->state]);
-    put_text(out, "class",
-             i->class_ != INCIDENT_CLASS_COUNT ? incident_class_words[i->class_] : NULL);
-    put_text(out, "title", i->title);
-    put_text(out, "summary", i->summary);
-    put_text(out, "source", incident_source_words[i->source]);
-    put_text(out, "detected_by", incident_detector_words[i->detected_by]);
+    json_put_text(out, "class",
+                  i->class_ != INCIDENT_CLASS_COUNT ? incident_class_words[i->class_] : NULL);
+    json_put_text(out, "title", i->title);
+    json_put_text(out, "summary", i->summary);
+    json_put_text(out, "source", incident_source_words[i->source]);
+    json_put_text(out, "detected_by", incident_detector_words[i->detected_by]);
     put_signal(out, i);
-    put_text(out, "symbol", i->symbol);
-    put_text(out, "component", i->component);
-    put_text(out, "playbook", i->playbook);
+    json_put_text(out, "symbol", i->symbol);
+    json_put_text(out, "component", i->component);
+    json_put_text(out, "playbook", i->playbook);
     put_clocks(out, i);
-    put_text(out, "commander", i->commander);
-    put_text(out, "scribe", i->scribe);
-    put_text(out, "assignee", i->assignee);
-    put_text(out, "root_cause", i->root_cause);
+    json_put_text(out, "commander", i->commander);
+    json_put_text(out, "scribe", i->scribe);
+    json_put_text(out, "assignee", i->assignee);
+    json_put_text(out, "root_cause", i->root_cause);
     buf_printf(out, ",\"postmortem_required\":%s", i->postmortem_required ? "true" : "false");
-    put_text(out, "postmortem_url", i->postmortem_url);
+    json_put_text(out, "postmortem_url", i->postmortem_url);
     buf_printf(out, ",\"tasks\":%s", i->tasks != NULL ? i->tasks : "[]");
     buf_puts(out, i->l3 == L3_PROPOSED
                       ? ",\"l3_proposal\":{\"mode\":\"SOFT_HALT\",\"target\":\"*\"}"
@@ -257,16 +236,16 @@ void incident_print_state(const struct incident *i, struct buf *out)
                ",\"l3\":\"%s\"",
                severity_rows[i->severity].word, incident_state_words[i->state],
                incident_mitigation_words[i->mitigation], i->level, incident_l3_words[i->l3]);
-    put_text(out, "class",
-             i->class_ != INCIDENT_CLASS_COUNT ? incident_class_words[i->class_] : NULL);
-    put_text(out, "acked_by", i->acked_by);
-    put_text(out, "commander", i->commander);
-    put_text(out, "scribe", i->scribe);
-    put_text(out, "assignee", i->assignee);
-    put_text(out, "root_cause", i->root_cause);
-    put_text(out, "postmortem_url", i->postmortem_url);
+    json_put_text(out, "class",
+                  i->class_ != INCIDENT_CLASS_COUNT ? incident_class_words[i->class_] : NULL);
+    json_put_text(out, "acked_by", i->acked_by);
+    json_put_text(out, "commander", i->commander);
+    json_put_text(out, "scribe", i->scribe);
+    json_put_text(out, "assignee", i->assignee);
+    json_put_text(out, "root_cause", i->root_cause);
+    json_put_text(out, "postmortem_url", i->postmortem_url);
     if (i->signal_key != NULL) {
-        put_text(out, "signal", incident_signal_words[i->signal]);
+        json_put_text(out, "signal", incident_signal_words[i->signal]);
     }
     buf_putc(out, '}');
 }

@@ -1,17 +1,7 @@
 /* gateway/playbook/print.c - a playbook as JSON, for REST. */
 #include <string.h>
+#include "gateway/base/json_put.h"
 #include "gateway/playbook/playbook.h"
-
-/* ,"NAME":"TEXT" or null. */
-static void put_text(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (text != NULL) {
-        buf_json_str(out, text, strlen(text));
-    } else {
-        buf_lit(out, "null");
-    }
-}
 
 static void put_texts(struct buf *out, const char *name, const struct playbook_texts *t)
 {
@@ -39,7 +29,7 @@ static void put_guard(struct buf *out, const struct playbook_guard *g)
     buf_lit(out, "],\"answers\":[");
     for (size_t i = 0; i < g->count; i++) {
         buf_printf(out, "%s{\"answer\":\"%s\"", i != 0 ? "," : "", g->answers[i].word);
-        put_text(out, "text", g->answers[i].text);
+        json_put_text(out, "text", g->answers[i].text);
         put_texts(out, "locks", &g->answers[i].locks);
         buf_putc(out, '}');
     }
@@ -54,19 +44,19 @@ static void put_action(struct buf *out, const struct playbook_action *a)
         return;
     }
     buf_printf(out, "{\"method\":\"%s\"", a->method);
-    put_text(out, "path", a->path);
+    json_put_text(out, "path", a->path);
     buf_printf(out, ",\"body\":%s", a->body != NULL ? a->body : "null");
-    put_text(out, "permission", a->permission);
-    put_text(out, "portctl", a->portctl);
-    put_text(out, "typed", a->typed);
+    json_put_text(out, "permission", a->permission);
+    json_put_text(out, "portctl", a->portctl);
+    json_put_text(out, "typed", a->typed);
     buf_putc(out, '}');
 }
 
 static void put_step(struct buf *out, const struct playbook_step *s)
 {
     buf_printf(out, "{\"id\":\"%s\",\"phase\":\"%s\"", s->id, playbook_phase_words[s->phase]);
-    put_text(out, "title", s->title);
-    put_text(out, "text", s->text);
+    json_put_text(out, "title", s->title);
+    json_put_text(out, "text", s->text);
     buf_printf(out, ",\"mandatory\":%s", s->mandatory ? "true" : "false");
     put_texts(out, "after", &s->after);
     put_guard(out, &s->guard);
@@ -76,7 +66,7 @@ static void put_step(struct buf *out, const struct playbook_step *s)
     for (size_t i = 0; i < s->link_count; i++) {
         buf_puts(out, i != 0 ? ",{\"title\":" : "{\"title\":");
         buf_json_str(out, s->links[i].title, strlen(s->links[i].title));
-        put_text(out, "href", s->links[i].href);
+        json_put_text(out, "href", s->links[i].href);
         buf_putc(out, '}');
     }
     buf_lit(out, "]}");
@@ -85,9 +75,9 @@ static void put_step(struct buf *out, const struct playbook_step *s)
 static void put_exit(struct buf *out, const struct playbook_exit *e)
 {
     buf_printf(out, "{\"id\":\"%s\"", e->id);
-    put_text(out, "text", e->text);
-    put_text(out, "counter", playbook_counter_rows[e->counter].word);
-    put_text(out, "unit", playbook_counter_rows[e->counter].unit);
+    json_put_text(out, "text", e->text);
+    json_put_text(out, "counter", playbook_counter_rows[e->counter].word);
+    json_put_text(out, "unit", playbook_counter_rows[e->counter].unit);
     buf_printf(out, ",\"need\":%llu}", (unsigned long long)e->need);
 }
 
@@ -97,8 +87,8 @@ static void put_contacts(struct buf *out, const struct playbook *p)
     for (size_t i = 0; i < p->contact_count; i++) {
         buf_puts(out, i != 0 ? ",{\"role\":" : "{\"role\":");
         buf_json_str(out, p->contacts[i]->role, strlen(p->contacts[i]->role));
-        put_text(out, "name", p->contacts[i]->name);
-        put_text(out, "how", p->contacts[i]->how);
+        json_put_text(out, "name", p->contacts[i]->name);
+        json_put_text(out, "how", p->contacts[i]->how);
         buf_putc(out, '}');
     }
     buf_putc(out, ']');
@@ -107,13 +97,13 @@ static void put_contacts(struct buf *out, const struct playbook *p)
 void playbook_print(const struct playbook *p, int64_t now_ns, struct buf *out)
 {
     buf_printf(out, "{\"id\":\"%s\"", p->id);
-    put_text(out, "title", p->title);
+    json_put_text(out, "title", p->title);
     buf_printf(out, ",\"version\":%llu", (unsigned long long)p->version);
-    put_text(out, "owner", p->owner);
-    put_text(out, "reviewed_at", p->reviewed_at);
-    put_text(out, "next_review_at", p->next_review_at);
+    json_put_text(out, "owner", p->owner);
+    json_put_text(out, "reviewed_at", p->reviewed_at);
+    json_put_text(out, "next_review_at", p->next_review_at);
     buf_printf(out, ",\"review_overdue\":%s", playbook_overdue(p, now_ns) ? "true" : "false");
-    put_text(out, "severity", severity_rows[p->severity].word);
+    json_put_text(out, "severity", severity_rows[p->severity].word);
     put_texts(out, "signals", &p->signals);
     put_texts(out, "symptoms", &p->symptoms);
     buf_lit(out, ",\"steps\":[");
@@ -128,6 +118,6 @@ void playbook_print(const struct playbook *p, int64_t now_ns, struct buf *out)
     }
     buf_putc(out, ']');
     put_contacts(out, p);
-    put_text(out, "notice", p->notice);
+    json_put_text(out, "notice", p->notice);
     buf_putc(out, '}');
 }

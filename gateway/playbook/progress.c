@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "gateway/base/json_put.h"
 
 #define NOTES_LEAST 10u
 
@@ -230,16 +231,6 @@ size_t playbook_missing(const struct playbooks *all, const struct playbook_meter
 /* --- as JSON -----------------------------------------------------------------------------------
  */
 
-static void put_text(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (is_given(text)) {
-        buf_json_str(out, text, strlen(text));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
 static void put_step(struct buf *out, const struct playbook *p, const struct playbook_view *v,
                      const struct playbook_step *s)
 {
@@ -247,7 +238,7 @@ static void put_step(struct buf *out, const struct playbook *p, const struct pla
 
     buf_printf(out, "{\"id\":\"%s\",\"state\":\"%s\"", s->id,
                playbook_state_words[state_of(p, v, s)]);
-    put_text(out, "by", row != NULL ? row->by : NULL);
+    json_put_given(out, "by", row != NULL ? row->by : NULL);
     buf_lit(out, ",\"at\":");
     if (row != NULL) {
         buf_putc(out, '"');
@@ -256,8 +247,8 @@ static void put_step(struct buf *out, const struct playbook *p, const struct pla
     } else {
         buf_lit(out, "null");
     }
-    put_text(out, "notes", row != NULL ? row->notes : NULL);
-    put_text(out, "answer", row != NULL ? row->answer : NULL);
+    json_put_given(out, "notes", row != NULL ? row->notes : NULL);
+    json_put_given(out, "answer", row != NULL ? row->answer : NULL);
     buf_putc(out, '}');
 }
 
@@ -265,7 +256,7 @@ static void put_exit(struct buf *out, const struct playbook_exit *e,
                      const struct playbook_verdict *j)
 {
     buf_printf(out, "{\"id\":\"%s\"", e->id);
-    put_text(out, "text", e->text);
+    json_put_given(out, "text", e->text);
     buf_printf(out, ",\"met\":%s,\"known\":%s,\"have\":%llu,\"need\":%llu,\"unit\":\"%s\"}",
                j->met ? "true" : "false", j->known ? "true" : "false", (unsigned long long)j->have,
                (unsigned long long)e->need, playbook_counter_rows[e->counter].unit);

@@ -1,4 +1,5 @@
 #include "gateway/reported/component.h"
+#include "gateway/base/json_put.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -350,16 +351,6 @@ enum component_state components_group(const struct components *cs, const char *g
 /* --- JSON --------------------------------------------------------------------------------------
  */
 
-static void put_text(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (value[0] != '\0') {
-        buf_json_str(out, value, strlen(value));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
 static void put_number(struct buf *out, const char *name, const struct component_number *n)
 {
     buf_printf(out, ",\"%s\":", name);
@@ -390,8 +381,8 @@ void component_print(struct buf *out, const struct component *c, const struct re
     int64_t age = component_age_ns(c, now);
 
     buf_printf(out, "{\"id\":\"%s\"", r->id);
-    put_text(out, "group", r->group);
-    put_text(out, "role", r->role);
+    json_put_given(out, "group", r->group);
+    json_put_given(out, "role", r->role);
     buf_printf(out, ",\"state\":\"%s\",\"reported_state\":\"%s\"", component_state_words[c->state],
                component_state_words[r->state]);
     put_time(out, "since", c->since_ns);
@@ -402,13 +393,13 @@ void component_print(struct buf *out, const struct component *c, const struct re
     put_number(out, "seq_out", &r->seq_out);
     put_number(out, "gap_from", &r->gap_from);
     put_number(out, "gap_to", &r->gap_to);
-    put_text(out, "resend_state", r->resend_state);
+    json_put_given(out, "resend_state", r->resend_state);
     put_bool(out, "lease_holder", &r->lease_holder);
     put_number(out, "fencing_token", &r->fencing_token);
-    put_text(out, "session", r->session);
-    put_text(out, "version", r->version);
-    put_text(out, "detail", r->detail);
-    put_text(out, "source", r->source);
+    json_put_given(out, "session", r->session);
+    json_put_given(out, "version", r->version);
+    json_put_given(out, "detail", r->detail);
+    json_put_given(out, "source", r->source);
     buf_printf(out, ",\"own\":%s}", c->own ? "true" : "false");
 }
 
@@ -418,7 +409,7 @@ static void put_group(struct buf *out, const struct components *cs, const char *
     enum component_state state = components_group(cs, group, &why);
 
     buf_printf(out, "{\"group\":\"%s\",\"state\":\"%s\"", group, component_state_words[state]);
-    put_text(out, "reason", buf_cstr(&why));
+    json_put_given(out, "reason", buf_cstr(&why));
     buf_putc(out, '}');
     buf_fini(&why);
 }
