@@ -278,6 +278,9 @@ api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_l
     token_issue;
 http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
 
+/* The body as a JSON object; PARAMETERS: of the media type are let pass. NULL: answered. The caller
+ * releases it. */
+json_t *body_object(struct api_call *c, bool parameters);
 /* The body as a JSON object with no members but those in NAMES (ended by NULL); NULL: answered. The
  * caller releases it. */
 json_t *body_read(struct api_call *c, const char *const *names);

@@ -3,16 +3,17 @@
 #include "admin_api/api_priv.h"
 #include "gateway/runtime/json.h"
 
-json_t *body_read(struct api_call *c, const char *const *names)
+json_t *body_object(struct api_call *c, bool parameters)
 {
+    static const char json[] = "application/json";
     const char *type = http_header(c->req, "content-type");
     size_t len;
     const char *text = http_body(c->req, &len);
-    const char *name;
-    json_t *member;
     json_t *root;
 
-    if (type == NULL || strcmp(type, "application/json") != 0) {
+    if (type == NULL || strncmp(type, json, sizeof json - 1) != 0 ||
+        (type[sizeof json - 1] != '\0' &&
+         (!parameters || strchr("; \t", type[sizeof json - 1]) == NULL))) {
         call_problem(c, &(struct api_problem){415, "media-type", "unsupported media type",
                                               "send content-type: application/json", NULL});
         return NULL;
@@ -24,6 +25,15 @@ json_t *body_read(struct api_call *c, const char *const *names)
                                               "one object, no member twice", NULL});
         return NULL;
     }
+    return root;
+}
+
+json_t *body_read(struct api_call *c, const char *const *names)
+{
+    json_t *root = body_object(c, false);
+    const char *name;
+    json_t *member;
+
     json_object_foreach(root, name, member)
     {
         bool known = false;

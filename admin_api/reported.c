@@ -4,19 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
+#include "gateway/base/json_put.h"
 #include "gateway/reported/reported.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/json.h"
 #include "gateway/runtime/log.h"
 
 #define SIGNALS_MAX 2000u
-
-static void put_time_of(struct buf *out, const char *name, const struct reported_now *now)
-{
-    buf_printf(out, ",\"%s\":\"", name);
-    buf_rfc3339(out, now->real_ns, 6);
-    buf_putc(out, '"');
-}
 
 /* Who reports: the account or person, and the key. */
 static void source_of(const struct api_call *c, char out[COMPONENT_SOURCE_MAX + 1])
@@ -25,29 +19,6 @@ static void source_of(const struct api_call *c, char out[COMPONENT_SOURCE_MAX + 
 
     (void)snprintf(out, COMPONENT_SOURCE_MAX + 1, "%s%s%s", c->person, same ? "" : " ",
                    same ? "" : c->actor);
-}
-
-/* NULL: answered. The caller releases it. */
-static json_t *read_object(struct api_call *c)
-{
-    const char *type = http_header(c->req, "content-type");
-    size_t len;
-    const char *text = http_body(c->req, &len);
-    json_t *root;
-
-    if (type == NULL || strncmp(type, "application/json", 16) != 0) {
-        call_problem(c, &(struct api_problem){415, "media-type", "unsupported media type",
-                                              "send content-type: application/json", NULL});
-        return NULL;
-    }
-    root = len != 0 ? json_parse_strict(text, len, API_JSON_DEPTH) : NULL;
-    if (!json_is_object(root)) {
-        json_decref(root);
-        call_problem(c, &(struct api_problem){400, "malformed", "the body is not a JSON object",
-                                              "one object, no member twice", NULL});
-        return NULL;
-    }
-    return root;
 }
 
 /* False: answered. */
@@ -130,7 +101,7 @@ void component_put(struct api_call *c)
                      "1 to 64 of letters, digits and : _ . @ -, and first a letter or digit");
         return;
     }
-    root = read_object(c);
+    root = body_object(c, true);
     if (root == NULL) {
         return;
     }
@@ -151,25 +122,6 @@ void component_put(struct api_call *c)
         }
     }
     free(rep);
-}
-
-void components_get(struct api_call *c)
-{
-    struct reported *r = c->api->opt.reported;
-    struct reported_now now;
-    struct buf body = {0};
-
-    if (!reported_here(c)) {
-        return;
-    }
-    now = reported_now(r);
-    buf_putc(&body, '{');
-    components_print(&body, reported_components(r), &now);
-    buf_printf(&body, ",\"complete\":%s", reported_complete(r) ? "true" : "false");
-    put_time_of(&body, "as_of", &now);
-    buf_putc(&body, '}');
-    call_reply(c, 200, &body);
-    buf_fini(&body);
 }
 
 /* --- signals -----------------------------------------------------------------------------------
@@ -252,7 +204,7 @@ void signals_post(struct api_call *c)
     if (!reported_here(c)) {
         return;
     }
-    root = read_object(c);
+    root = body_object(c, true);
     if (root == NULL) {
         return;
     }
@@ -275,7 +227,11 @@ void signals_post(struct api_call *c)
     }
 }
 
-void signals_get(struct api_call *c)
+/* --- looking ----------------------------------------------------------------------------------- */
+
+typedef void (*print_fn)(struct buf *out, const struct reported *r, const struct reported_now *now);
+
+static void answer_all(struct api_call *c, print_fn print)
 {
     struct reported *r = c->api->opt.reported;
     struct reported_now now;
@@ -286,12 +242,33 @@ void signals_get(struct api_call *c)
     }
     now = reported_now(r);
     buf_putc(&body, '{');
-    signals_print(&body, reported_signals(r), &now);
+    print(&body, r, &now);
     buf_printf(&body, ",\"complete\":%s", reported_complete(r) ? "true" : "false");
-    put_time_of(&body, "as_of", &now);
+    json_put_time(&body, "as_of", now.real_ns);
     buf_putc(&body, '}');
     call_reply(c, 200, &body);
     buf_fini(&body);
+}
+
+static void print_components(struct buf *out, const struct reported *r,
+                             const struct reported_now *now)
+{
+    components_print(out, reported_components(r), now);
+}
+
+static void print_signals(struct buf *out, const struct reported *r, const struct reported_now *now)
+{
+    signals_print(out, reported_signals(r), now);
+}
+
+void components_get(struct api_call *c)
+{
+    answer_all(c, print_components);
+}
+
+void signals_get(struct api_call *c)
+{
+    answer_all(c, print_signals);
 }
 
 /* --- alerts ------------------------------------------------------------------------------------
