@@ -64,6 +64,31 @@ bool standin_add_symbols(struct standin *s, const char *list)
     return list != NULL && s->symbol_count != 0;
 }
 
+bool standin_add_circuits(struct standin *s, const char *list)
+{
+    while (list != NULL && *list != '\0') {
+        struct standin_circuit *c = &s->circuits[s->circuit_count];
+
+        if (s->circuit_count == STANDIN_CIRCUITS_MAX) {
+            return false;
+        }
+        *c = (struct standin_circuit){.open = true};
+        list = next_name(list, c->name);
+        s->circuit_count += list != NULL;
+    }
+    return list != NULL && s->circuit_count != 0;
+}
+
+int standin_find_circuit(const struct standin *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->circuit_count; i++) {
+        if (strcmp(s->circuits[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 bool standin_add_group(struct standin *s, const char *text)
 {
     struct standin_group *g = &s->groups[s->group_count];
