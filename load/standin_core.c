@@ -210,12 +210,9 @@ static void report_modes(struct program *p, bool all)
 static void report_circuits(struct program *p)
 {
     for (uint32_t i = 0; i < p->state.circuit_count; i++) {
-        const struct standin_circuit *c = &p->state.circuits[i];
         struct buf b = {0};
 
-        buf_printf(&b, "{\"core\":\"%s\",\"circuit\":\"%s\",\"state\":\"%s\"%s}", p->o.name,
-                   c->name, c->open ? "open" : "closed",
-                   c->open ? ",\"detail\":\"never reset yet\"" : "");
+        standin_print_circuit(&p->state.circuits[i], p->o.name, &b);
         say(p, &b);
     }
 }
@@ -268,19 +265,13 @@ static bool fails(const struct program *p, const struct due *d, char why[128])
     return false;
 }
 
-/* A mode by command is a cell that the next entry of `control` replaces. */
 static uint64_t set_mode(struct program *p, const struct due *d)
 {
-    json_t *entry = json_pack("{s:s,s:I,s:[{s:s,s:s,s:I,s:O}]}", "type", "change", "version",
-                              (json_int_t)p->state.version, "cells", "kind", "mode", "target",
-                              d->target, "version", (json_int_t)p->state.version, "value",
-                              json_object_get(d->entry, "args"));
     const char *why = "";
 
-    if (entry == NULL || !standin_apply(&p->state, entry, &why)) {
+    if (!standin_set_mode(&p->state, d->target, json_object_get(d->entry, "args"), &why)) {
         fprintf(stderr, "%s: mode not set: %s\n", p->o.name, why);
     }
-    json_decref(entry);
     report_modes(p, false);
     return strcmp(d->target, "*") == 0 ? p->state.symbol_count : 1;
 }

@@ -262,6 +262,23 @@ bool standin_apply(struct standin *s, const json_t *entry, const char **why)
     return true;
 }
 
+bool standin_set_mode(struct standin *s, const char *target, json_t *args, const char **why)
+{
+    json_t *entry = json_pack("{s:s,s:I,s:[{s:s,s:s,s:I,s:O}]}", "type", "change", "version",
+                              (json_int_t)s->version, "cells", "kind", "mode", "target", target,
+                              "version", (json_int_t)s->version, "value", args);
+    bool ok = entry != NULL && standin_apply(s, entry, why);
+
+    json_decref(entry);
+    return ok;
+}
+
+void standin_print_circuit(const struct standin_circuit *c, const char *core, struct buf *out)
+{
+    buf_printf(out, "{\"core\":\"%s\",\"circuit\":\"%s\",\"state\":\"%s\"%s}", core, c->name,
+               c->open ? "open" : "closed", c->open ? ",\"detail\":\"never reset yet\"" : "");
+}
+
 /* --- orders ------------------------------------------------------------------------------------
  */
 

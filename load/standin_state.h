@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
+#include "gateway/base/buf.h"
 
 #define STANDIN_SYMBOLS_MAX  64u
 #define STANDIN_GROUPS_MAX   16u
@@ -65,6 +66,10 @@ bool standin_add_circuits(struct standin *s, const char *list);
 int standin_find_circuit(const struct standin *s, const char *name);
 /* Takes an entry of `control`. False, with the reason in *WHY, when it is not one. */
 bool standin_apply(struct standin *s, const json_t *entry, const char **why);
+/* By command: a cell that the next entry of `control` replaces. */
+bool standin_set_mode(struct standin *s, const char *target, json_t *args, const char **why);
+/* As CORE tells of it. */
+void standin_print_circuit(const struct standin_circuit *c, const char *core, struct buf *out);
 bool standin_mode_parse(const char *word, enum standin_mode *out);
 /* -1: none of that name. */
 int standin_find(const struct standin *s, const char *symbol);
