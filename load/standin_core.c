@@ -37,8 +37,7 @@ static const char usage[] =
     "  --quiet                          prints no progress\n"
     "Examples\n"
     "  standin-core --redis unix:var/redis.sock\n"
-    "  standin-core --redis 127.0.0.1:6379 --symbols BTC/USD,ETH/USD --group "
-    "majors=BTC/USD,ETH/USD\n"
+    "  standin-core --redis 127.0.0.1:6379 --symbols BTC/USD,ETH/USD --group coins=BTC/USD\n"
     "  standin-core --redis unix:var/redis.sock --delay 3000 --fail 0.2      a slow, faulty core\n"
     "  standin-core --redis unix:var/redis.sock --silent                     a core that hangs\n";
 
@@ -248,10 +247,8 @@ static bool fails(const struct program *p, const struct due *d, char why[128])
         return true;
     }
     if (strcmp(d->kind, "circuit_reset") == 0) {
-        bool known = standin_find_circuit(&p->state, d->target) >= 0;
-
-        (void)snprintf(why, 128, "%s", known ? "" : "no such circuit breaker here");
-        return !known;
+        (void)snprintf(why, 128, "no such circuit breaker here");
+        return standin_find_circuit(&p->state, d->target) < 0;
     }
     if (!all && symbol < 0) {
         (void)snprintf(why, 128, "no such symbol here: %s", d->target);
@@ -660,8 +657,7 @@ static bool set_up(struct program *p)
         }
     }
     if (p->o.circuits != NULL && !standin_add_circuits(&p->state, p->o.circuits)) {
-        fprintf(stderr,
-                "standin-core: --circuits %s: expected up to %u names such as risk,price-band\n",
+        fprintf(stderr, "standin-core: --circuits %s: expected up to %u names as risk,fees\n",
                 p->o.circuits, STANDIN_CIRCUITS_MAX);
         return false;
     }
