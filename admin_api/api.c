@@ -79,6 +79,9 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/commands",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  commands_list,  NULL, "what was asked of the core and what it says; `symbol after`") \
     X(HTTP_GET,  "/v1/commands/{id}",              PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  command_get,    NULL, "one command")                           \
     X(HTTP_POST, "/v1/commands/{id}/cancel",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_SPENT, command_cancel, NULL, "give a command up")                     \
+    X(HTTP_GET,  "/v1/circuits",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  circuits_get,   NULL, "what waits before it tries again, since when and why; circuit breakers of the core") \
+    X(HTTP_POST, "/v1/circuits/{name}/reset",      PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_SPENT, circuit_reset,  NULL, "try it now; `core:NAME`: ask the core to close its breaker, by two persons") \
+    X(HTTP_POST, "/admin/reset-circuit",           PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_SPENT, circuit_reset,  NULL, "the same; the body has `name`") \
     X(HTTP_GET,  "/v1/connections",                PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_list, NULL, "open connections, largest backlog first, and the last closed; `min_backlog key ip limit`") \
     X(HTTP_GET,  "/v1/connections/summary",        PERM_CONNECTIONS_READ, LIMITS_READ, API_READ,  connections_summary, NULL, "how many, closes by reason, histogram of backlogs") \
     X(HTTP_DELETE, "/v1/connections/{id}",         PERM_CONNECTIONS_KICK, LIMITS_WRITE, API_READ, connection_close, NULL, "close it (4014); its next connection is told why") \
@@ -171,7 +174,8 @@ const size_t api_public_route_count = GW_LEN(api_public_routes);
 
 bool api_by_direction(const struct api_route *r)
 {
-    return r->mutation != NULL && r->permission == PERM_CONTROL_TIGHTEN;
+    return r->permission == PERM_CONTROL_TIGHTEN &&
+           (r->mutation != NULL || r->handler == circuit_reset);
 }
 
 /* "control.tighten or control.loosen"; NULL: none is needed. */
@@ -294,6 +298,9 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
         set_ticket_pattern(a, opt->gate_config->ticket_pattern);
     }
     a->grants = grants_create();
+    owed_init(a, loop);
+    circuits_init(a, loop);
+    events_init(a, loop);
     a->metrics = metrics_create(&api_metrics);
     a->preauth = preauth_create(&rate, (uint32_t)l->bucket_entries, &seed);
     return a;
@@ -316,6 +323,9 @@ void api_destroy(struct api **ap)
     if (a->ticket_set) {
         regfree(&a->ticket);
     }
+    events_fini(a);
+    circuits_fini(a);
+    owed_fini(a);
     late_fini(a);
     grants_destroy(&a->grants);
     preauth_destroy(&a->preauth);

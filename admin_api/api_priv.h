@@ -72,7 +72,10 @@ struct api {
     uint32_t in_flight;
     regex_t ticket;
     bool ticket_set;
-    struct grants *grants;                 /* wait for a second person */
+    struct grants *grants; /* wait for a second person */
+    struct circuit_desk *circuits;
+    struct owed *owed;
+    uv_timer_t *events_timer;
     struct api_call *late[API_LATE_SLOTS]; /* refusals held back (late.c) */
     unsigned late_at;
     unsigned late_count;
@@ -258,6 +261,8 @@ struct call_act {
  * callback. */
 bool call_audit(struct api_call *c, const struct call_act *act, audit_append_fn *cb, void *arg);
 void call_audit_denied(struct api_call *c, const char *why);
+/* The entry of ACT under ID, as of now; borrows all of them. */
+struct audit_entry call_entry(const struct api_call *c, const struct call_act *act, const char *id);
 api_handler_fn audit_list, audit_export, audit_check, audit_anchor_get;
 void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body);
 
@@ -266,6 +271,32 @@ api_handler_fn paging_get, paging_test_post, paging_retry_post;
 
 /* --- commands.c ------------------------------------------------------------------------------ */
 api_handler_fn events_open, cancel_all, commands_list, command_get, command_cancel;
+/* Events that whoever may do MAY gets, a blank between them; NAMES has SSE_NAMES_MAX bytes. */
+void events_names(uint64_t may, char *names);
+struct core_once;
+/* What C asks for of TARGET, and under which Idempotency-Key, by their hashes. */
+void command_hash(const struct api_call *c, const char *target, struct core_once *once);
+/* Was it asked before, or is that not known yet? Then it has been answered. */
+bool command_repeated(struct api_call *c, const struct core_once *once);
+/* The command that the core was given under ONCE. */
+void command_answer(struct api_call *c, const struct core_once *once);
+
+/* --- events.c -------------------------------------------------------------------------------- */
+/* Streams are judged anew while they are open. */
+void events_init(struct api *a, uv_loop_t *loop);
+void events_fini(struct api *a);
+
+/* --- circuits.c ------------------------------------------------------------------------------ */
+api_handler_fn circuits_get, circuit_reset;
+void circuits_init(struct api *a, uv_loop_t *loop);
+void circuits_fini(struct api *a);
+
+/* --- owed.c ---------------------------------------------------------------------------------- */
+void owed_init(struct api *a, uv_loop_t *loop);
+void owed_fini(struct api *a);
+/* Enters ACT like call_audit(); while PostgreSQL is away it is kept, and entered when it is back. For
+ * acts that are there to repair just that. */
+void call_audit_owed(struct api_call *c, const struct call_act *act);
 
 /* --- incidents.c ------------------------------------------------------------------------------ */
 api_handler_fn incidents_get_list, incident_get, incident_timeline, incident_report, incident_open,
@@ -286,6 +317,8 @@ json_t *body_object(struct api_call *c, bool parameters);
 json_t *body_read(struct api_call *c, const char *const *names);
 /* Reason (10 to 500 characters) and ticket of the body into C, for the audit entry. False: answered. */
 bool body_why(struct api_call *c);
+/* The same, of a body that has the text member MORE as well: 1 to CAP - 1 bytes, into OUT. */
+bool body_why_of(struct api_call *c, const char *more, char *out, size_t cap);
 
 /* --- playbooks.c ----------------------------------------------------------------------------- */
 api_handler_fn playbooks_list, playbook_get;

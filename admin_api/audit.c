@@ -22,15 +22,11 @@ static void on_entered(void *arg, enum gw_err err, uint64_t seq)
     }
 }
 
-bool call_audit(struct api_call *c, const struct call_act *act, audit_append_fn *cb, void *arg)
+struct audit_entry call_entry(const struct api_call *c, const struct call_act *act, const char *id)
 {
-    struct audit_store *store = c->api->opt.audit;
-    char id[ULID_SIZE];
-    int64_t now = clock_real_ns();
-    const char *field = NULL;
-    const struct audit_entry e = {
+    return (struct audit_entry){
         .id = id,
-        .time_ns = now,
+        .time_ns = clock_real_ns(),
         .mono_ns = clock_mono_ns(),
         .actor = c->actor,
         .session = c->session,
@@ -43,12 +39,21 @@ bool call_audit(struct api_call *c, const struct call_act *act, audit_append_fn 
         .after = act->after,
         .trace = c->trace,
     };
+}
+
+bool call_audit(struct api_call *c, const struct call_act *act, audit_append_fn *cb, void *arg)
+{
+    struct audit_store *store = c->api->opt.audit;
+    char id[ULID_SIZE];
+    struct audit_entry e;
+    const char *field = NULL;
     enum gw_err err;
 
     if (store == NULL || c->actor[0] == '\0') {
         return false;
     }
-    ulid_make(id, now);
+    ulid_make(id, clock_real_ns());
+    e = call_entry(c, act, id);
     err = audit_append(store, &e, &field, cb != NULL ? cb : on_entered, arg);
     if (err != GW_OK) {
         log_warn("api", "not_audited", "\"action\":\"%s\",\"error\":\"%s\",\"field\":\"%s\"",

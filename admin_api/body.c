@@ -87,7 +87,12 @@ static bool take_text(struct api_call *c, const json_t *root, const char *name, 
 
 bool body_why(struct api_call *c)
 {
-    static const char *const names[] = {"reason", "ticket", "incident", NULL};
+    return body_why_of(c, NULL, NULL, 0);
+}
+
+bool body_why_of(struct api_call *c, const char *more, char *out, size_t cap)
+{
+    const char *const names[] = {"reason", "ticket", "incident", more, NULL};
     json_t *root = body_read(c, names);
     char incident[401];
     bool ok;
@@ -97,7 +102,8 @@ bool body_why(struct api_call *c)
     }
     ok = take_text(c, root, "reason", 10, KEY_REASON_MAX, c->why, sizeof c->why) &&
          take_text(c, root, "ticket", 0, 100, c->ticket, sizeof c->ticket) &&
-         take_text(c, root, "incident", 0, 100, incident, sizeof incident);
+         take_text(c, root, "incident", 0, 100, incident, sizeof incident) &&
+         (more == NULL || take_text(c, root, more, 1, cap - 1, out, cap));
     json_decref(root);
     return ok;
 }

@@ -23,20 +23,27 @@ static const struct {
     {"component", PERM_STATUS_READ}, {"page", PERM_INCIDENTS_READ},
 };
 
+void events_names(uint64_t may, char *names)
+{
+    size_t len = 0;
+
+    names[0] = '\0';
+    for (size_t i = 0; i < GW_LEN(events); i++) {
+        if (roles_allow(may, events[i].permission)) {
+            len += (size_t)snprintf(names + len, SSE_NAMES_MAX - len, "%s%s", len != 0 ? " " : "",
+                                    events[i].name);
+        }
+    }
+}
+
 void events_open(struct api_call *c)
 {
     struct http_req *req = c->req;
     struct api *a = c->api;
     char owner[SSE_OWNER_MAX];
-    char names[SSE_NAMES_MAX] = "";
-    size_t len = 0;
+    char names[SSE_NAMES_MAX];
 
-    for (size_t i = 0; i < GW_LEN(events); i++) {
-        if (roles_allow(c->may, events[i].permission)) {
-            len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", len != 0 ? " " : "",
-                                    events[i].name);
-        }
-    }
+    events_names(c->may, names);
     (void)snprintf(owner, sizeof owner, "%.128s", c->session);
     http_req_on_gone(req, NULL, NULL);
     call_end(c);
@@ -53,8 +60,7 @@ static void put_hash(char out[CORE_HASH_SIZE], const uint8_t sha256[32])
     }
 }
 
-/* What C asks for, and under which Idempotency-Key, by their hashes. */
-static void hash_once(const struct api_call *c, const char *target, struct core_once *once)
+void command_hash(const struct api_call *c, const char *target, struct core_once *once)
 {
     uint8_t sha256[32];
     size_t len;
@@ -81,20 +87,17 @@ static void answer_command(struct api_call *c, const struct core_repeat *r)
     buf_fini(&body);
 }
 
-/* Key, reason and ticket of the request. False: it has been answered, from memory if it is a
- * repetition. */
-static bool is_new(struct api_call *c, const char *target, struct core_once *once)
+void command_answer(struct api_call *c, const struct core_once *once)
+{
+    answer_command(c, core_repeated(c->api->opt.core, once->key));
+}
+
+bool command_repeated(struct api_call *c, const struct core_once *once)
 {
     const struct core *core = c->api->opt.core;
-    const struct core_repeat *before;
+    const struct core_repeat *before = core_repeated(core, once->key);
     struct gate_problem p;
 
-    if (!call_once(c, true, &p)) {
-        call_gate_problem(c, &p);
-        return false;
-    }
-    hash_once(c, target, once);
-    before = core_repeated(core, once->key);
     if (before != NULL && strcmp(before->request, once->request) == 0) {
         http_set_header(c->req, "idempotency-replayed", "true");
         answer_command(c, before);
@@ -109,9 +112,23 @@ static bool is_new(struct api_call *c, const char *target, struct core_once *onc
                             "try again when it does. A halt does not need it",
                             NULL});
     } else {
-        return body_why(c);
+        return false;
     }
-    return false;
+    return true;
+}
+
+/* Key, reason and ticket of the request. False: it has been answered, from memory if it is a
+ * repetition. */
+static bool is_new(struct api_call *c, const char *target, struct core_once *once)
+{
+    struct gate_problem p;
+
+    if (!call_once(c, true, &p)) {
+        call_gate_problem(c, &p);
+        return false;
+    }
+    command_hash(c, target, once);
+    return !command_repeated(c, once) && body_why(c);
 }
 
 /* Tells the audit log, and whoever asked, what was asked under ONCE. */
@@ -125,7 +142,7 @@ static void finish(struct api_call *c, const struct core_once *once, const char 
                                         .reason = c->why,
                                         .ticket = c->ticket},
                      NULL, NULL);
-    answer_command(c, core_repeated(c->api->opt.core, once->key));
+    command_answer(c, once);
 }
 
 static void refuse(struct api_call *c, enum gate_problem_kind kind, const char *detail)

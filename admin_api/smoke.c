@@ -292,6 +292,7 @@ struct smoke *smoke_create(uv_loop_t *loop, const struct smoke_options *opt)
     const struct redis_options redis = {
         .endpoint = opt->redis,
         .name = "smoke",
+        .circuit = CIRCUIT_SMOKE,
         .timeout_ms = 1000,
         .backoff_min_ms = 50,
         .backoff_max_ms = 1000,

@@ -363,6 +363,7 @@ static void open_feeds(struct keys *k, uv_loop_t *loop, const struct keys_option
     struct redis_options redis = {
         .endpoint = opt->redis_endpoint,
         .name = "keys",
+        .circuit = CIRCUIT_KEYS,
         .timeout_ms = 1000,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,

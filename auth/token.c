@@ -46,6 +46,7 @@ struct tokens *tokens_create(uv_loop_t *loop, const char *endpoint, uint32_t ttl
     struct redis_options opt = {
         .endpoint = endpoint,
         .name = "tokens",
+        .circuit = CIRCUIT_TOKENS,
         .timeout_ms = 1000,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,

@@ -27,6 +27,7 @@ static const char usage[] =
     "  --group NAME=A/B,C/D             members of `group:NAME`; may be repeated\n"
     "  --orders N                       working orders of a symbol (default 100); cancelled ones\n"
     "                                   come back in ten seconds while the mode is NORMAL\n"
+    "  --circuits A,B                   its circuit breakers, open until they are reset\n"
     "  --delay MS                       from reading to doing (default 200)\n"
     "  --fail RATE                      this part of the commands fails, 0 to 1\n"
     "  --fail-symbol SYMBOL             commands for it fail\n"
@@ -36,8 +37,7 @@ static const char usage[] =
     "  --quiet                          prints no progress\n"
     "Examples\n"
     "  standin-core --redis unix:var/redis.sock\n"
-    "  standin-core --redis 127.0.0.1:6379 --symbols BTC/USD,ETH/USD --group "
-    "majors=BTC/USD,ETH/USD\n"
+    "  standin-core --redis 127.0.0.1:6379 --symbols BTC/USD,ETH/USD --group coins=BTC/USD\n"
     "  standin-core --redis unix:var/redis.sock --delay 3000 --fail 0.2      a slow, faulty core\n"
     "  standin-core --redis unix:var/redis.sock --silent                     a core that hangs\n";
 
@@ -45,6 +45,7 @@ struct options {
     const char *redis;
     const char *name;
     const char *symbols;
+    const char *circuits;
     const char *groups[STANDIN_GROUPS_MAX];
     uint32_t group_count;
     uint64_t orders;
@@ -205,6 +206,16 @@ static void report_modes(struct program *p, bool all)
     }
 }
 
+static void report_circuits(struct program *p)
+{
+    for (uint32_t i = 0; i < p->state.circuit_count; i++) {
+        struct buf b = {0};
+
+        standin_print_circuit(&p->state.circuits[i], p->o.name, &b);
+        say(p, &b);
+    }
+}
+
 static void apply_control(struct program *p, const json_t *entry)
 {
     const char *why;
@@ -236,7 +247,8 @@ static bool fails(const struct program *p, const struct due *d, char why[128])
         return true;
     }
     if (strcmp(d->kind, "circuit_reset") == 0) {
-        return false;
+        (void)snprintf(why, 128, "no such circuit breaker here");
+        return standin_find_circuit(&p->state, d->target) < 0;
     }
     if (!all && symbol < 0) {
         (void)snprintf(why, 128, "no such symbol here: %s", d->target);
@@ -250,19 +262,13 @@ static bool fails(const struct program *p, const struct due *d, char why[128])
     return false;
 }
 
-/* A mode by command is a cell that the next entry of `control` replaces. */
 static uint64_t set_mode(struct program *p, const struct due *d)
 {
-    json_t *entry = json_pack("{s:s,s:I,s:[{s:s,s:s,s:I,s:O}]}", "type", "change", "version",
-                              (json_int_t)p->state.version, "cells", "kind", "mode", "target",
-                              d->target, "version", (json_int_t)p->state.version, "value",
-                              json_object_get(d->entry, "args"));
     const char *why = "";
 
-    if (entry == NULL || !standin_apply(&p->state, entry, &why)) {
+    if (!standin_set_mode(&p->state, d->target, json_object_get(d->entry, "args"), &why)) {
         fprintf(stderr, "%s: mode not set: %s\n", p->o.name, why);
     }
-    json_decref(entry);
     report_modes(p, false);
     return strcmp(d->target, "*") == 0 ? p->state.symbol_count : 1;
 }
@@ -282,6 +288,9 @@ static void finish_command(struct program *p, const struct due *d)
         count = standin_cancel(&p->state, d->target);
     } else if (strcmp(d->kind, "mode") == 0) {
         count = set_mode(p, d);
+    } else if (strcmp(d->kind, "circuit_reset") == 0) {
+        p->state.circuits[standin_find_circuit(&p->state, d->target)].open = false;
+        report_circuits(p);
     }
     answer(p, d->id, "done", &count, NULL);
     tell(p, d->kind, d->id, d->target);
@@ -472,6 +481,7 @@ static void connected(struct program *p)
     (void)snprintf(p->command_id, sizeof p->command_id, "%lld-0",
                    (long long)(clock_ns(CLOCK_REALTIME) / 1000000 - LOOK_BACK_MS));
     report_modes(p, true);
+    report_circuits(p);
     alive(p, !found);
     tell(p, found ? "control state read" : "asked for the control state", "", "");
 }
@@ -505,6 +515,7 @@ static void serve(struct program *p)
             do_what_is_due(p);
         }
         if (up && now - p->heard_ns > (int64_t)p->o.heartbeat_s * 1000000000) {
+            report_circuits(p);
             alive(p, false);
         }
     }
@@ -518,6 +529,7 @@ enum {
     O_NAME,
     O_SYMBOLS,
     O_GROUP,
+    O_CIRCUITS,
     O_ORDERS,
     O_DELAY,
     O_FAIL,
@@ -530,13 +542,21 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"redis", 1, NULL, O_REDIS},     {"name", 1, NULL, O_NAME},
-    {"symbols", 1, NULL, O_SYMBOLS}, {"group", 1, NULL, O_GROUP},
-    {"orders", 1, NULL, O_ORDERS},   {"delay", 1, NULL, O_DELAY},
-    {"fail", 1, NULL, O_FAIL},       {"fail-symbol", 1, NULL, O_FAIL_SYMBOL},
-    {"silent", 0, NULL, O_SILENT},   {"heartbeat", 1, NULL, O_HEARTBEAT},
-    {"for", 1, NULL, O_FOR},         {"quiet", 0, NULL, O_QUIET},
-    {"help", 0, NULL, O_HELP},       {NULL, 0, NULL, 0},
+    {"redis", 1, NULL, O_REDIS},
+    {"name", 1, NULL, O_NAME},
+    {"symbols", 1, NULL, O_SYMBOLS},
+    {"group", 1, NULL, O_GROUP},
+    {"orders", 1, NULL, O_ORDERS},
+    {"delay", 1, NULL, O_DELAY},
+    {"fail", 1, NULL, O_FAIL},
+    {"fail-symbol", 1, NULL, O_FAIL_SYMBOL},
+    {"silent", 0, NULL, O_SILENT},
+    {"heartbeat", 1, NULL, O_HEARTBEAT},
+    {"for", 1, NULL, O_FOR},
+    {"quiet", 0, NULL, O_QUIET},
+    {"help", 0, NULL, O_HELP},
+    {"circuits", 1, NULL, O_CIRCUITS},
+    {NULL, 0, NULL, 0},
 };
 
 static bool number(const char *text, uint64_t most, uint64_t *out)
@@ -609,6 +629,9 @@ static bool read_option(int option, struct options *o)
             return true;
         }
         return false;
+    case O_CIRCUITS:
+        o->circuits = optarg;
+        return true;
     case O_FAIL_SYMBOL:
         o->fail_symbol = optarg;
         return true;
@@ -632,6 +655,11 @@ static bool set_up(struct program *p)
                     p->o.groups[i]);
             return false;
         }
+    }
+    if (p->o.circuits != NULL && !standin_add_circuits(&p->state, p->o.circuits)) {
+        fprintf(stderr, "standin-core: --circuits %s: expected up to %u names as risk,fees\n",
+                p->o.circuits, STANDIN_CIRCUITS_MAX);
+        return false;
     }
     return true;
 }

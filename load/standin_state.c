@@ -64,6 +64,31 @@ bool standin_add_symbols(struct standin *s, const char *list)
     return list != NULL && s->symbol_count != 0;
 }
 
+bool standin_add_circuits(struct standin *s, const char *list)
+{
+    while (list != NULL && *list != '\0') {
+        struct standin_circuit *c = &s->circuits[s->circuit_count];
+
+        if (s->circuit_count == STANDIN_CIRCUITS_MAX) {
+            return false;
+        }
+        *c = (struct standin_circuit){.open = true};
+        list = next_name(list, c->name);
+        s->circuit_count += list != NULL;
+    }
+    return list != NULL && s->circuit_count != 0;
+}
+
+int standin_find_circuit(const struct standin *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->circuit_count; i++) {
+        if (strcmp(s->circuits[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 bool standin_add_group(struct standin *s, const char *text)
 {
     struct standin_group *g = &s->groups[s->group_count];
@@ -235,6 +260,23 @@ bool standin_apply(struct standin *s, const json_t *entry, const char **why)
     }
     derive_modes(s);
     return true;
+}
+
+bool standin_set_mode(struct standin *s, const char *target, json_t *args, const char **why)
+{
+    json_t *entry = json_pack("{s:s,s:I,s:[{s:s,s:s,s:I,s:O}]}", "type", "change", "version",
+                              (json_int_t)s->version, "cells", "kind", "mode", "target", target,
+                              "version", (json_int_t)s->version, "value", args);
+    bool ok = entry != NULL && standin_apply(s, entry, why);
+
+    json_decref(entry);
+    return ok;
+}
+
+void standin_print_circuit(const struct standin_circuit *c, const char *core, struct buf *out)
+{
+    buf_printf(out, "{\"core\":\"%s\",\"circuit\":\"%s\",\"state\":\"%s\"%s}", core, c->name,
+               c->open ? "open" : "closed", c->open ? ",\"detail\":\"never reset yet\"" : "");
 }
 
 /* --- orders ------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
+#include "gateway/base/buf.h"
 
-#define STANDIN_SYMBOLS_MAX 64u
-#define STANDIN_GROUPS_MAX  16u
-#define STANDIN_CELLS_MAX   1024u
-#define STANDIN_NAME_MAX    64u
+#define STANDIN_SYMBOLS_MAX  64u
+#define STANDIN_GROUPS_MAX   16u
+#define STANDIN_CELLS_MAX    1024u
+#define STANDIN_NAME_MAX     64u
+#define STANDIN_CIRCUITS_MAX 16u
 
 enum standin_mode { STANDIN_NORMAL, STANDIN_CANCEL_ONLY, STANDIN_SOFT_HALT, STANDIN_HARD_HALT };
 extern const char *const standin_modes[4];
@@ -35,11 +37,18 @@ struct standin_cell {
     json_t *value;
 };
 
+struct standin_circuit {
+    char name[STANDIN_NAME_MAX];
+    bool open;
+};
+
 struct standin {
     struct standin_symbol symbols[STANDIN_SYMBOLS_MAX];
     uint32_t symbol_count;
     struct standin_group groups[STANDIN_GROUPS_MAX];
     uint32_t group_count;
+    struct standin_circuit circuits[STANDIN_CIRCUITS_MAX];
+    uint32_t circuit_count;
     struct standin_cell cells[STANDIN_CELLS_MAX];
     uint32_t cell_count;
     uint64_t version; /* the highest seen */
@@ -51,8 +60,16 @@ void standin_fini(struct standin *s);
 bool standin_add_symbols(struct standin *s, const char *list);
 /* "majors=BTC/USD,ETH/USD" of known symbols. */
 bool standin_add_group(struct standin *s, const char *text);
+/* "risk,price-band": all open; false when one is too long or there are too many. */
+bool standin_add_circuits(struct standin *s, const char *list);
+/* -1: none of that name. */
+int standin_find_circuit(const struct standin *s, const char *name);
 /* Takes an entry of `control`. False, with the reason in *WHY, when it is not one. */
 bool standin_apply(struct standin *s, const json_t *entry, const char **why);
+/* By command: a cell that the next entry of `control` replaces. */
+bool standin_set_mode(struct standin *s, const char *target, json_t *args, const char **why);
+/* As CORE tells of it. */
+void standin_print_circuit(const struct standin_circuit *c, const char *core, struct buf *out);
 bool standin_mode_parse(const char *word, enum standin_mode *out);
 /* -1: none of that name. */
 int standin_find(const struct standin *s, const char *symbol);

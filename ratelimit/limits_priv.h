@@ -80,6 +80,8 @@ struct limits {
     struct redis *redis;
     bool ready; /* Redis has said who it is: the fence is right */
     bool shown_open;
+    struct circuit *circuit; /* of the breaker; its Redis has one of the same name */
+    enum breaker_state shown_state;
     char identity[LIMITS_IDENTITY_MAX]; /* of the last Redis; "" at first */
     int64_t fence_ns;                   /* of Redis: it may have forgotten what was made before */
     int64_t clock_fence_ns;             /* of the clock: the database may have, too */

@@ -24,6 +24,28 @@ static void on_reply(void *arg, const struct redis_reply *reply);
 
 /* --- breaker and timer ------------------------------------------------------------------------ */
 
+/* The breaker as people see it: once Redis has answered the probe nothing is held back any more, and
+ * a loop that nobody asks stays there. */
+static void show_circuit(struct limits *l)
+{
+    const struct breaker *b = &l->breaker;
+
+    if (b->state == l->shown_state) {
+        return;
+    }
+    l->shown_state = b->state;
+    if (b->state == BREAKER_PROBING) {
+        circuit_trying(l->circuit);
+    } else if (b->state == BREAKER_OPEN) {
+        circuit_failed(l->circuit,
+                       l->ready ? "an answer of Redis was late, missing or an error"
+                                : "no connection to Redis",
+                       l->ready ? b->due_ns - clock_mono_ns() : -1);
+    } else {
+        circuit_closed(l->circuit);
+    }
+}
+
 static void show_breaker(struct limits *l)
 {
     enum breaker_state state = l->breaker.state;
@@ -32,6 +54,7 @@ static void show_breaker(struct limits *l)
     if (l->closing) {
         return;
     }
+    show_circuit(l);
     /* half open: the next request is sent, and a loop that nobody asks stays there */
     metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0,
                 state == BREAKER_OPEN || state == BREAKER_PROBING);
@@ -471,9 +494,26 @@ static void on_state(void *arg, bool up)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* A person wants Redis asked: the probe comes now. Without a connection, that is what is tried, by
+ * the circuit of the connection. */
+static void hurry(struct limits *l)
+{
+    if (l->breaker.state == BREAKER_OPEN && l->ready) {
+        l->breaker.due_ns = clock_mono_ns();
+        arm(l);
+    } else if (l->breaker.state == BREAKER_OPEN) {
+        circuit_failed(l->circuit, "no connection to Redis", -1);
+    }
+}
+
 static void on_clock_timer(uv_timer_t *timer)
 {
-    limits_look_at_clock(timer->data);
+    struct limits *l = timer->data;
+
+    limits_look_at_clock(l);
+    if (circuit_asked(l->circuit)) {
+        hurry(l);
+    }
 }
 
 void trip_open(struct limits *l, uv_loop_t *loop)
@@ -481,6 +521,7 @@ void trip_open(struct limits *l, uv_loop_t *loop)
     struct redis_options opt = {
         .endpoint = l->opt.endpoint,
         .name = "limits",
+        .circuit = CIRCUIT_LIMITS,
         .timeout_ms = GLUE_MS,
         .backoff_min_ms = 20,
         .backoff_max_ms = 200,
@@ -495,6 +536,8 @@ void trip_open(struct limits *l, uv_loop_t *loop)
     uv_unref((uv_handle_t *)&l->clock_timer);
     l->armed_ns = INT64_MAX;
     l->shown_open = true; /* until Redis has been met; nothing to warn of yet */
+    l->shown_state = l->breaker.state;
+    l->circuit = circuit_create(CIRCUIT_LIMITS);
     metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0, 1);
     l->redis = redis_create(loop, &opt, on_state, l);
 }
@@ -521,6 +564,7 @@ void limits_close(struct limits *l, void (*done)(void *arg), void *arg)
     GW_ASSERT(!l->closing);
     l->closing = true;
     l->ready = false;
+    circuit_destroy(&l->circuit);
     metrics_set(l->opt.metrics, LIMITS_M_OPEN, 0, 0);
     l->on_closed = done;
     l->on_closed_arg = arg;

@@ -67,6 +67,7 @@ struct causes *causes_create(uv_loop_t *loop, const char *endpoint, uint32_t ttl
     struct redis_options opt = {
         .endpoint = endpoint,
         .name = "causes",
+        .circuit = CIRCUIT_CAUSES,
         .timeout_ms = LINK_MS,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,

@@ -17,7 +17,8 @@
 
 /* clang-format off */
 static const char epoch_sql[] =
-    "SELECT e.epoch, s.id, " KEY_MICROS("s.last_seen_at") " FROM people_epoch e"
+    "SELECT e.epoch, s.id, " KEY_MICROS("s.last_seen_at") ", EXISTS (SELECT FROM user_roles r"
+    " WHERE r.ended_at IS NULL AND r.until <= " AT("$2") ") FROM people_epoch e"
     " LEFT JOIN user_sessions s ON s.ended_at IS NULL AND s.last_seen_at > " AT("$1");
 static const char seen_sql[] =
     "UPDATE user_sessions s SET last_seen_at = greatest(s.last_seen_at,"
@@ -224,6 +225,7 @@ static void on_epoch_read(void *arg, const struct pg_reply *reply)
 {
     struct people *p = arg;
     int64_t epoch = 0;
+    bool due = false;
     bool known =
         pg_outcome(reply) == PG_OK && pg_rows(reply, 0) > 0 && pg_value_i64(reply, 0, 0, 0, &epoch);
 
@@ -245,16 +247,20 @@ static void on_epoch_read(void *arg, const struct pg_reply *reply)
     } else if (known) {
         people_reload(p); /* also when it went back: the database was restored */
     }
+    if (known && pg_value_bool(reply, 0, 0, 3, &due) && due) {
+        people_expire(p);
+    }
     people_release(p);
 }
 
 static void ask_epoch(struct people *p)
 {
-    struct pg_param since = pg_int8(people_now(p) / 1000 - 60000000);
+    int64_t now_us = people_now(p) / 1000;
+    const struct pg_param params[] = {pg_int8(now_us - 60000000), pg_int8(now_us)};
     const struct pg_statement s = {
         .sql = epoch_sql,
-        .params = &since,
-        .param_count = 1,
+        .params = params,
+        .param_count = GW_LEN(params),
     };
 
     if (p->reloading || p->closing) {
@@ -477,6 +483,17 @@ enum people_err people_find(struct people *p, const char *token, size_t len, boo
     }
     *out = &slot->s;
     return PEOPLE_OK;
+}
+
+bool people_find_id(struct people *p, const char *id, const struct people_session **out)
+{
+    const struct people_slot *slot = people_table_by_id(p->table, id);
+
+    if (slot == NULL || is_over(&slot->s, people_now(p))) {
+        return false;
+    }
+    *out = &slot->s;
+    return true;
 }
 
 uint64_t people_roles(const struct people *p, const struct people_session *s)

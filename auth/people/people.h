@@ -75,6 +75,7 @@
     X(ACT_ROLE_GRANT,      "role.grant",             "user:NAME",        "granted a role")                     \
     X(ACT_ROLE_END,        "role.end",               "user:NAME",        "took a role back")                   \
     X(ACT_ROLE_ELEVATE,    "role.elevate",           "user:NAME",        "took up a role for a while")         \
+    X(ACT_ROLE_EXPIRE,     "role.expire",            "user:NAME",        "(the clock) ended a role that was held for a while") \
     X(ACT_REVIEW_SIGN,     "access.sign",            "access",           "signed an access review off")
 /* clang-format on */
 #define PEOPLE_AS_ENUM(sym, http, text)          sym,
@@ -206,6 +207,9 @@ struct people_session {
 GW_MUSTCHECK
 enum people_err people_find(struct people *p, const char *token, size_t len, bool active,
                             const struct people_session **out);
+/* The living session of that id, as above. */
+GW_MUSTCHECK
+bool people_find_id(struct people *p, const char *id, const struct people_session **out);
 /* Bits of enum role that S has now. */
 uint64_t people_roles(const struct people *p, const struct people_session *s);
 /* May S do it now? PEOPLE_FORBIDDEN, _DUTY, _FACTOR, _STALE. */

@@ -156,6 +156,7 @@ struct people {
     bool again; /* announced while reloading */
     bool failing;
     bool closing;
+    uint32_t expiring;    /* ends of roles being looked for, or entered */
     int64_t asked_ns;     /* monotonic, of the epoch that is awaited */
     int64_t reload_ns;    /* monotonic, of the sessions that are awaited */
     int64_t confirmed_ns; /* monotonic; 0: never */
@@ -172,4 +173,6 @@ void people_hold(struct people *p);
 void people_release(struct people *p);
 /* Reads all sessions, now or after what is being read. */
 void people_reload(struct people *p);
+/* Roles whose time is over are ended for good, each with its entry in the audit log. */
+void people_expire(struct people *p);
 #endif

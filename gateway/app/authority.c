@@ -214,6 +214,7 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
     struct pg_options pg = {
         .dsn = opt->auth->database,
         .name = "auth",
+        .circuit = CIRCUIT_STORE,
         .connections = 4,
         .queue_max = 256,
         .timeout_ms = 2000,

@@ -169,6 +169,10 @@ static void on_key_ended(void *arg, const char *key_id, const char *reason)
 {
     struct gateway *g = arg;
 
+    if (g->authority != NULL) {
+        authority_end_streams(g->authority, key_id);
+    }
+
     log_info("auth", "key_ended", "\"key\":%s,\"reason\":\"%s\"", log_json(key_id), reason);
     key_gate_close(g->gate, key_id); /* first: a token taken from now on opens nothing */
     for (uint32_t i = 0; i < g->shard_count; i++) {
@@ -492,6 +496,7 @@ int daemon_run(struct daemon_config *config, const struct symbols *symbols,
 
     g.config = config;
     g.reread = reread;
+    circuits_expose(metrics_create(&circuit_metrics));
     g.fanout = fanout_create((uint32_t)config->ws.shards);
     set_profile(&g, fanout_names[FANOUT_NORMAL]);
     g.symbols = symbols;

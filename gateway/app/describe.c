@@ -46,6 +46,7 @@ static void describe_metrics(struct buf *out)
         &api_metrics,      &keys_metrics,      &store_metrics, &limits_metrics,   &gate_metrics,
         &audit_metrics,    &journal_metrics,   &core_metrics,  &sse_metrics,      &people_metrics,
         &incident_metrics, &paging_metrics,    &spool_metrics, &reported_metrics, &playbook_metrics,
+        &circuit_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

@@ -327,6 +327,7 @@ static bool open_anchor(struct gatehouse *h, struct buf *why)
     struct redis_options redis = {
         .endpoint = h->opt.redis,
         .name = "anchors",
+        .circuit = CIRCUIT_ANCHORS,
         .timeout_ms = 500,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,

@@ -376,6 +376,7 @@ static void put_tags(struct buf *out)
         {"changes", "requests to loosen"},
         {"commands", "what is asked of the exchange core"},
         {"connections", "WebSocket connections"},
+        {"circuits", "what waits before it tries again"},
         {"playbooks", "what to do when"},
         {"smoke", "the smoke test"},
         {"admin", "events"},

@@ -22,6 +22,7 @@
     X("fanout.profile",     "profile of the fan-out")                             \
     X("upstream.set",       "upstream chosen")                                    \
     X("connection.close",   "connections closed")                                 \
+    X("circuit.reset",      "circuit tried at once, or one of the core closed")   \
     X("change.request",     "change proposed that a second person must approve")  \
     X("change.approve",     "change approved")                                    \
     X("change.reject",      "change rejected")                                    \
@@ -44,6 +45,7 @@
     X("role.grant",         "role granted")                                       \
     X("role.end",           "role taken back")                                    \
     X("role.elevate",       "role taken up for a while")                          \
+    X("role.expire",        "end of a role that was held for a while")            \
     X("access.sign",        "access review signed off")                           \
     X("incident.open",      "incident opened")                                    \
     X("incident.ack",       "incident acknowledged")                              \

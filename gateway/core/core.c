@@ -271,6 +271,11 @@ uint32_t core_peers(const struct core *c, const struct core_peer **out)
     return observed_cores(c->observed, out);
 }
 
+uint32_t core_circuits(const struct core *c, const struct core_circuit **out)
+{
+    return observed_circuits(c->observed, out);
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -326,6 +331,7 @@ struct core *core_create(uv_loop_t *loop, const struct core_options *opt)
     struct redis_options redis = {
         .endpoint = opt->endpoint,
         .name = "core-commands",
+        .circuit = CIRCUIT_CORE,
         .timeout_ms = opt->timeout_ms,
         .backoff_min_ms = opt->backoff_min_ms,
         .backoff_max_ms = opt->backoff_max_ms,

@@ -97,4 +97,6 @@ uint64_t core_version(const struct core *c);
 /* Nanoseconds since a core last said anything, or since the start when none ever did. */
 int64_t core_silence_ns(const struct core *c);
 uint32_t core_peers(const struct core *c, const struct core_peer **out);
+/* Circuit breakers of the core, as it told of them last. */
+uint32_t core_circuits(const struct core *c, const struct core_circuit **out);
 #endif

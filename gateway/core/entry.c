@@ -58,6 +58,11 @@ bool core_name_valid(const char *name)
     return strlen(name) < CORE_NAME_MAX && made_of(name, "abcdefghijklmnopqrstuvwxyz_.:-");
 }
 
+bool core_circuit_valid(const char *name)
+{
+    return strlen(name) < CORE_CIRCUIT_MAX && made_of(name, "abcdefghijklmnopqrstuvwxyz_.:-");
+}
+
 static bool symbol_valid(const char *text)
 {
     return strlen(text) < CORE_SYMBOL_MAX && made_of(text, "./-");
@@ -173,6 +178,36 @@ static enum entry_verdict read_applied(const json_t *root, struct core_ack *a)
     return mode_of(root, &a->mode) ? ENTRY_OK : ENTRY_MODE;
 }
 
+static bool circuit_state_of(const json_t *root, enum circuit_state *out)
+{
+    const char *word = json_string_value(json_object_get(root, "state"));
+
+    for (unsigned i = 0; word != NULL && i < CIRCUIT_STATE_COUNT; i++) {
+        if (strcmp(circuit_state_words[i], word) == 0) {
+            *out = (enum circuit_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum entry_verdict read_circuit(const json_t *root, struct core_ack *a)
+{
+    a->type = CORE_ACK_CIRCUIT;
+    if (!text_of(root, "circuit", a->circuit, sizeof a->circuit) ||
+        !core_circuit_valid(a->circuit)) {
+        return ENTRY_CIRCUIT;
+    }
+    if (!circuit_state_of(root, &a->circuit_state)) {
+        return ENTRY_STATE;
+    }
+    if (has(root, "detail") &&
+        (!text_of(root, "detail", a->detail, sizeof a->detail) || !printable(a->detail))) {
+        return ENTRY_DETAIL;
+    }
+    return ENTRY_OK;
+}
+
 static enum entry_verdict read_alive(const json_t *root, struct core_ack *a)
 {
     char word[16];
@@ -198,7 +233,9 @@ static enum entry_verdict read_ack(const json_t *root, struct core_ack *a)
     if (has(root, "id")) {
         return read_command_ack(root, a);
     }
-    return has(root, "symbol") ? read_applied(root, a) : read_alive(root, a);
+    return has(root, "symbol")    ? read_applied(root, a)
+           : has(root, "circuit") ? read_circuit(root, a)
+                                  : read_alive(root, a);
 }
 
 enum entry_verdict core_ack_parse(const char *json, size_t len, struct core_ack *out)

@@ -10,16 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "gateway/core/core_id.h"
+#include "gateway/store/circuit.h"
 
-#define CORE_NAME_MAX   33    /* of a core or a gateway, with NUL */
-#define CORE_SYMBOL_MAX 32    /* with NUL */
-#define CORE_TARGET_MAX 64    /* with NUL */
-#define CORE_BY_MAX     129   /* with NUL */
-#define CORE_DETAIL_MAX 201   /* bytes, with NUL */
-#define CORE_ARGS_MAX   4096  /* bytes */
-#define CORE_ENTRY_MAX  16384 /* bytes of JSON of an ack or a command */
-#define CORE_HASH_SIZE  65    /* 64 hexadecimal digits and NUL */
-#define CORE_NUMBER_MAX ((UINT64_C(1) << 53) - 1)
+#define CORE_NAME_MAX    33    /* of a core or a gateway, with NUL */
+#define CORE_SYMBOL_MAX  32    /* with NUL */
+#define CORE_TARGET_MAX  64    /* with NUL */
+#define CORE_CIRCUIT_MAX 59    /* with NUL */
+#define CORE_BY_MAX      129   /* with NUL */
+#define CORE_DETAIL_MAX  201   /* bytes, with NUL */
+#define CORE_ARGS_MAX    4096  /* bytes */
+#define CORE_ENTRY_MAX   16384 /* bytes of JSON of an ack or a command */
+#define CORE_HASH_SIZE   65    /* 64 hexadecimal digits and NUL */
+#define CORE_NUMBER_MAX  ((UINT64_C(1) << 53) - 1)
 
 /* clang-format off */
 /* What a command asks for. */
@@ -48,7 +50,7 @@
     X(FORM,     "entry",    "one field `e`")                                                          \
     X(JSON,     "json",     "one JSON object of at most 16 KiB, no member twice")                     \
     X(ID,       "id",       "a ULID: 26 characters, upper case")                                      \
-    X(STATE,    "state",    "accepted, done, failed or cancelled")                                    \
+    X(STATE,    "state",    "accepted, done, failed or cancelled; of a circuit closed, half_open or open") \
     X(COUNT,    "count",    "an integer from 0 to 2^53-1")                                            \
     X(DETAIL,   "detail",   "a text of at most 200 bytes, no control characters")                     \
     X(CORE,     "core",     "a name: 1 to 32 of A-Z a-z 0-9 _ . : -")                                 \
@@ -63,7 +65,8 @@
     X(GATEWAY,  "gateway",  "a name: 1 to 32 of A-Z a-z 0-9 _ . : -")                                 \
     X(TS,       "ts_ns",    "nanoseconds since 1970")                                                 \
     X(DEADLINE, "deadline_ms", "an integer from 1 to 86400000")                                       \
-    X(ONCE,     "once",     "64 hexadecimal digits, with `request` likewise, and `answer` an object as text where it is a cancel")
+    X(ONCE,     "once",     "64 hexadecimal digits, with `request` likewise, and `answer` an object as text where it is a cancel")\
+    X(CIRCUIT,  "circuit",  "1 to 58 of A-Z a-z 0-9 _ . : -")
 /* clang-format on */
 
 #define CORE_KIND_AS_ENUM(sym, word, help) CORE_KIND_##sym,
@@ -95,7 +98,7 @@ bool core_kind_parse(const char *word, enum core_kind *out);
 bool core_state_parse(const char *word, enum core_state *out);
 
 /* A word of the core. */
-enum core_ack_type { CORE_ACK_COMMAND, CORE_ACK_APPLIED, CORE_ACK_ALIVE };
+enum core_ack_type { CORE_ACK_COMMAND, CORE_ACK_APPLIED, CORE_ACK_CIRCUIT, CORE_ACK_ALIVE };
 struct core_ack {
     enum core_ack_type type;
     char core[CORE_NAME_MAX];
@@ -110,6 +113,9 @@ struct core_ack {
     /* applied */
     char symbol[CORE_SYMBOL_MAX];
     enum core_mode mode;
+    /* circuit, with DETAIL */
+    char circuit[CORE_CIRCUIT_MAX];
+    enum circuit_state circuit_state;
     /* alive */
     bool need_snapshot;
 };
@@ -143,4 +149,6 @@ enum entry_verdict core_request_check(enum core_kind kind, const char *target, c
                                       const char *by, uint64_t deadline_ms, char **compact);
 void core_request_fini(struct core_request *r);
 bool core_name_valid(const char *name);
+/* Of a circuit breaker of the core. */
+bool core_circuit_valid(const char *name);
 #endif

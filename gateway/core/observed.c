@@ -14,6 +14,8 @@ struct observed {
     struct seen *symbols;
     struct core_peer cores[OBSERVED_CORES_MOST];
     uint32_t core_count;
+    struct core_circuit circuits[OBSERVED_CIRCUITS_MOST];
+    uint32_t circuit_count;
 };
 
 struct observed *observed_create(void)
@@ -80,11 +82,39 @@ static bool note_symbol(struct observed *o, const struct core_ack *a, int64_t no
     return true;
 }
 
+static bool note_circuit(struct observed *o, const struct core_ack *a, int64_t heard_mono_ns,
+                         int64_t now_ns)
+{
+    struct core_circuit *c = o->circuits;
+    const struct core_circuit *end = c + o->circuit_count;
+
+    while (c < end && (strcmp(c->name, a->circuit) != 0 || strcmp(c->core, a->core) != 0)) {
+        c++;
+    }
+    if (c == end) {
+        if (o->circuit_count == OBSERVED_CIRCUITS_MOST) {
+            return false;
+        }
+        o->circuit_count++;
+        *c = (struct core_circuit){.state = CIRCUIT_STATE_COUNT};
+        memcpy(c->name, a->circuit, sizeof c->name);
+        memcpy(c->core, a->core, sizeof c->core);
+    }
+    if (c->state != a->circuit_state) {
+        c->state = a->circuit_state;
+        c->since_ns = now_ns;
+    }
+    memcpy(c->detail, a->detail, sizeof c->detail);
+    c->heard_mono_ns = heard_mono_ns;
+    return true;
+}
+
 bool observed_take(struct observed *o, const struct core_ack *a, int64_t heard_mono_ns,
                    int64_t now_ns)
 {
     return note_core(o, a, heard_mono_ns) &&
-           (a->type != CORE_ACK_APPLIED || note_symbol(o, a, now_ns));
+           (a->type != CORE_ACK_APPLIED || note_symbol(o, a, now_ns)) &&
+           (a->type != CORE_ACK_CIRCUIT || note_circuit(o, a, heard_mono_ns, now_ns));
 }
 
 const struct core_observation *observed_symbol(const struct observed *o, const char *symbol)
@@ -122,6 +152,12 @@ int64_t observed_heard_mono_ns(const struct observed *o)
         last = o->cores[i].heard_mono_ns > last ? o->cores[i].heard_mono_ns : last;
     }
     return last;
+}
+
+uint32_t observed_circuits(const struct observed *o, const struct core_circuit **out)
+{
+    *out = o->circuits;
+    return o->circuit_count;
 }
 
 uint32_t observed_cores(const struct observed *o, const struct core_peer **out)

@@ -235,6 +235,7 @@ struct source *source_create(uv_loop_t *loop, const struct source_options *opt,
     struct redis_options redis = {
         .endpoint = opt->endpoint,
         .name = "feed-commands",
+        .circuit = CIRCUIT_FEED,
         .timeout_ms = opt->command_timeout_ms,
         .backoff_min_ms = opt->backoff_min_ms,
         .backoff_max_ms = opt->backoff_max_ms,

@@ -307,6 +307,7 @@ void replicas_open(struct gate *g)
     struct redis_options redis = {
         .endpoint = g->opt.redis_endpoint,
         .name = "gate",
+        .circuit = CIRCUIT_GATE,
         .timeout_ms = REDIS_MS,
         .backoff_min_ms = 50,
         .backoff_max_ms = 1000,

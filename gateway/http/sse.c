@@ -333,6 +333,28 @@ uint32_t sse_end_owner(struct sse *s, const char *owner)
     return ended;
 }
 
+uint32_t sse_judge(struct sse *s, bool (*right)(void *arg, const char *owner, const char *events),
+                   void *arg)
+{
+    struct reader *r;
+    struct reader *next;
+    char events[SSE_NAMES_MAX];
+    uint32_t ended = 0;
+
+    DL_FOREACH_SAFE(s->readers, r, next)
+    {
+        size_t len = strlen(r->names);
+
+        (void)snprintf(events, sizeof events, "%.*s", len > 2 ? (int)len - 2 : 0,
+                       r->names + (len > 2));
+        if (!right(arg, r->owner, events)) {
+            end(r);
+            ended++;
+        }
+    }
+    return ended;
+}
+
 uint32_t sse_streams(const struct sse *s)
 {
     return s->count;

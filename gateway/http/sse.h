@@ -59,6 +59,9 @@ enum gw_err sse_publish(struct sse *s, const char *id, const char *name, const c
 void sse_open(struct sse *s, struct http_req *req, const char *owner, const char *events);
 /* Ends the streams of OWNER (a session that was closed); how many. */
 uint32_t sse_end_owner(struct sse *s, const char *owner);
+/* Ends the streams that RIGHT says no to; how many. EVENTS: what it was opened with; "": all. */
+uint32_t sse_judge(struct sse *s, bool (*right)(void *arg, const char *owner, const char *events),
+                   void *arg);
 uint32_t sse_streams(const struct sse *s);
 /* Id of the newest event; "" when there is none. */
 const char *sse_head(const struct sse *s);

@@ -238,6 +238,7 @@ static void on_answer(void *arg, const struct courier_answer *a)
     }
     if (a->status >= 200 && a->status < 300) {
         r->error[0] = '\0';
+        circuit_closed(p->circuit);
         settle(r, PAGE_DELIVERED);
         paging_test_over(p, id, PAGING_DELIVERED, "");
     } else {
@@ -245,6 +246,9 @@ static void on_answer(void *arg, const struct courier_answer *a)
         memcpy(error, r->error, sizeof error);
         r->delay_ms = delay_of(p, r->tries, a->retry_after_s);
         r->next_ns = paging_mono_ns(p) + r->delay_ms * NS_PER_MS;
+        circuit_failed(
+            p->circuit, error,
+            r->page.kind == PAGE_TEST || hopeless(p, r, a->status) ? -1 : r->delay_ms * NS_PER_MS);
         log_warn("paging", "not_delivered",
                  "\"incident\":%s,\"kind\":\"%s\",\"tries\":%u,\"error\":%s,\"again_in_ms\":%lld",
                  log_json(r->page.incident), page_kind_words[r->page.kind], r->tries,
@@ -289,6 +293,7 @@ static void fly(struct page_row *r)
     }
     r->state = ROW_FLYING;
     p->flying++;
+    circuit_retried(p->circuit);
     metrics_set(p->metrics, PAGING_M_FLYING, 0, p->flying);
     if (p->opt.send != NULL) {
         p->opt.send(p->opt.arg, &request, on_answer, r);
@@ -406,6 +411,9 @@ void paging_tick(struct paging *p)
     bool spooled = spool_count(p) != 0;
 
     step_tests(p);
+    if (circuit_asked(p->circuit)) {
+        queue_hurry(p);
+    }
     step_settle(p, up);
     if (p->opt.config->enabled && p->host[0] != '\0' && (!up || (spooled && p->enter_refused)) &&
         !p->entering) {
@@ -482,6 +490,10 @@ struct paging *paging_create(uv_loop_t *loop, const struct paging_options *opt, 
     if (!configure(p, why) || !spool_open(p, why)) {
         return NULL; /* the process ends; what was opened is the kernel's */
     }
+    if (p->host[0] != '\0') { /* closed until a page fails: no receiver is asked without one */
+        p->circuit = circuit_create(CIRCUIT_PAGING);
+        circuit_closed(p->circuit);
+    }
     uv_timer_init(loop, &p->tick);
     p->tick.data = p;
     paging_wake(p);
@@ -508,6 +520,7 @@ void paging_close(struct paging *p, void (*done)(void *arg), void *arg)
     struct test_wait *next;
 
     p->closing = true;
+    circuit_destroy(&p->circuit);
     p->done = done;
     p->done_arg = arg;
     p->open = 1u + (p->courier != NULL) + (p->journal != NULL);

@@ -80,6 +80,7 @@ struct paging {
     struct metric_set *metrics;
     struct courier *courier; /* NULL: no receiver, or tests send */
     struct journal *journal; /* NULL: no state folder */
+    struct circuit *circuit; /* of the receiver; NULL: none */
     struct body_options body;
     char *secret;
     char *routing_key;
@@ -131,6 +132,8 @@ struct pg_param queue_now(const struct paging *p);
 void queue_claim(struct paging *p);
 /* Tells PostgreSQL of R's result. */
 void queue_settle(struct page_row *r);
+/* A person wants what waits for its next try to be sent now. */
+void queue_hurry(struct paging *p);
 
 /* --- spool.c ---------------------------------------------------------------------------------- */
 /* False: WHY. */

@@ -208,6 +208,41 @@ void queue_settle(struct page_row *r)
     }
 }
 
+/* --- hurrying ---------------------------------------------------------------------------------- */
+
+static void on_hurried(void *arg, const struct pg_reply *reply)
+{
+    struct paging *p = arg;
+
+    p->calls--;
+    if (p->closing) {
+        return;
+    }
+    if (pg_outcome(reply) == PG_OK && pg_affected(reply, 0) == 0) {
+        circuit_untried(p->circuit);
+    }
+    paging_wake(p);
+}
+
+void queue_hurry(struct paging *p)
+{
+    static const char sql[] = "UPDATE pages p SET next_at = '-infinity' WHERE " OPEN("p");
+    struct page_row *r;
+    bool here = p->flying > 0;
+
+    DL_FOREACH(p->rows, r)
+    {
+        r->next_ns = INT64_MIN;
+        r->delay_ms = 0; /* where PostgreSQL has not been told of it yet */
+        here = here || r->state == ROW_WAITING || r->state == ROW_SETTLING;
+    }
+    if (pg_query(p->opt.pg, &(struct pg_statement){.sql = sql}, 0, on_hurried, p)) {
+        p->calls++;
+    } else if (!here) {
+        circuit_untried(p->circuit);
+    }
+}
+
 /* --- what people see --------------------------------------------------------------------------- */
 
 struct asked {

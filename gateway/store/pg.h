@@ -26,6 +26,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/err.h"
 #include "gateway/runtime/metrics.h"
+#include "gateway/store/circuit.h"
 
 #define PG_PARAMS_MAX     64u
 #define PG_STATEMENTS_MAX 256u /* of one transaction or step */
@@ -119,6 +120,7 @@ struct pg_options {
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;
     struct metric_set *metrics; /* of store_metrics */
+    enum circuit_name circuit;  /* as which people see it; CIRCUIT_NONE: they do not */
 };
 extern const struct metric_table store_metrics;
 

@@ -135,6 +135,7 @@ static void flush(struct pg_conn *c)
 static void plan_reconnect(struct pg_conn *c, const char *why)
 {
     int64_t most = c->opt.backoff_min_ms;
+    int64_t wait;
 
     metrics_inc(c->opt.metrics, STORE_M_LOST);
     if (!c->lost_logged) {
@@ -147,8 +148,9 @@ static void plan_reconnect(struct pg_conn *c, const char *why)
     }
     most = most < c->opt.backoff_max_ms ? most : c->opt.backoff_max_ms;
     c->failures++;
-    c->deadline_ns =
-        clock_mono_ns() + (int64_t)arc4random_uniform((uint32_t)most * 1000 + 1) * 1000;
+    wait = (int64_t)arc4random_uniform((uint32_t)most * 1000 + 1) * 1000;
+    c->deadline_ns = clock_mono_ns() + wait;
+    circuit_failed(c->circuit, why, wait);
 }
 
 void pg_conn_drop(struct pg_conn *c, const char *why)
@@ -280,6 +282,7 @@ static void answered_probe(struct pg_conn *c)
 {
     set_state(c, PG_CONN_IDLE);
     c->failures = 0;
+    circuit_closed(c->circuit);
     if (c->lost_logged) {
         c->lost_logged = false;
         log_info("pg", "up", "\"name\":\"%s\"", c->opt.name);
@@ -512,6 +515,7 @@ static void connect_now(struct pg_conn *c)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     uv_getaddrinfo_t *req;
 
+    circuit_trying(c->circuit);
     if (c->opt.lookup == NULL) {
         dial(c, NULL);
         return;
@@ -534,7 +538,7 @@ void pg_conn_tick(struct pg_conn *c, int64_t now_ns)
 {
     switch (c->state) {
     case PG_CONN_WAITING:
-        if (now_ns >= c->deadline_ns) {
+        if (now_ns >= c->deadline_ns || circuit_asked(c->circuit)) {
             connect_now(c);
         }
         return;
@@ -564,6 +568,7 @@ void pg_conn_init(struct pg_conn *c, uv_loop_t *loop, const struct pg_conn_optio
                   const struct pg_conn_sink *sink, void *arg)
 {
     *c = (struct pg_conn){.opt = *opt, .sink = sink, .arg = arg, .loop = loop};
+    c->circuit = circuit_create(opt->circuit);
 }
 
 void pg_conn_close(struct pg_conn *c)
@@ -573,6 +578,7 @@ void pg_conn_close(struct pg_conn *c)
 
     c->job = NULL;
     c->tx = NULL;
+    circuit_destroy(&c->circuit);
     close_poll(c);
     PQfinish(c->pg);
     c->pg = NULL;

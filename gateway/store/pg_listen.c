@@ -130,6 +130,7 @@ struct pg_listen *pg_listen_create(uv_loop_t *loop, const struct pg_listen_optio
         .backoff_min_ms = opt->backoff_min_ms,
         .backoff_max_ms = opt->backoff_max_ms,
         .metrics = opt->metrics,
+        .circuit = CIRCUIT_LISTEN,
     };
 
     GW_ASSERT(opt->channel_count > 0 && opt->channel_count <= PG_STATEMENTS_MAX);

@@ -188,6 +188,7 @@ struct pg *pg_create(uv_loop_t *loop, const struct pg_options *opt,
         .backoff_min_ms = opt->backoff_min_ms,
         .backoff_max_ms = opt->backoff_max_ms,
         .metrics = opt->metrics,
+        .circuit = opt->circuit,
     };
 
     GW_ASSERT(opt->connections > 0);

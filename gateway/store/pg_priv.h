@@ -93,6 +93,7 @@ struct pg_conn_options {
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;
     struct metric_set *metrics;
+    enum circuit_name circuit;
 };
 
 #define PG_CONN_STATES(X)                                                                          \
@@ -126,6 +127,7 @@ struct pg_conn {
     bool probe_failed;
     unsigned failures; /* in a row */
     bool lost_logged;
+    struct circuit *circuit;
 };
 
 void pg_conn_init(struct pg_conn *c, uv_loop_t *loop, const struct pg_conn_options *opt,

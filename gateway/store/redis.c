@@ -50,6 +50,7 @@ struct redis {
     unsigned spared;   /* times in a row: the loop came late, the answer may be here, unread */
     unsigned failures; /* in a row */
     bool lost_logged;
+    struct circuit *circuit;
     void (*on_state)(void *arg, bool up);
     void *arg;
     void (*on_closed)(void *arg);
@@ -66,6 +67,7 @@ static void lost(struct redis *r, const char *why)
 {
     bool was_up = r->state == REDIS_UP;
     int64_t most = r->opt.backoff_min_ms;
+    int64_t wait;
 
     r->context = NULL;
     if (r->state == REDIS_CLOSED) {
@@ -83,7 +85,9 @@ static void lost(struct redis *r, const char *why)
     }
     most = most < r->opt.backoff_max_ms ? most : r->opt.backoff_max_ms;
     r->failures++;
-    r->deadline_ns = clock_mono_ns() + random_below(most * 1000000);
+    wait = random_below(most * 1000000);
+    r->deadline_ns = clock_mono_ns() + wait;
+    circuit_failed(r->circuit, why, wait);
     if (was_up) {
         metrics_add(r->opt.metrics, REDIS_M_UP, 0, UINT64_MAX);
         r->on_state(r->arg, false);
@@ -158,6 +162,7 @@ static void on_probe(void *arg, const struct redis_reply *reply)
     }
     r->state = REDIS_UP;
     r->failures = 0;
+    circuit_closed(r->circuit);
     if (r->lost_logged) {
         r->lost_logged = false;
         log_info("redis", "up", "\"name\":\"%s\"", r->opt.name);
@@ -210,6 +215,7 @@ static void connect_now(struct redis *r)
     redisAsyncContext *context = dial(r->opt.endpoint);
 
     r->state = REDIS_CONNECTING;
+    circuit_trying(r->circuit);
     r->deadline_ns = clock_mono_ns() + (int64_t)r->opt.timeout_ms * 1000000;
     if (context == NULL) {
         lost(r, "not an endpoint: expected unix:/path or host:port");
@@ -250,7 +256,7 @@ static void on_timer(uv_timer_t *timer)
     const struct call *call;
 
     r->ticked_ns = now;
-    if (r->state == REDIS_WAITING && now >= r->deadline_ns) {
+    if (r->state == REDIS_WAITING && (now >= r->deadline_ns || circuit_asked(r->circuit))) {
         connect_now(r);
         return;
     }
@@ -281,6 +287,7 @@ struct redis *redis_create(uv_loop_t *loop, const struct redis_options *opt,
     r->loop = loop;
     r->on_state = on_state;
     r->arg = arg;
+    r->circuit = circuit_create(opt->circuit);
     uv_timer_init(loop, &r->timer);
     r->timer.data = r;
     uv_timer_start(&r->timer, on_timer, 0, REDIS_TICK_MS);
@@ -305,6 +312,7 @@ void redis_close(struct redis *r, void (*done)(void *arg), void *arg)
     if (was_up) {
         metrics_add(r->opt.metrics, REDIS_M_UP, 0, UINT64_MAX);
     }
+    circuit_destroy(&r->circuit);
     drop(r, "closed");
     uv_close((uv_handle_t *)&r->timer, on_timer_closed);
 }

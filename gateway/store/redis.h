@@ -14,6 +14,7 @@
 #include <uv.h>
 #include "gateway/base/err.h"
 #include "gateway/runtime/metrics.h"
+#include "gateway/store/circuit.h"
 
 struct redis;
 struct redis_reply; /* borrowed for the callback */
@@ -27,6 +28,7 @@ struct redis_options {
     uint32_t backoff_min_ms;
     uint32_t backoff_max_ms;
     struct metric_set *metrics; /* of redis_metrics */
+    enum circuit_name circuit;  /* as which people see it; CIRCUIT_NONE: they do not */
 };
 extern const struct metric_table redis_metrics;
 
