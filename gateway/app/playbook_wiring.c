@@ -102,6 +102,7 @@ static struct playbook_view view_of(const struct incident *i, struct playbook_ro
         .playbook = i->playbook != NULL ? i->playbook : "",
         .rows = rows,
         .root_cause = i->root_cause != NULL,
+        .classified = i->class_ != INCIDENT_CLASS_COUNT,
         .opened_ns = i->clock_ns != 0 ? i->clock_ns : i->opened_ns,
         .now_ns = clock_real_ns(),
         .mono_ns = clock_mono_ns(),

@@ -86,6 +86,13 @@ static bool is_locked(const struct playbook *p, const struct playbook_view *v,
             return true;
         }
     }
+    if (s->phase == PHASE_RECOVERY && !v->classified) {
+        (void)snprintf(
+            problem->detail, sizeof problem->detail, "%s",
+            "first say of which class the incident is: POST /v1/incidents/{id}/classify, "
+            "or portctl incident classify INC-7 CLASS; recovery begins after that");
+        return true;
+    }
     return false;
 }
 
@@ -244,6 +251,8 @@ static void put_step(struct buf *out, const struct playbook *p, const struct pla
                      const struct playbook_step *s)
 {
     const struct playbook_row *row = row_of(v, s->id);
+    struct playbook_problem lock;
+    bool locked = row == NULL && is_locked(p, v, s, &lock);
 
     buf_printf(out, "{\"id\":\"%s\",\"state\":\"%s\"", s->id,
                playbook_state_words[state_of(p, v, s)]);
@@ -258,6 +267,7 @@ static void put_step(struct buf *out, const struct playbook *p, const struct pla
     }
     put_text(out, "notes", row != NULL ? row->notes : NULL);
     put_text(out, "answer", row != NULL ? row->answer : NULL);
+    put_text(out, "why", locked ? lock.detail : NULL);
     buf_putc(out, '}');
 }
 
