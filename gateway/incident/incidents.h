@@ -31,6 +31,7 @@
     X(INCIDENT_M_WAITING,   "incident_ack_waiting",           GAUGE,     NULL, "incidents that nobody has acknowledged, of those that somebody has to") \
     X(INCIDENT_M_REMAINING, "incident_ack_remaining_seconds", GAUGE,     NULL, "until the next of them is overdue; below 0: it is; 0: none waits") \
     X(INCIDENT_M_ACK,       "incident_ack_seconds",      HISTOGRAM_LONG, &severity_label, "from the beginning of an incident's clocks to its acknowledgement") \
+    X(INCIDENT_M_POSTMORTEM, "postmortem_overdue",            GAUGE,     NULL, "incidents whose postmortem is overdue") \
     X(INCIDENT_M_LEVELS,    "incident_escalations_total",     COUNTER,   &level_label, "levels of escalation announced by this gateway") \
     X(INCIDENT_M_ACTS,      "incident_acts_total",            COUNTER,   &act_label, "changes of incidents made by this gateway, by their action") \
     X(INCIDENT_M_QUEUE,     "incident_signals_waiting",       GAUGE,     NULL, "signals that PostgreSQL does not hold yet") \
