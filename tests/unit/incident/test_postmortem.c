@@ -17,6 +17,19 @@ static const char *reminders(uint64_t number)
                (unsigned long long)number);
 }
 
+/* A transaction of one, which holds the head, would keep the other waiting while its loop stands. */
+static void quiet(struct engine *const *list, unsigned count)
+{
+    for (unsigned tries = 0, busy = 1; busy != 0; tries++) {
+        engines_run(list, count, 2);
+        busy = 0;
+        for (unsigned i = 0; i < count; i++) {
+            busy += list[i]->all->busy;
+        }
+        assert_true(tries < 4000);
+    }
+}
+
 /* All that is due by the clock of now has been announced. */
 static void settle(struct engine *const *list, unsigned count)
 {
@@ -28,6 +41,7 @@ static void settle(struct engine *const *list, unsigned count)
         if (strcmp(sql("SELECT count(*) FROM incidents WHERE least(level_next_at, remind_next_at)"
                        " <= (SELECT at FROM test_clock)"),
                    "0") == 0) {
+            quiet(list, count);
             return;
         }
         assert_true(tries < 400);
@@ -60,9 +74,17 @@ static uint64_t resolved_one(struct engine *e)
     return number;
 }
 
-static int64_t overdue(const struct engine *e)
+/* Each gateway says so within a look and a gauge. */
+static void both_count(struct engine *const *both, uint64_t overdue)
 {
-    return (int64_t)metrics_get(e->all->opt.metrics, INCIDENT_M_POSTMORTEM, 0);
+    for (unsigned tries = 0; tries < 50; tries++) {
+        engines_run(both, 2, 100);
+        if (metrics_get(both[0]->all->opt.metrics, INCIDENT_M_POSTMORTEM, 0) == overdue &&
+            metrics_get(both[1]->all->opt.metrics, INCIDENT_M_POSTMORTEM, 0) == overdue) {
+            return;
+        }
+    }
+    fail_msg("postmortem_overdue is not %llu", (unsigned long long)overdue);
 }
 
 static void three_reminders_then_its_address(void **state)
@@ -97,14 +119,14 @@ static void three_reminders_then_its_address(void **state)
     settle(both, 2);
     assert_string_equal(reminders(number), "1,2");
     engines_run(both, 2, 1200);
-    assert_true(overdue(&one) == 0 && overdue(&two) == 0);
+    both_count(both, 0);
     turn(4 * HOUR_S);
     settle(both, 2);
     turn(90 * HOUR_S);
     settle(both, 2);
-    engines_run(both, 2, 1200);
     assert_string_equal(reminders(number), "1,2,3");
-    assert_true(overdue(&one) == 1 && overdue(&two) == 1);
+    both_count(both, 1);
+    quiet(both, 2);
     assert_string_equal(sql("SELECT string_agg(text, ' | ' ORDER BY seq) FROM incident_timeline"
                             " WHERE reminder IS NOT NULL"),
                         "the postmortem is due in 24 h 00 min | the postmortem is due in 4 h 00 min"
@@ -116,8 +138,8 @@ static void three_reminders_then_its_address(void **state)
     assert_int_equal(act_on(&two, ACT_NOTE, number, "not an address"), INCIDENT_FIELD);
     assert_int_equal(act_on(&two, ACT_NOTE, number, "https://wiki.example/pm/1"), INCIDENT_FINE);
     assert_string_equal(sql("SELECT done_by FROM incident_tasks"), "user:ana");
-    engines_run(both, 2, 1200);
-    assert_true(overdue(&one) == 0 && overdue(&two) == 0);
+    both_count(both, 0);
+    quiet(both, 2);
     assert_string_equal(sql("SELECT string_agg(kind::text, ' ' ORDER BY id) FROM test_pages WHERE"
                             " incident LIKE '%%/pm'"),
                         "0 0 0 3"); /* three times told, then that it is over */
