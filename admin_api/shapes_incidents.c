@@ -33,6 +33,7 @@ static const struct shape_member members[] = {
     {"IncidentExit", "unit", "string", "of have and need"},
     {"IncidentExit", "have", "integer|null", ""},
     {"IncidentExit", "need", "integer", ""},
+    {"IncidentExit", "why", "string|null", "not known: because of which gateway, and what to do"},
     {"IncidentMayClose", "ok", "boolean", ""},
     {"IncidentMayClose", "missing", "string[]", "root_cause, postmortem, step:ID, exit:ID"},
     {"IncidentHalt", "mode", "Mode", ""},

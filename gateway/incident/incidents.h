@@ -134,8 +134,10 @@ struct incidents_sink {
     void (*halt)(void *arg, const struct incident *i);
     /* The INSERT of a page; NULL: nobody is paged. */
     struct pg_statement (*page)(const struct page *p, struct pg_param params[PAGE_PARAMS]);
-    /* Pages were committed. */
-    void (*paged)(void *arg);
+    /* Nobody sends pages: why; NULL: somebody does, or may. NULL itself: so it is. */
+    const char *(*page_off)(void *arg);
+    /* Pages were committed, so many of them as suppressed. */
+    void (*paged)(void *arg, unsigned suppressed);
     /* PostgreSQL is away. */
     bool (*spool)(void *arg, const struct page *p);
 };

@@ -113,7 +113,7 @@ static void on_committed(void *arg, const struct pg_reply *r)
         sink->on_entry(j->all->opt.arg, audit_batch_entry(j->batch, 0));
     }
     if (j->pages != 0 && sink->paged != NULL) {
-        sink->paged(j->all->opt.arg);
+        sink->paged(j->all->opt.arg, j->page_off != NULL ? j->pages : 0);
     }
     end(j);
 }
@@ -229,6 +229,8 @@ static void write_all(struct job *j, bool new_one)
     incident_print_state(j->i, &j->after);
     j->statement_count = 0;
     j->param_count = 0;
+    j->page_off =
+        j->all->opt.sink.page_off != NULL ? j->all->opt.sink.page_off(j->all->opt.arg) : NULL;
     job_put_parts(j);
     job_put_row(j, new_one);
     job_put_timeline(j);

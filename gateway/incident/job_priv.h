@@ -33,6 +33,7 @@ struct job {
     size_t at_chain;
     size_t at_seen;
     size_t at_answer;
+    const char *page_off; /* why nobody is paged; NULL: pages go out */
     unsigned pages;
     struct page page[PAGES];
     struct pg_param page_params[PAGES][PAGE_PARAMS];

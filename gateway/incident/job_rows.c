@@ -110,7 +110,24 @@ void job_put_row(struct job *j, bool new_one)
             GW_LEN(params));
 }
 
-void job_put_timeline(struct job *j)
+/* Whoever reads that something is wrong reads, too, that nobody was told. */
+static void say_page_off(struct job *j)
+{
+    struct incident_effect *e = &j->effect;
+    bool wakes = e->trigger || e->escalate || e->remind;
+    bool ends = e->acknowledge || e->resolve || e->unremind;
+
+    if (j->page_off == NULL || (!wakes && !ends) ||
+        severity_rows[j->i->severity].paging[0] == '\0') {
+        return;
+    }
+    if (wakes) {
+        buf_printf(&e->text, "; nobody was paged: %s", j->page_off);
+    }
+    buf_printf(&e->data, "%s\"paged\":false", e->data.len != 0 ? "," : "");
+}
+
+static void put_timeline(struct job *j)
 {
     const struct incident_ask *a = j->ask;
     struct incident_effect *e = &j->effect;
@@ -142,6 +159,12 @@ void job_put_timeline(struct job *j)
             params, GW_LEN(params));
 }
 
+void job_put_timeline(struct job *j)
+{
+    say_page_off(j);
+    put_timeline(j);
+}
+
 static const char *or_empty(const char *text)
 {
     return text != NULL ? text : "";
@@ -162,6 +185,7 @@ static struct page page_of(const struct job *j, enum page_kind kind)
         .class_ = i->class_ != INCIDENT_CLASS_COUNT ? incident_class_words[i->class_] : "",
         .playbook = or_empty(i->playbook),
         .at_ns = j->now_ns,
+        .suppressed = j->page_off,
     };
 
     memcpy(p.incident, j->name, sizeof p.incident);

@@ -276,9 +276,11 @@ static void put_exit(struct buf *out, const struct playbook_exit *e,
 {
     buf_printf(out, "{\"id\":\"%s\"", e->id);
     put_text(out, "text", e->text);
-    buf_printf(out, ",\"met\":%s,\"known\":%s,\"have\":%llu,\"need\":%llu,\"unit\":\"%s\"}",
+    buf_printf(out, ",\"met\":%s,\"known\":%s,\"have\":%llu,\"need\":%llu,\"unit\":\"%s\"",
                j->met ? "true" : "false", j->known ? "true" : "false", (unsigned long long)j->have,
                (unsigned long long)e->need, playbook_counter_rows[e->counter].unit);
+    put_text(out, "why", j->why);
+    buf_putc(out, '}');
 }
 
 void playbook_progress_print(const struct playbooks *all, const struct playbook_meter *m,

@@ -278,7 +278,10 @@ static void unknown_is_not_met(void **state)
     expect(m, "released", 126, true, false, 0);
     r = calm(127);
     r.edge_known = false;
+    r.edge_why = "a gateway is silent";
     playbook_meter_take(m, &r);
+    assert_string_equal(judge(m, "quiet", 127, 100000).why, "a gateway is silent");
+    assert_null(judge(m, "released", 127, 100000).why);
     expect(m, "quiet", 127, false, false, 0);
     expect(m, "low", 127, false, false, 0);
     expect(m, "released", 127, true, false, 1);
@@ -361,17 +364,17 @@ static void what_keeps_it_open(void **state)
         "null,\"answer\":null,\"why\":\"ask was answered with bad, which locks this step; "
         "if that has changed, answer ask again with a note why\"}],"
         "\"exit\":[{\"id\":\"quiet\",\"text\":\"Quiet\",\"met\":true,\"known\":"
-        "true,\"have\":20,\"need\":10,\"unit\":\"s\"},"
+        "true,\"have\":20,\"need\":10,\"unit\":\"s\",\"why\":null},"
         "{\"id\":\"low\",\"text\":\"Low\",\"met\":true,\"known\":true,\"have\":20,"
-        "\"need\":5,\"unit\":\"s\"},"
+        "\"need\":5,\"unit\":\"s\",\"why\":null},"
         "{\"id\":\"whole\",\"text\":\"Whole\",\"met\":true,\"known\":true,\"have\":"
-        "20,\"need\":10,\"unit\":\"s\"},"
+        "20,\"need\":10,\"unit\":\"s\",\"why\":null},"
         "{\"id\":\"normal\",\"text\":\"Normal\",\"met\":true,\"known\":true,"
-        "\"have\":20,\"need\":3,\"unit\":\"s\"},"
+        "\"have\":20,\"need\":3,\"unit\":\"s\",\"why\":null},"
         "{\"id\":\"released\",\"text\":\"Released\",\"met\":true,\"known\":true,"
-        "\"have\":20,\"need\":3,\"unit\":\"s\"},"
+        "\"have\":20,\"need\":3,\"unit\":\"s\",\"why\":null},"
         "{\"id\":\"cause\",\"text\":\"Cause\",\"met\":true,\"known\":true,\"have\":"
-        "1,\"need\":1,\"unit\":\"yes\"}]");
+        "1,\"need\":1,\"unit\":\"yes\",\"why\":null}]");
     buf_reset(&out);
     view.playbook = "";
     missing_is(m, 0, "");
