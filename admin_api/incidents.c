@@ -151,7 +151,7 @@ static bool word(struct api_call *c, const json_t *root, const char *name, const
 
 static bool read_words(struct api_call *c, const json_t *root, struct incident_ask *a)
 {
-    static const char *const kinds[] = {"note", "root_cause"};
+    static const char *const kinds[] = {"note", "root_cause", "postmortem"};
     static const char *const outcomes[] = {"done", "skipped"};
     const char *severity;
     const char *class_;
@@ -186,6 +186,7 @@ static bool read_words(struct api_call *c, const json_t *root, struct incident_a
     a->mitigation = (enum incident_mitigation)mitigation;
     a->role = (enum incident_role)role;
     a->root_cause = kind == 1;
+    a->postmortem = kind == 2;
     a->skipped = outcome == 1;
     return true;
 }

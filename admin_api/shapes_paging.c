@@ -15,6 +15,7 @@ static const struct shape_member members[] = {
     {"Paging", "receiver", "string|null", "its host; null: none is configured"},
     {"Paging", "queue", "integer", "pages that wait, of all gateways"},
     {"Paging", "oldest_age_s", "integer|null", "of the oldest of them"},
+    {"Paging", "suppressed", "integer", "pages this gateway did not send since it was started, because paging is off"},
     {"Paging", "spooled", "integer", "pages on this machine that PostgreSQL has not been told of"},
     {"Paging", "database", "boolean", "false: PostgreSQL is away, dead letters cannot be shown"},
     {"Paging", "dead", "DeadPage[]", "given up, newest first, at most 100"},

@@ -117,7 +117,8 @@ static const struct field shown[] = {
     {"postmortem", "postmortem_url", FIELD_PLAIN}, {"missing to close", "may_close.missing", FIELD_WORDS},
 };
 static const struct field step_columns[] = {
-    {"STEP", "id", FIELD_PLAIN}, {"STATE", "state", FIELD_PLAIN}, {"BY", "by", FIELD_PLAIN}, {"NOTES", "notes", FIELD_PLAIN}};
+    {"STEP", "id", FIELD_PLAIN}, {"STATE", "state", FIELD_PLAIN}, {"BY", "by", FIELD_PLAIN}, {"NOTES", "notes", FIELD_PLAIN},
+    {"WAITS FOR", "why", FIELD_PLAIN}};
 static const struct field task_columns[] = {
     {"TASK", "id", FIELD_PLAIN}, {"TEXT", "text", FIELD_PLAIN}, {"OWNER", "owner", FIELD_PLAIN}, {"DUE", "due_at", FIELD_TIME},
     {"DONE", "done_at", FIELD_TIME}};

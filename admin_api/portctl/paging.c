@@ -6,10 +6,11 @@
 #include "admin_api/portctl/text.h"
 
 static const struct field shown[] = {
-    {"enabled", "enabled", FIELD_PLAIN},   {"format", "format", FIELD_PLAIN},
-    {"from", "min_severity", FIELD_PLAIN}, {"receiver", "receiver", FIELD_PLAIN},
-    {"waiting", "queue", FIELD_PLAIN},     {"oldest, s", "oldest_age_s", FIELD_PLAIN},
-    {"on disk", "spooled", FIELD_PLAIN},   {"database", "database", FIELD_PLAIN},
+    {"enabled", "enabled", FIELD_PLAIN},       {"format", "format", FIELD_PLAIN},
+    {"from", "min_severity", FIELD_PLAIN},     {"receiver", "receiver", FIELD_PLAIN},
+    {"waiting", "queue", FIELD_PLAIN},         {"oldest, s", "oldest_age_s", FIELD_PLAIN},
+    {"suppressed", "suppressed", FIELD_PLAIN}, {"on disk", "spooled", FIELD_PLAIN},
+    {"database", "database", FIELD_PLAIN},
 };
 static const struct field dead_columns[] = {
     {"ID", "id", FIELD_PLAIN},      {"INCIDENT", "incident", FIELD_PLAIN},

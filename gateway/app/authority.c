@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "admin_api/smoke.h"
 #include "auth/master_key.h"
+#include "gateway/app/fleet_wiring.h"
 #include "gateway/app/incident_wiring.h"
 #include "gateway/app/people_wiring.h"
 #include "gateway/runtime/clock.h"
@@ -25,6 +26,7 @@ struct authority {
     struct pager *pager;
     struct reporting *reporting;
     struct playbook_wiring *playbooks;
+    struct fleet_wiring *fleet;
     struct smoke *smoke; /* NULL: not allowed here */
     struct watch *watch;
     struct api *api;
@@ -119,6 +121,25 @@ static void create_watch(struct authority *a)
     };
 
     a->watch = watch_create(a->loop, &opt);
+}
+
+static bool create_playbooks(struct authority *a, struct buf *why)
+{
+    struct fleet_wiring_options fleet = {
+        .pg = a->pg,
+        .listen = a->opt.gate.name,
+        .config = a->opt.playbooks,
+        .paging = pager_paging(a->pager),
+    };
+
+    a->playbooks = playbook_wiring_create(a->opt.playbooks, gatehouse_gate(a->gatehouse), why);
+    if (a->playbooks == NULL) {
+        return false;
+    }
+    incident_wiring_playbooks(a->incidents, a->playbooks);
+    fleet.playbooks = a->playbooks;
+    a->fleet = fleet_wiring_create(a->loop, &fleet);
+    return true;
 }
 
 static void create_people(struct authority *a, struct metric_set *store)
@@ -231,15 +252,9 @@ bool authority_create(uv_loop_t *loop, const struct authority_options *opt, stru
         pg.metrics = metrics_create(&store_metrics);
         a->pg = pg_create(loop, &pg, on_pg_state, a);
         create_keys(a, pg.metrics, redis);
-        if (!create_gate(a, pg.metrics, redis, why)) {
+        if (!create_gate(a, pg.metrics, redis, why) || !create_playbooks(a, why)) {
             return false; /* the process ends */
         }
-        a->playbooks =
-            playbook_wiring_create(loop, opt->playbooks, gatehouse_gate(a->gatehouse), why);
-        if (a->playbooks == NULL) {
-            return false;
-        }
-        incident_wiring_playbooks(a->incidents, a->playbooks);
         create_watch(a);
         create_people(a, pg.metrics);
         *out = a;
@@ -290,6 +305,7 @@ enum part {
     PART_KEYS,
     PART_PEOPLE,
     PART_REPORTING,
+    PART_FLEET,
     PART_PAGER,
     PART_POOL,
     PART_AUDIT,
@@ -314,7 +330,7 @@ static void close_all(struct authority *a, bool done[PART_COUNT])
     watch_close(a->watch, on_closed, &done[PART_WATCH]);
     run_until(a, &done[PART_WATCH]);
     incident_wiring_close(a->incidents, on_closed, &done[PART_INCIDENTS]);
-    playbook_wiring_close(a->playbooks);
+    fleet_wiring_close(a->fleet, on_closed, &done[PART_FLEET]);
     gatehouse_close_gate(a->gatehouse, on_closed, &done[PART_GATE]);
     run_until(a, &done[PART_GATE]);
     keys_close(a->keys, on_closed, &done[PART_KEYS]);
@@ -327,6 +343,7 @@ static void close_all(struct authority *a, bool done[PART_COUNT])
     }
     pager_close(a->pager, on_closed, &done[PART_PAGER]);
     run_until(a, &done[PART_PAGER]);
+    run_until(a, &done[PART_FLEET]);
     pg_close(a->pg, on_closed, &done[PART_POOL]);
     run_until(a, &done[PART_POOL]);
     run_until(a, &done[PART_PEOPLE]); /* what they waited for has ended with the pool */
@@ -359,6 +376,7 @@ void authority_destroy(struct authority **ap)
         if (a->smoke != NULL) {
             smoke_destroy(&a->smoke);
         }
+        fleet_wiring_destroy(&a->fleet);
         playbook_wiring_destroy(&a->playbooks);
         people_wiring_destroy(&a->people);
         reporting_destroy(&a->reporting);

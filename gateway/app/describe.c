@@ -10,6 +10,7 @@
 #include "gateway/audit/journal.h"
 #include "gateway/audit/words.h"
 #include "gateway/core/core.h"
+#include "gateway/fleet/fleet.h"
 #include "gateway/http/head.h"
 #include "gateway/http/metrics.h"
 #include "gateway/http/sse.h"
@@ -46,7 +47,7 @@ static void describe_metrics(struct buf *out)
         &api_metrics,      &keys_metrics,      &store_metrics, &limits_metrics,   &gate_metrics,
         &audit_metrics,    &journal_metrics,   &core_metrics,  &sse_metrics,      &people_metrics,
         &incident_metrics, &paging_metrics,    &spool_metrics, &reported_metrics, &playbook_metrics,
-        &circuit_metrics,
+        &circuit_metrics,  &fleet_metrics,
     };
 
     buf_lit(out, "# Metrics\n\nServed as Prometheus text at `/metrics` of the admin listener, with "

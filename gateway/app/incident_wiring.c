@@ -43,11 +43,20 @@ static void on_entry(void *arg, const struct audit_entry *e)
     gatehouse_entered(w->gatehouse, e);
 }
 
-static void paged(void *arg)
+static const char *page_off(void *arg)
+{
+    const struct incident_wiring *w = arg;
+
+    return paging_off(w->paging);
+}
+
+static void paged(void *arg, unsigned suppressed)
 {
     struct incident_wiring *w = arg;
 
-    if (!w->closing) {
+    if (suppressed != 0) {
+        paging_suppressed(w->paging, suppressed);
+    } else if (!w->closing) {
         paging_wake(w->paging);
     }
 }
@@ -160,6 +169,7 @@ struct incident_wiring *incident_wiring_create(uv_loop_t *loop, struct gatehouse
                  .on_entry = on_entry,
                  .halt = halt,
                  .page = page_statement,
+                 .page_off = page_off,
                  .paged = paged,
                  .spool = spool},
         .arg = w,

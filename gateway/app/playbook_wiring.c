@@ -7,8 +7,6 @@
 #include "gateway/playbook/progress.h"
 #include "gateway/runtime/clock.h"
 
-#define SAMPLE_MS 1000u
-
 #define PLAYBOOKS_ROW(...) CFG_ROW_OF(struct playbooks_config, __VA_ARGS__)
 static const struct cfg_row config_rows[] = {PLAYBOOKS_CONFIG(PLAYBOOKS_ROW)};
 const struct cfg_table playbooks_config_table = {"playbooks", config_rows, GW_LEN(config_rows)};
@@ -21,7 +19,6 @@ struct playbook_wiring {
     struct gate *gate;
     struct incidents *incidents; /* NULL: none */
     struct metric_set *metrics;
-    uv_timer_t timer;
 };
 
 void playbook_wiring_check(const struct playbooks_config *config, struct buf *errors)
@@ -46,14 +43,18 @@ static bool kill_released(const struct control *now)
     return true;
 }
 
-static void on_sample(uv_timer_t *timer)
+void playbook_wiring_take(struct playbook_wiring *w, const struct fleet_counts *sum,
+                          const char *why)
 {
-    struct playbook_wiring *w = timer->data;
-    struct playbook_reading r = {.at_ns = clock_mono_ns()};
+    struct playbook_reading r = {
+        .at_ns = clock_mono_ns(),
+        .edge_known = sum->known,
+        .edge_why = why,
+        .slow_closes = sum->slow_closes,
+        .backlog_bytes = sum->backlog_bytes,
+        .trades_dropped = sum->trades_dropped,
+    };
 
-    r.edge_known = metrics_sum("ws_close_total", "SLOW_CONSUMER", &r.slow_closes) &&
-                   metrics_sum("ws_backlog_bytes", "", &r.backlog_bytes) &&
-                   metrics_sum("ws_dropped_total", "trade", &r.trades_dropped);
     if (w->gate != NULL) {
         const struct control *now = gate_now(w->gate);
 
@@ -66,8 +67,7 @@ static void on_sample(uv_timer_t *timer)
                 (int64_t)playbooks_overdue(w->all, clock_real_ns()));
 }
 
-struct playbook_wiring *playbook_wiring_create(uv_loop_t *loop,
-                                               const struct playbooks_config *config,
+struct playbook_wiring *playbook_wiring_create(const struct playbooks_config *config,
                                                struct gate *gate, struct buf *why)
 {
     struct playbook_wiring *w = gw_calloc(1, sizeof *w);
@@ -80,9 +80,6 @@ struct playbook_wiring *playbook_wiring_create(uv_loop_t *loop,
     w->gate = gate;
     w->metrics = metrics_create(&playbook_metrics);
     metrics_set(w->metrics, PLAYBOOK_M_LOADED, 0, (int64_t)playbooks_count(w->all));
-    uv_timer_init(loop, &w->timer);
-    w->timer.data = w;
-    uv_timer_start(&w->timer, on_sample, 0, SAMPLE_MS);
     return w;
 }
 
@@ -102,6 +99,7 @@ static struct playbook_view view_of(const struct incident *i, struct playbook_ro
         .playbook = i->playbook != NULL ? i->playbook : "",
         .rows = rows,
         .root_cause = i->root_cause != NULL,
+        .classified = i->class_ != INCIDENT_CLASS_COUNT,
         .opened_ns = i->clock_ns != 0 ? i->clock_ns : i->opened_ns,
         .now_ns = clock_real_ns(),
         .mono_ns = clock_mono_ns(),
@@ -215,11 +213,6 @@ bool playbook_wiring_locks(const struct playbook_wiring *w, const struct control
         (void)incidents_each(w->incidents, look, &l);
     }
     return l.locked;
-}
-
-void playbook_wiring_close(struct playbook_wiring *w)
-{
-    uv_close((uv_handle_t *)&w->timer, NULL);
 }
 
 void playbook_wiring_destroy(struct playbook_wiring **wp)

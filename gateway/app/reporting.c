@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "gateway/feed/feed.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
+#include "gateway/runtime/metrics.h"
 
 #define SETTLE_NS      ((int64_t)3 * 1000000000)
 #define FEED_SILENT_NS ((int64_t)30 * 1000000000) /* a market without a trade is not so quiet */
@@ -21,11 +21,20 @@ struct reporting {
 /* --- what the gateway measures -----------------------------------------------------------------
  */
 
+/* 0 for one that nothing has counted yet. */
+static uint64_t count_of(const char *name)
+{
+    uint64_t sum = 0;
+
+    (void)metrics_sum(name, "", &sum);
+    return sum;
+}
+
 static void tell_feed(struct reporting *p)
 {
-    uint64_t entries = metrics_total(&feed_metrics, feed_metric_entries, 0);
-    bool connected = metrics_total(&feed_metrics, feed_metric_connected, 0) != 0;
-    uint64_t broken = metrics_total(&feed_metrics, feed_metric_broken, 0);
+    uint64_t entries = count_of("feed_entries_total");
+    bool connected = count_of("upstream_connected") != 0;
+    uint64_t broken = count_of("md_symbols_broken");
     int64_t now = clock_mono_ns();
     char detail[128] = "";
 

@@ -62,6 +62,7 @@
     X("incident.signal",    "signal of an incident is back, or over")             \
     X("incident.level",     "level of escalation reached")                        \
     X("incident.halted",    "halt of level 3 performed")                          \
+    X("incident.reminder",  "a postmortem is due: people were reminded")          \
     X("paging.test",        "test page sent")                                     \
     X("paging.retry",       "dead letter sent again")                             \
     X("config.update",      "configuration read")                                 \

@@ -39,9 +39,6 @@ static const struct metric_label fault_label = {"kind", decode_fault_names, DECO
 enum feed_metric { FEED_METRICS(METRIC_AS_ENUM) FEED_M_COUNT };
 static const struct metric_row metric_rows[] = {FEED_METRICS(METRIC_AS_ROW)};
 const struct metric_table feed_metrics = {"feed", metric_rows, FEED_M_COUNT};
-const unsigned feed_metric_entries = FEED_M_ENTRIES;
-const unsigned feed_metric_connected = FEED_M_CONNECTED;
-const unsigned feed_metric_broken = FEED_M_BROKEN;
 
 /* Redis stream ids "ms-n" by number. */
 static int id_compare(const char *a, const char *b)

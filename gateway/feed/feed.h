@@ -29,8 +29,6 @@ struct feed_config {
 };
 extern const struct cfg_table feed_config_table;
 extern const struct metric_table feed_metrics;
-/* Rows of it for those who watch the feed: entries read; 1 while connected; symbols without continuity. */
-extern const unsigned feed_metric_entries, feed_metric_connected, feed_metric_broken;
 
 struct feed_listener {
     void (*on_event)(void *arg, uint32_t symbol, const struct apply_result *r);

@@ -5,6 +5,7 @@
 #include "gateway/base/utf8.h"
 #include "gateway/incident/clock.h"
 #include "gateway/incident/incident.h"
+#include "gateway/incident/postmortem.h"
 
 #define AS_ROW(sym, action, kind, in, words, least, most) {action, kind, in, words, least, most},
 const struct incident_act_row incident_act_rows[INCIDENT_ACT_COUNT] = {INCIDENT_ACTS(AS_ROW)};
@@ -54,14 +55,14 @@ static bool check_id(const char *name, const char *value, struct incident_proble
     return incident_fail(p, INCIDENT_FIELD, name, "a word of a-z 0-9 _, at most 64");
 }
 
-static bool check_url(const char *value, struct incident_problem *p)
+static bool check_url(const char *name, const char *value, struct incident_problem *p)
 {
     if (value == NULL ||
         ((strncmp(value, "https://", 8) == 0 || strncmp(value, "http://", 7) == 0) &&
          text_ok(value, 9, 500) && strcspn(value, " \"<>\n\t") == strlen(value))) {
         return true;
     }
-    return incident_fail(p, INCIDENT_FIELD, "postmortem_url", "an address, https://...");
+    return incident_fail(p, INCIDENT_FIELD, name, "an address, https://...");
 }
 
 static bool check_opening(const struct incident_ask *a, struct incident_problem *p)
@@ -104,7 +105,9 @@ bool incident_ask_check(const struct incident_ask *a, struct incident_problem *p
         return a->mitigation < INCIDENT_MITIGATION_COUNT ||
                incident_fail(p, INCIDENT_FIELD, "mitigation", "none, partial or mitigated");
     case ACT_CLOSE:
-        return check_url(a->url, p);
+        return check_url("postmortem_url", a->url, p);
+    case ACT_NOTE:
+        return !a->postmortem || check_url("text", a->words, p);
     case ACT_STEP:
         return (a->step != NULL || incident_fail(p, INCIDENT_FIELD, "step", "id of the step")) &&
                check_id("step", a->step, p) && check_text("answer", a->answer, 0, 200, p);
@@ -152,6 +155,7 @@ static void reopen(struct incident *i, int64_t now_ns, struct incident_effect *e
     incident_set(&i->root_cause, NULL); /* what was found then was not all of it */
     i->mitigation = MITIGATION_NONE;
     incident_restart(i, now_ns);
+    postmortem_forget(i, e);
     e->trigger = true;
 }
 
@@ -278,7 +282,7 @@ static void resolve(struct incident *i, const struct incident_ask *a, int64_t no
         i->l3 = L3_NONE;
     }
     e->resolve = true;
-    e->postmortem = i->postmortem_required && i->postmortem_url == NULL;
+    postmortem_begin(i, now_ns, e);
 }
 
 static bool close_it(struct incident *i, const struct incident_ask *a, int64_t now_ns,
@@ -299,7 +303,7 @@ static bool close_it(struct incident *i, const struct incident_ask *a, int64_t n
     i->state = INCIDENT_CLOSED;
     i->closed_ns = now_ns;
     if (a->url != NULL) {
-        incident_set(&i->postmortem_url, a->url);
+        postmortem_written(i, a->url, e);
     }
     data_text(e, "postmortem_url", a->url);
     return true;
@@ -342,23 +346,42 @@ static void assign(struct incident *i, const struct incident_ask *a, struct inci
 static bool note(struct incident *i, const struct incident_ask *a, struct incident_effect *e,
                  struct incident_problem *p)
 {
-    if (a->root_cause && i->state == INCIDENT_CLOSED) {
+    if ((a->root_cause || a->postmortem) && i->state == INCIDENT_CLOSED) {
         return incident_fail(p, INCIDENT_ILLEGAL, "kind", "it is closed: reopen it first");
     }
     if (a->root_cause) {
         incident_set(&i->root_cause, a->words);
+    } else if (a->postmortem) {
+        postmortem_written(i, a->words, e);
     }
-    data_text(e, "kind", a->root_cause ? "root_cause" : "note");
+    data_text(e, "kind", a->root_cause ? "root_cause" : a->postmortem ? "postmortem" : "note");
     return true;
 }
 
-static void put_task(const struct incident_ask *a, struct incident_effect *e)
+static bool put_task(const struct incident *i, const struct incident_ask *a,
+                     struct incident_effect *e, struct incident_problem *p)
 {
+    if (a->act == ACT_TICK && a->task == i->postmortem_task && i->postmortem_due_ns != 0) {
+        return incident_fail(p, INCIDENT_ILLEGAL, "",
+                             "the postmortem is done when it has an address: note it (kind "
+                             "postmortem), or close the incident with postmortem_url");
+    }
     if (a->act == ACT_TICK) {
         buf_printf(&e->text, "task %" PRIu64 " is done", a->task);
         buf_printf(&e->data, "\"id\":%" PRIu64 ",\"done\":true", a->task);
     }
     data_text(e, "owner", a->owner);
+    return true;
+}
+
+static bool reminder_due(const struct incident *i, const struct incident_ask *a, int64_t now_ns,
+                         struct incident_problem *p)
+{
+    uint64_t which;
+    int64_t due_ns = postmortem_next(i, &which);
+
+    return (which == a->reminder && which != 0 && due_ns <= now_ns) ||
+           incident_fail(p, INCIDENT_NOTHING, "", "reminder %" PRIu64 " is not due", a->reminder);
 }
 
 static bool apply(struct incident *i, const struct incident_ask *a, uint64_t number, int64_t now_ns,
@@ -403,8 +426,7 @@ static bool apply(struct incident *i, const struct incident_ask *a, uint64_t num
         return true;
     case ACT_TASK:
     case ACT_TICK:
-        put_task(a, e);
-        return true;
+        return put_task(i, a, e, p);
     case ACT_FIRE:
         return fire(i, a, number, now_ns, e, p);
     case ACT_CLEAR:
@@ -415,6 +437,9 @@ static bool apply(struct incident *i, const struct incident_ask *a, uint64_t num
     case ACT_HALTED:
         i->l3 = L3_HALTED;
         buf_lit(&e->text, "SOFT_HALT of all symbols is in force");
+        return true;
+    case ACT_REMIND:
+        postmortem_remind(i, a->reminder, now_ns, e);
         return true;
     default:
         GW_UNREACHABLE("each act has a case");
@@ -438,6 +463,9 @@ static bool allowed(const struct incident *i, const struct incident_ask *a, int6
     }
     if (a->act == ACT_LEVEL) {
         return level_due(i, a, now_ns, p);
+    }
+    if (a->act == ACT_REMIND) {
+        return reminder_due(i, a, now_ns, p);
     }
     if (a->act == ACT_HALTED && i->l3 != L3_DUE) {
         return incident_fail(p, INCIDENT_NOTHING, "", "no halt is due");

@@ -1,4 +1,5 @@
 #include "gateway/incident/clock.h"
+#include "gateway/incident/postmortem.h"
 
 struct rung {
     uint64_t level;
@@ -48,10 +49,11 @@ int64_t incident_ack_due(const struct incident *i)
 
 void incident_wind(struct incident *i)
 {
-    uint64_t level;
+    uint64_t which;
 
     i->ack_due_ns = incident_ack_due(i);
-    i->level_next_ns = incident_next(i, &level);
+    i->level_next_ns = incident_next(i, &which);
+    i->remind_next_ns = postmortem_next(i, &which);
 }
 
 void incident_restart(struct incident *i, int64_t now_ns)

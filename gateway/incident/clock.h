@@ -15,7 +15,7 @@
 int64_t incident_next(const struct incident *i, uint64_t *level);
 /* Somebody has to answer by then; 0: nobody has to. */
 int64_t incident_ack_due(const struct incident *i);
-/* Sets both in I. */
+/* Sets both in I, and when the next reminder of its postmortem is due. */
 void incident_wind(struct incident *i);
 /* Its clocks begin anew. */
 void incident_restart(struct incident *i, int64_t now_ns);

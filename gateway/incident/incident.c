@@ -223,6 +223,8 @@ void incident_print(const struct incident *i, struct buf *out)
     json_put_text(out, "root_cause", i->root_cause);
     buf_printf(out, ",\"postmortem_required\":%s", i->postmortem_required ? "true" : "false");
     json_put_text(out, "postmortem_url", i->postmortem_url);
+    json_put_time(out, "postmortem_due_at", i->postmortem_due_ns);
+    buf_printf(out, ",\"postmortem_reminders\":%" PRIu64, i->reminded);
     buf_printf(out, ",\"tasks\":%s", i->tasks != NULL ? i->tasks : "[]");
     buf_puts(out, i->l3 == L3_PROPOSED
                       ? ",\"l3_proposal\":{\"mode\":\"SOFT_HALT\",\"target\":\"*\"}"

@@ -113,8 +113,12 @@ struct incident {
     char *root_cause;
     bool postmortem_required;
     char *postmortem_url;
+    int64_t postmortem_due_ns; /* 0: none is owed (postmortem.h) */
+    uint64_t reminded;         /* of it, so many times */
+    int64_t remind_next_ns;
     enum incident_l3 l3;
     char *tasks;                 /* JSON array */
+    uint64_t postmortem_task;    /* its open task; 0: there is none */
     struct incident_step *steps; /* of this round, by id */
     size_t step_count;
 };
@@ -158,7 +162,8 @@ bool incident_blocks(const struct incident *i);
     X(FIRE,     "incident.signal",   "alert",    INCIDENT_ANY,                     NULL,     0,  0)               \
     X(CLEAR,    "incident.signal",   "cleared",  INCIDENT_ANY,                     NULL,     0,  0)               \
     X(LEVEL,    "incident.level",    "level",    INCIDENT_LIVE,                    NULL,     0,  0)               \
-    X(HALTED,   "incident.halted",   "level",    INCIDENT_ANY,                     NULL,     0,  0)
+    X(HALTED,   "incident.halted",   "level",    INCIDENT_ANY,                     NULL,     0,  0)               \
+    X(REMIND,   "incident.reminder", "reminder", INCIDENT_IN(RESOLVED),            NULL,     0,  0)
 /* clang-format on */
 #define INCIDENT_ACT_AS_ENUM(sym, action, kind, in, words, least, most) ACT_##sym,
 enum incident_act { INCIDENT_ACTS(INCIDENT_ACT_AS_ENUM) INCIDENT_ACT_COUNT };
@@ -198,13 +203,15 @@ struct incident_ask {
     enum incident_detector detected_by;
     enum incident_mitigation mitigation;
     enum incident_role role;
-    bool root_cause; /* NOTE: the words are why it happened */
-    bool skipped;    /* STEP */
-    uint64_t task;   /* TICK */
-    int64_t due_ns;  /* TASK; 0: none */
-    int64_t at_ns;   /* FIRE, CLEAR: since when */
-    uint64_t level;  /* LEVEL */
-    bool halt;       /* LEVEL 3 performs a halt */
+    bool root_cause;   /* NOTE: the words are why it happened */
+    bool postmortem;   /* NOTE: the words are where the postmortem is */
+    bool skipped;      /* STEP */
+    uint64_t task;     /* TICK */
+    int64_t due_ns;    /* TASK; 0: none */
+    int64_t at_ns;     /* FIRE, CLEAR: since when */
+    uint64_t level;    /* LEVEL */
+    bool halt;         /* LEVEL 3 performs a halt */
+    uint64_t reminder; /* REMIND */
     INCIDENT_ASK_TEXTS(INCIDENT_ASK_MEMBER)
 };
 /* A copy with texts of its own. */
@@ -251,6 +258,9 @@ struct incident_effect {
     bool resolve;            /* page: it is over */
     bool acked;              /* it was acknowledged by this act */
     bool postmortem;         /* a task for it is to be made */
+    bool written;            /* that task is done */
+    bool remind;             /* page: the postmortem is due */
+    bool unremind;           /* page: it is not any more */
     enum incident_act shown; /* as what it stands in the timeline: FIRE may open or reopen */
     struct buf text;         /* of the timeline */
     struct buf data;         /* members of its JSON object */

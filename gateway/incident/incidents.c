@@ -5,6 +5,7 @@
 #include <string.h>
 #include "gateway/incident/clock.h"
 #include "gateway/incident/incidents_priv.h"
+#include "gateway/incident/postmortem.h"
 #include "gateway/incident/row.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
@@ -332,13 +333,19 @@ static void look_at_clocks(struct incidents *all, int64_t mono_ns)
     HASH_ITER(hh, all->slots, s, next)
     {
         uint64_t level;
+        uint64_t reminder;
         int64_t due_ns = incident_next(s->incident, &level);
+        int64_t remind_ns = postmortem_next(s->incident, &reminder);
 
         if (s->claiming || mono_ns < s->retry_ns) {
             continue;
         }
         if (level != 0 && due_ns <= now_ns) {
             on_due(all, s, level, mono_ns);
+        } else if (reminder != 0 && remind_ns <= now_ns && pg_up(all->opt.pg)) {
+            claim(all, s,
+                  &(struct incident_ask){
+                      .act = ACT_REMIND, .number = s->number, .reminder = reminder});
         } else if (s->incident->l3 == L3_DUE && s->incident->state != INCIDENT_CLOSED) {
             ask_for_halt(all, s, mono_ns);
         }
@@ -351,11 +358,13 @@ static void set_gauges(struct incidents *all, int64_t mono_ns)
     int64_t open[SEVERITY_COUNT] = {0};
     int64_t waiting = 0;
     int64_t least_ns = INT64_MAX;
+    int64_t overdue = 0;
 
     for (struct slot *s = all->slots; s != NULL; s = s->hh.next) {
         const struct incident *i = s->incident;
 
         open[i->severity] += i->state != INCIDENT_CLOSED;
+        overdue += postmortem_overdue(i, mono_ns + all->pg_offset_ns);
         if (i->state == INCIDENT_OPEN && i->ack_due_ns != 0) {
             waiting++;
             least_ns = i->ack_due_ns < least_ns ? i->ack_due_ns : least_ns;
@@ -365,6 +374,7 @@ static void set_gauges(struct incidents *all, int64_t mono_ns)
         metrics_set(m, INCIDENT_M_OPEN, v, open[v]);
     }
     metrics_set(m, INCIDENT_M_WAITING, 0, waiting);
+    metrics_set(m, INCIDENT_M_POSTMORTEM, 0, overdue);
     metrics_set(m, INCIDENT_M_REMAINING, 0,
                 waiting != 0 ? (least_ns - mono_ns - all->pg_offset_ns) / SECOND_NS : 0);
     metrics_set(m, INCIDENT_M_AGE, 0, (mono_ns - all->read_ns) / SECOND_NS);
@@ -469,7 +479,7 @@ static void put_steps(const struct incident *i, struct buf *out)
         } else {
             buf_lit(out, "null");
         }
-        buf_putc(out, '}');
+        buf_lit(out, ",\"why\":null}");
     }
     buf_lit(out, "],\"exit\":[]");
 }

@@ -31,6 +31,7 @@
     X(INCIDENT_M_WAITING,   "incident_ack_waiting",           GAUGE,     NULL, "incidents that nobody has acknowledged, of those that somebody has to") \
     X(INCIDENT_M_REMAINING, "incident_ack_remaining_seconds", GAUGE,     NULL, "until the next of them is overdue; below 0: it is; 0: none waits") \
     X(INCIDENT_M_ACK,       "incident_ack_seconds",      HISTOGRAM_LONG, &severity_label, "from the beginning of an incident's clocks to its acknowledgement") \
+    X(INCIDENT_M_POSTMORTEM, "postmortem_overdue",            GAUGE,     NULL, "incidents whose postmortem is overdue") \
     X(INCIDENT_M_LEVELS,    "incident_escalations_total",     COUNTER,   &level_label, "levels of escalation announced by this gateway") \
     X(INCIDENT_M_ACTS,      "incident_acts_total",            COUNTER,   &act_label, "changes of incidents made by this gateway, by their action") \
     X(INCIDENT_M_QUEUE,     "incident_signals_waiting",       GAUGE,     NULL, "signals that PostgreSQL does not hold yet") \
@@ -133,8 +134,10 @@ struct incidents_sink {
     void (*halt)(void *arg, const struct incident *i);
     /* The INSERT of a page; NULL: nobody is paged. */
     struct pg_statement (*page)(const struct page *p, struct pg_param params[PAGE_PARAMS]);
-    /* Pages were committed. */
-    void (*paged)(void *arg);
+    /* Nobody sends pages: why; NULL: somebody does, or may. NULL itself: so it is. */
+    const char *(*page_off)(void *arg);
+    /* Pages were committed, so many of them as suppressed. */
+    void (*paged)(void *arg, unsigned suppressed);
     /* PostgreSQL is away. */
     bool (*spool)(void *arg, const struct page *p);
 };

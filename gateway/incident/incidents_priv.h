@@ -2,6 +2,7 @@
  *
  *   incidents.c   what is open, as this gateway knows it; clocks; life
  *   job.c         the transaction of every change: head of the chain, row, judge, write, commit
+ *   job_rows.c    what it writes
  *   signals.c     signals on their way into PostgreSQL, kept on this disk while it is away
  *   views.c       lists, one incident, its timeline
  *   report.c      what happened, as a text for people */

@@ -8,61 +8,10 @@
 #include <string.h>
 #include "gateway/audit/store.h"
 #include "gateway/audit/ulid.h"
-#include "gateway/incident/clock.h"
-#include "gateway/incident/incidents_priv.h"
+#include "gateway/incident/job_priv.h"
 #include "gateway/incident/row.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
-
-#define STATEMENTS 16u
-#define PARAMS     96u
-#define PAGES      2u
-
-struct job {
-    struct incidents *all;
-    struct incident_ask *ask;
-    uint8_t sha256[32];
-    incident_answer_fn *cb; /* NULL: nobody */
-    void *arg;
-    struct pg_tx *tx;
-    struct audit_head head;
-    int64_t now_ns;     /* PostgreSQL's clock */
-    struct incident *i; /* as it was, then as it is to be */
-    struct incident *written;
-    struct incident_effect effect;
-    struct incident_problem problem;
-    struct audit_batch *batch;
-    char id[ULID_SIZE];
-    char name[INCIDENT_NAME_MAX];
-    struct buf before, after, data, answer;
-    unsigned status;     /* of the answer */
-    struct buf repeated; /* the answer given before */
-    size_t at_row;       /* places of statements */
-    size_t at_tick;
-    size_t at_chain;
-    size_t at_seen;
-    size_t at_answer;
-    unsigned pages;
-    struct page page[PAGES];
-    struct pg_param page_params[PAGES][PAGE_PARAMS];
-    struct pg_statement statements[STATEMENTS];
-    size_t statement_count;
-    struct pg_param params[PARAMS];
-    size_t param_count;
-    uv_timer_t timer; /* of an end inside the call that began it */
-};
-
-static void add(struct job *j, const char *sql, const struct pg_param *params, size_t count)
-{
-    struct pg_param *own = &j->params[j->param_count];
-
-    GW_ASSERT(j->statement_count < STATEMENTS && j->param_count + count <= PARAMS);
-    if (count != 0) {
-        memcpy(own, params, count * sizeof *params);
-    }
-    j->statements[j->statement_count++] = (struct pg_statement){sql, own, count};
-    j->param_count += count;
-}
 
 /* --- the end ------------------------------------------------------------------------------------
  */
@@ -83,6 +32,7 @@ static void job_destroy(struct job *j)
     buf_fini(&j->after);
     buf_fini(&j->data);
     buf_fini(&j->answer);
+    buf_fini(&j->title);
     buf_fini(&j->repeated);
     free(j);
 }
@@ -163,7 +113,7 @@ static void on_committed(void *arg, const struct pg_reply *r)
         sink->on_entry(j->all->opt.arg, audit_batch_entry(j->batch, 0));
     }
     if (j->pages != 0 && sink->paged != NULL) {
-        sink->paged(j->all->opt.arg);
+        sink->paged(j->all->opt.arg, j->page_off != NULL ? j->pages : 0);
     }
     end(j);
 }
@@ -232,161 +182,6 @@ static void on_written(void *arg, const struct pg_reply *r)
 /* --- what is written ----------------------------------------------------------------------------
  */
 
-static void add_step(struct job *j)
-{
-    const struct incident_ask *a = j->ask;
-    const struct pg_param params[] = {pg_int8((int64_t)j->i->number),
-                                      pg_int8((int64_t)j->i->reopened),
-                                      pg_text(a->step),
-                                      pg_text(a->skipped ? "skipped" : "done"),
-                                      pg_text(a->person),
-                                      row_time(j->now_ns),
-                                      pg_text(a->words),
-                                      pg_text(a->answer)};
-
-    add(j,
-        "INSERT INTO incident_steps (incident, round, step, outcome, by, at, notes, answer)"
-        " VALUES ($1, $2, $3, $4, $5, " ROW_AT(
-            "$6") ", $7, $8)"
-                  " ON CONFLICT (incident, round, step) DO UPDATE SET outcome = excluded.outcome,"
-                  " by = excluded.by, at = excluded.at, notes = excluded.notes,"
-                  " answer = excluded.answer",
-        params, GW_LEN(params));
-}
-
-static void add_task(struct job *j, const char *text, const char *owner, int64_t due_ns, bool once)
-{
-    const struct pg_param params[] = {pg_int8((int64_t)j->i->number), pg_text(text), pg_text(owner),
-                                      row_time(due_ns), pg_bool(once)};
-
-    add(j,
-        "INSERT INTO incident_tasks (incident, id, text, owner, due_at)"
-        " SELECT $1, coalesce(max(id), 0) + 1, $2, $3, " ROW_AT(
-            "$4") " FROM incident_tasks WHERE incident = $1"
-                  " HAVING NOT $5 OR count(*) FILTER (WHERE text = $2 AND done_at IS NULL) = 0",
-        params, GW_LEN(params));
-}
-
-static void add_tick(struct job *j)
-{
-    const struct pg_param params[] = {pg_int8((int64_t)j->i->number),
-                                      pg_int8((int64_t)j->ask->task), row_time(j->now_ns),
-                                      pg_text(j->ask->person)};
-
-    j->at_tick = j->statement_count;
-    add(j,
-        "UPDATE incident_tasks SET done_at = " ROW_AT(
-            "$3") ", done_by = $4"
-                  " WHERE incident = $1 AND id = $2 AND done_at IS NULL",
-        params, GW_LEN(params));
-}
-
-#define POSTMORTEM_NS (48 * 60 * MINUTES_NS)
-
-static void add_parts(struct job *j)
-{
-    const struct incident_ask *a = j->ask;
-
-    if (a->act == ACT_STEP) {
-        add_step(j);
-    } else if (a->act == ACT_TASK) {
-        add_task(j, a->words, a->owner, a->due_ns, false);
-    } else if (a->act == ACT_TICK) {
-        add_tick(j);
-    }
-    if (j->effect.postmortem) {
-        add_task(j, "postmortem", j->i->commander, j->now_ns + POSTMORTEM_NS, true);
-    }
-}
-
-static void add_row(struct job *j, bool new_one)
-{
-    struct pg_param params[ROW_PARAMS];
-
-    row_params(j->i, params);
-    j->at_row = j->statement_count;
-    add(j, buf_cstr(new_one ? &j->all->sql_insert : &j->all->sql_update), params, GW_LEN(params));
-}
-
-static void add_timeline(struct job *j)
-{
-    const struct incident_ask *a = j->ask;
-    struct incident_effect *e = &j->effect;
-    struct pg_param params[] = {pg_int8((int64_t)j->i->number),
-                                row_time(j->now_ns),
-                                pg_text(incident_act_rows[e->shown].kind),
-                                pg_text(a->person != NULL ? a->person : "system"),
-                                pg_text(buf_cstr(&e->text)),
-                                pg_int8((int64_t)j->i->audit),
-                                pg_text(NULL),
-                                pg_text(a->signal_id),
-                                e->escalate ? pg_int8((int64_t)j->i->level) : pg_null(),
-                                e->escalate ? row_time(j->i->clock_ns) : pg_null()};
-
-    buf_printf(&j->data, "{%s", buf_cstr(&e->data));
-    if (a->details != NULL && a->details[0] != '\0') {
-        buf_printf(&j->data, "%s\"details\":%s", e->data.len != 0 ? "," : "", a->details);
-    }
-    buf_putc(&j->data, '}');
-    params[6] = pg_text(buf_cstr(&j->data));
-    add(j,
-        "INSERT INTO incident_timeline (incident, seq, at, kind, by, text, audit, data,"
-        " signal_id, level, clock_at) SELECT $1, coalesce(max(seq), 0) + 1, " ROW_AT(
-            "$2") ", $3, $4, $5, $6, $7, $8, $9, " ROW_AT("$10") " FROM incident_timeline WHERE "
-                                                                 "incident = $1",
-        params, GW_LEN(params));
-}
-
-static const char *or_empty(const char *text)
-{
-    return text != NULL ? text : "";
-}
-
-static void add_page(struct job *j, enum page_kind kind)
-{
-    const struct incident *i = j->i;
-    struct page *p = &j->page[j->pages];
-
-    if (j->all->opt.sink.page == NULL) {
-        return;
-    }
-    *p = (struct page){
-        .kind = kind,
-        .severity = i->severity,
-        .level = (unsigned)i->level,
-        .list = i->level == 3 ? "stakeholders" : "oncall",
-        .title = i->title,
-        .summary = or_empty(i->summary),
-        .symbol = or_empty(i->symbol),
-        .component = or_empty(i->component),
-        .class_ = i->class_ != INCIDENT_CLASS_COUNT ? incident_class_words[i->class_] : "",
-        .playbook = or_empty(i->playbook),
-        .at_ns = j->now_ns,
-    };
-    memcpy(p->incident, j->name, sizeof p->incident);
-    GW_ASSERT(j->statement_count < STATEMENTS && j->pages < PAGES);
-    j->statements[j->statement_count++] = j->all->opt.sink.page(p, j->page_params[j->pages]);
-    j->pages++;
-}
-
-static void add_pages(struct job *j)
-{
-    const struct incident_effect *e = &j->effect;
-
-    if (e->trigger) {
-        add_page(j, PAGE_TRIGGER);
-    }
-    if (e->acknowledge && !e->resolve) {
-        add_page(j, PAGE_ACKNOWLEDGE);
-    }
-    if (e->escalate) {
-        add_page(j, PAGE_ESCALATE);
-    }
-    if (e->resolve) {
-        add_page(j, PAGE_RESOLVE);
-    }
-}
-
 /* False: the audit log does not take it. */
 static bool add_chain(struct job *j)
 {
@@ -434,10 +229,12 @@ static void write_all(struct job *j, bool new_one)
     incident_print_state(j->i, &j->after);
     j->statement_count = 0;
     j->param_count = 0;
-    add_parts(j);
-    add_row(j, new_one);
-    add_timeline(j);
-    add_pages(j);
+    j->page_off =
+        j->all->opt.sink.page_off != NULL ? j->all->opt.sink.page_off(j->all->opt.arg) : NULL;
+    job_put_parts(j);
+    job_put_row(j, new_one);
+    job_put_timeline(j);
+    job_put_pages(j);
     if (!add_chain(j)) {
         refuse(j, INCIDENT_AWAY, "the audit log does not take the entry: see the log");
     } else if (!pg_tx_next(j->tx, j->statements, j->statement_count, on_written, j)) {
@@ -590,18 +387,18 @@ static void on_begun(void *arg, const struct pg_reply *r)
         away(j, r);
         return;
     }
-    add(j, audit_head_lock.sql, NULL, 0);
-    add(j, buf_cstr(&j->all->sql_read), which, GW_LEN(which));
+    job_put(j, audit_head_lock.sql, NULL, 0);
+    job_put(j, buf_cstr(&j->all->sql_read), which, GW_LEN(which));
     if (a->once != NULL) {
         j->at_answer = j->statement_count;
-        add(j,
-            "SELECT sha256 = $3, status, body FROM request_answers"
-            " WHERE actor = $1 AND once = $2",
-            once, GW_LEN(once));
+        job_put(j,
+                "SELECT sha256 = $3, status, body FROM request_answers"
+                " WHERE actor = $1 AND once = $2",
+                once, GW_LEN(once));
     }
     if (a->signal_id != NULL) {
         j->at_seen = j->statement_count;
-        add(j, "SELECT 1 FROM incident_timeline WHERE signal_id = $1", &signal, 1);
+        job_put(j, "SELECT 1 FROM incident_timeline WHERE signal_id = $1", &signal, 1);
     }
     if (!pg_tx_next(j->tx, j->statements, j->statement_count, on_read, j)) {
         away(j, NULL);

@@ -211,7 +211,11 @@ void incident_report_markdown(const struct incident *i, const struct incident_ev
         put_plain(out, e->text);
         buf_lit(out, " | ");
         put_plain(out, e->by);
-        buf_printf(out, " | audit %" PRIu64 " |\n", e->audit);
+        if (e->audit != 0) {
+            buf_printf(out, " | audit %" PRIu64 " |\n", e->audit);
+        } else {
+            buf_lit(out, " | |\n");
+        }
     }
     buf_lit(out, "\nWritten ");
     buf_rfc3339(out, now_ns / SECOND_NS * SECOND_NS, 0);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "gateway/base/fixed.h"
+#include "gateway/incident/postmortem.h"
 
 enum column_kind { COLUMN_INT, COLUMN_TEXT, COLUMN_TIME, COLUMN_BOOL, COLUMN_WORD };
 
@@ -46,6 +47,9 @@ enum column_kind { COLUMN_INT, COLUMN_TEXT, COLUMN_TIME, COLUMN_BOOL, COLUMN_WOR
     X("root_cause",          root_cause,          TEXT, NULL, 0)                     \
     X("postmortem_required", postmortem_required, BOOL, NULL, 0)                     \
     X("postmortem_url",      postmortem_url,      TEXT, NULL, 0)                     \
+    X("postmortem_due_at",   postmortem_due_ns,   TIME, NULL, 0)                     \
+    X("reminded",            reminded,            INT,  NULL, 0)                     \
+    X("remind_next_at",      remind_next_ns,      TIME, NULL, 0)                     \
     X("l3",                  l3,                  WORD, incident_l3_words, INCIDENT_L3_COUNT)
 /* clang-format on */
 static const struct column {
@@ -75,16 +79,19 @@ void row_columns(struct buf *out)
             buf_printf(out, "i.%s", name);
         }
     }
-    buf_puts(out,
-             ", (SELECT coalesce(json_agg(json_build_object('id', t.id, 'text', t.text, 'owner',"
-             " t.owner, 'due_at', " ROW_UTC("t.due_at") ", 'done_at', " ROW_UTC(
-                 "t.done_at") ") ORDER BY t.id), '[]')::text FROM incident_tasks t"
-                              " WHERE t.incident = i.number)"
-                              ", (SELECT json_agg(json_build_object('id', s.step, 'outcome',"
-                              " s.outcome, 'by', s.by, 'at', (extract(epoch FROM s.at)"
-                              " * 1000000)::bigint, 'notes', s.notes, 'answer', s.answer)"
-                              " ORDER BY s.at, s.step)::text FROM incident_steps s"
-                              " WHERE s.incident = i.number AND s.round = i.reopened)");
+    buf_puts(
+        out,
+        ", (SELECT coalesce(json_agg(json_build_object('id', t.id, 'text', t.text, 'owner',"
+        " t.owner, 'due_at', " ROW_UTC("t.due_at") ", 'done_at', " ROW_UTC(
+            "t.done_at") ") ORDER BY t.id), '[]')::text FROM incident_tasks t"
+                         " WHERE t.incident = i.number)"
+                         ", (SELECT json_agg(json_build_object('id', s.step, 'outcome',"
+                         " s.outcome, 'by', s.by, 'at', (extract(epoch FROM s.at)"
+                         " * 1000000)::bigint, 'notes', s.notes, 'answer', s.answer)"
+                         " ORDER BY s.at, s.step)::text FROM incident_steps s"
+                         " WHERE s.incident = i.number AND s.round = i.reopened)"
+                         ", (SELECT max(t.id) FROM incident_tasks t WHERE t.incident = i.number"
+                         " AND t.text = '" POSTMORTEM_TASK "' AND t.done_at IS NULL)");
 }
 
 /* --- reading ------------------------------------------------------------------------------------
@@ -173,6 +180,7 @@ static void read_steps(struct incident *i, const char *text)
 struct incident *row_read(const struct pg_reply *r, size_t statement, size_t row, size_t first)
 {
     struct incident *i = gw_calloc(1, sizeof *i);
+    int64_t task = 0;
 
     for (unsigned c = 0; c < GW_LEN(columns); c++) {
         if (!read_column(&columns[c], i, r, statement, row, first + c)) {
@@ -182,6 +190,9 @@ struct incident *row_read(const struct pg_reply *r, size_t statement, size_t row
     }
     i->tasks = gw_strdup(pg_value(r, statement, row, first + GW_LEN(columns), NULL));
     read_steps(i, pg_value(r, statement, row, first + GW_LEN(columns) + 1, NULL));
+    if (pg_value_i64(r, statement, row, first + GW_LEN(columns) + 2, &task)) {
+        i->postmortem_task = (uint64_t)task;
+    }
     return i;
 }
 

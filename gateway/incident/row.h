@@ -6,8 +6,8 @@
 #include "gateway/incident/incident.h"
 #include "gateway/store/pg.h"
 
-#define ROW_COLUMNS 40u /* as row_columns() puts them */
-#define ROW_PARAMS  37u
+#define ROW_COLUMNS 43u /* as row_columns() puts them */
+#define ROW_PARAMS  40u
 
 /* A time of nanoseconds as a parameter of AT(): microseconds, or NULL. */
 #define ROW_AT(n)    "('epoch'::timestamptz + " n "::bigint * interval '1 microsecond')"

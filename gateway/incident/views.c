@@ -307,8 +307,8 @@ void incidents_get(struct incidents *all, uint64_t number, incidents_text_fn *cb
 }
 
 /* clang-format off */
-/* Its own rows, and entries of the audit log that name it or changed the control state while it was
- * open, in the order of time. $1: number, $2: after which row, $3: how many. */
+/* Its own rows, entries of the audit log that name it or changed the control state while it was open,
+ * and pages that were suppressed later than they were written, in the order of time. $1: number, $2: after which row, $3: how many. */
 static const char timeline_sql[] =
     "SELECT q.n, q.at, q.kind, q.by, q.text, q.audit, q.data FROM ("
     " SELECT row_number() OVER (ORDER BY u.at, u.src, u.seq) AS n, u.* FROM ("
@@ -327,6 +327,11 @@ static const char timeline_sql[] =
     "     OR a.action LIKE 'account.%' OR (a.action LIKE 'symbol.%'"
     "      AND (i.symbol IS NULL OR a.target IN (i.symbol, '*') OR a.target LIKE '% targets'))))"
     "  WHERE i.number = $1 AND a.action NOT LIKE 'incident.%'"
+    "  UNION ALL"
+    "  SELECT (extract(epoch FROM p.skipped_at) * 1000000)::bigint, 2, p.id, 'page', 'system',"
+    "   'the page ' || p.kind || ' was not sent: ' || p.last_error, 0,"
+    "   json_build_object('page', p.kind, 'paged', false)::text FROM pages p"
+    "  WHERE p.incident IN ('INC-' || $1, 'INC-' || $1 || '/pm') AND p.suppressed AND NOT p.in_timeline"
     " ) u) q WHERE q.n > $2 ORDER BY q.n LIMIT $3";
 /* clang-format on */
 

@@ -26,8 +26,11 @@ struct pg_statement page_statement(const struct page *p, struct pg_param params[
 {
     static const char sql[] =
         "INSERT INTO pages (kind, incident, severity, level, list, title, summary, symbol,"
-        " component, class, playbook, at) VALUES ($1, $2, $3, $4::bigint, $5, $6, $7, $8, $9, $10,"
-        " $11, 'epoch'::timestamptz + $12::bigint * interval '1 microsecond')";
+        " component, class, playbook, at, skipped_at, last_error, suppressed, in_timeline)"
+        " VALUES ($1, $2, $3, $4::bigint, $5, $6, $7, $8, $9, $10,"
+        " $11, 'epoch'::timestamptz + $12::bigint * interval '1 microsecond',"
+        " CASE WHEN $13::text IS NOT NULL THEN clock_timestamp() END, $13, $13 IS NOT NULL,"
+        " $13 IS NOT NULL)";
 
     GW_ASSERT(p->level >= 1 && p->level <= 3);
     params[0] = pg_text(page_kind_words[p->kind]);
@@ -42,7 +45,8 @@ struct pg_statement page_statement(const struct page *p, struct pg_param params[
     params[9] = pg_text(text_or(p->class_));
     params[10] = pg_text(text_or(p->playbook));
     params[11] = pg_int8(p->at_ns / 1000);
-    return (struct pg_statement){.sql = sql, .params = params, .param_count = 12};
+    params[12] = pg_text(p->suppressed);
+    return (struct pg_statement){.sql = sql, .params = params, .param_count = PAGE_PARAMS};
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

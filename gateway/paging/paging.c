@@ -116,6 +116,29 @@ int64_t paging_mono_ns(const struct paging *p)
     return p->opt.now_ns != NULL ? p->opt.now_ns(p->opt.arg) : clock_mono_ns();
 }
 
+bool paging_on(const struct paging *p)
+{
+    return p->opt.config->enabled && p->host[0] != '\0';
+}
+
+void paging_others(struct paging *p, bool known, bool send)
+{
+    p->others_known = known;
+    p->others = send;
+}
+
+const char *paging_off(const struct paging *p)
+{
+    return paging_on(p) || !p->others_known || p->others ? NULL : PAGING_OFF_WHY;
+}
+
+void paging_suppressed(struct paging *p, unsigned count)
+{
+    metrics_add(p->metrics, PAGING_M_SUPPRESSED, 0, count);
+    log_info("paging", "suppressed", "\"pages\":%u,\"next\":\"%s\"", count,
+             "nobody is paged: set slo_paging.enabled where that is not wanted");
+}
+
 /* --- one page --------------------------------------------------------------------------------- */
 
 void paging_drop(struct page_row *r)
@@ -181,7 +204,7 @@ static void settle(struct page_row *r, enum page_result result)
     } else if (result == PAGE_FAILED) {
         r->state = ROW_WAITING;
     } else {
-        spool_mark(r);
+        spool_mark(r, result == PAGE_DEAD ? ROW_DEAD : ROW_SENT);
     }
 }
 
@@ -370,7 +393,8 @@ static void step_settle(struct paging *p, bool up)
         }
         if (up) {
             queue_settle(r);
-        } else if (r->result == PAGE_FAILED && r->next_ns <= now && p->flying < PAGING_IN_FLIGHT) {
+        } else if (r->result == PAGE_FAILED && r->next_ns <= now && p->flying < PAGING_IN_FLIGHT &&
+                   paging_on(p)) {
             r->age_ms += r->delay_ms;
             r->tries++;
             fly(r);
@@ -415,8 +439,9 @@ void paging_tick(struct paging *p)
         queue_hurry(p);
     }
     step_settle(p, up);
-    if (p->opt.config->enabled && p->host[0] != '\0' && (!up || (spooled && p->enter_refused)) &&
-        !p->entering) {
+    if (!p->entering && !paging_on(p)) {
+        spool_suppress(p);
+    } else if (!p->entering && (!up || (spooled && p->enter_refused))) {
         spool_send(p);
     }
     if (!up) {

@@ -10,7 +10,8 @@
  *
  * Owner: the control loop; libcurl runs on it without blocking.
  * Invariant: at least once, in the order of an incident's pages; nothing is dropped: what cannot be
- * delivered becomes a dead letter that people see and can send again. */
+ * delivered becomes a dead letter that people see and can send again. With paging off everywhere a page
+ * is suppressed at once, with the reason, and stays so: nobody is woken by what is long over. */
 #ifndef GATEWAY_PAGING_PAGING_H
 #define GATEWAY_PAGING_PAGING_H
 #include <stdbool.h>
@@ -22,7 +23,7 @@
 
 /* clang-format off */
 #define PAGING_CONFIG(X) /* key, type, default, min, max, help */                                                        \
-    X(enabled,          BOOL_LIVE, "false", 0, 0,      "pages go out; else they are kept for ten minutes and then marked as skipped") \
+    X(enabled,          BOOL_LIVE, "false", 0, 0,      "pages go out; else, where no other gateway sends them, they are suppressed: never sent later") \
     X(webhook_url,      TEXT, "",             0, 2000, "the receiver: https, or http on this machine; never shown, only its host") \
     X(min_severity,     TEXT_LIVE, "critical", 1, 16,  "`critical`: SEV1 and SEV2; `warning`: SEV3, too")                \
     X(format,           TEXT, "alertmanager", 1, 16,   "body: `alertmanager` (webhook v4), `pagerduty` (Events v2) or `generic`") \
@@ -67,15 +68,26 @@ struct page {
     const char *summary;                                /* "" none */
     const char *symbol, *component, *class_, *playbook; /* "" none */
     int64_t at_ns;                                      /* wall clock */
+    const char
+        *suppressed; /* NULL; why it is not to be sent (paging_off()), and the incident says so */
 };
 
-#define PAGE_PARAMS 14u
+#define PAGE_PARAMS 13u
 /* The INSERT to put into the transaction in which it happens; PARAMS and P are borrowed until it was
  * sent. Whether a page of that severity goes out at all is judged when it is sent; an acknowledgement
  * and a resolve go out, too, when something of their incident did. */
 struct pg_statement page_statement(const struct page *p, struct pg_param params[PAGE_PARAMS]);
 /* Rows were committed: look at once. */
 void paging_wake(struct paging *p);
+/* This gateway sends pages. */
+bool paging_on(const struct paging *p);
+/* Does another? KNOWN false: that is not known now. Told once a second. */
+void paging_others(struct paging *p, bool known, bool send);
+/* Nobody sends pages, for sure: why, to be put into the page and beside what causes it. NULL: somebody
+ * does, or may. What is written then is judged again in the queue, by what PostgreSQL knows. */
+const char *paging_off(const struct paging *p);
+/* COUNT pages were committed as suppressed. */
+void paging_suppressed(struct paging *p, unsigned count);
 /* PostgreSQL is away. P is copied. False: there is no file for it (no state folder, or it cannot take
  * more; counted, logged); it is sent all the same, from memory. A page that reached PostgreSQL after
  * all is sent twice: spool only what was not committed. */

@@ -7,7 +7,7 @@
  *   body.c     a page as receivers read it
  *
  *   PostgreSQL: claimed -> FLYING -> SETTLING(result) -> told -> gone
- *   spool:      WAITING -> FLYING -> WAITING | SENT | DEAD -> entered -> retired -> gone */
+ *   spool:      WAITING -> FLYING -> WAITING | SENT | DEAD | SUPPRESSED -> entered -> retired -> gone */
 #ifndef GATEWAY_PAGING_PAGING_PRIV_H
 #define GATEWAY_PAGING_PAGING_PRIV_H
 #include "gateway/audit/journal.h"
@@ -16,6 +16,7 @@
 #include "gateway/paging/paging.h"
 
 #define PAGING_IN_FLIGHT 8u
+#define PAGING_OFF_WHY   "paging is off (slo_paging.enabled)"
 #define PAGING_UID_SIZE  40u
 #define NS_PER_MS        INT64_C(1000000)
 
@@ -31,12 +32,13 @@ enum page_result { PAGE_RESULTS(PAGE_RESULT_AS_ENUM) PAGE_RESULT_COUNT };
     X(PAGING_M_OLDEST,  "paging_oldest_seconds",   GAUGE,   NULL, "age of the oldest of them")                              \
     X(PAGING_M_DEAD,    "paging_dead",             GAUGE,   NULL, "pages given up: dead letters, of all gateways")          \
     X(PAGING_M_FLYING,  "paging_in_flight",        GAUGE,   NULL, "pages being sent now")                                   \
+    X(PAGING_M_SUPPRESSED, "paging_suppressed_total", COUNTER, NULL, "pages not sent because paging is off")                \
     X(PAGING_M_SPOOLED, "paging_spooled_total",    COUNTER, NULL, "pages kept here because PostgreSQL was away")            \
     X(PAGING_M_MEMORY,  "paging_memory_only_total", COUNTER, NULL, "of those, pages that no disk took")
 /* clang-format on */
 enum paging_metric { PAGING_METRICS(METRIC_AS_ENUM) PAGING_M_COUNT };
 
-enum row_state { ROW_WAITING, ROW_FLYING, ROW_SETTLING, ROW_SENT, ROW_DEAD };
+enum row_state { ROW_WAITING, ROW_FLYING, ROW_SETTLING, ROW_SENT, ROW_DEAD, ROW_SUPPRESSED };
 
 struct page_row {
     struct paging *paging;
@@ -89,9 +91,12 @@ struct paging {
     struct page_row *rows;
     struct test_wait *tests;
     unsigned flying;
+    bool others_known; /* as paging_others() said */
+    bool others;
     uv_timer_t tick;
     bool claiming;
-    bool again; /* wake came while claiming */
+    bool claim_off; /* what is being asked suppresses, as paging is off */
+    bool again;     /* wake came while claiming */
     bool entering;
     bool enter_refused; /* by PostgreSQL: the spool goes on sending itself */
     uint64_t queue;     /* as last told */
@@ -138,8 +143,10 @@ void queue_hurry(struct paging *p);
 /* --- spool.c ---------------------------------------------------------------------------------- */
 /* False: WHY. */
 bool spool_open(struct paging *p, struct buf *why);
-/* R was sent, or given up. */
-void spool_mark(struct page_row *r);
+/* R is SENT, DEAD or SUPPRESSED. */
+void spool_mark(struct page_row *r, enum row_state state);
+/* Paging is off: nothing that waits in it is sent any more. */
+void spool_suppress(struct paging *p);
 /* Sends what may go. */
 void spool_send(struct paging *p);
 /* Enters all into PostgreSQL; false: there is nothing to enter, or not now. */

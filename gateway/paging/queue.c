@@ -8,9 +8,9 @@
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
-#define OFF_KEEP_MS 600000 /* another replica may have paging on, wrongly or not: it goes first */
-#define DEAD_SHOWN  100
-#define TIME_OF(p)  "'epoch'::timestamptz + " p "::bigint * interval '1 microsecond'"
+#define OTHERS_MS  30000 /* a gateway that was heard so lately and has paging on sends them */
+#define DEAD_SHOWN 100
+#define TIME_OF(p) "'epoch'::timestamptz + " p "::bigint * interval '1 microsecond'"
 /* $1: microseconds of a test's clock, or NULL */
 #define NOW        "coalesce(" TIME_OF("$1") ", clock_timestamp())"
 #define US(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
@@ -42,9 +42,11 @@ static const char claim_sql[] =
     " EXISTS (SELECT 1 FROM pages e WHERE e.incident = p.incident AND e.delivered_at IS NOT NULL),"
     " (extract(epoch FROM t.now - coalesce(p.retried_at, p.at)) * 1000)::bigint";
 static const char off_sql[] =
-    "UPDATE pages p SET skipped_at = " NOW ", last_error = 'paging is off (slo_paging.enabled)'"
-    " WHERE " OPEN("p") " AND p.tries = 0 AND p.leased_by IS NULL"
-    " AND p.at < " NOW " - $2::bigint * interval '1 ms'";
+    "UPDATE pages p SET skipped_at = " NOW ", suppressed = true, leased_by = NULL, leased_until = NULL,"
+    " last_error = '" PAGING_OFF_WHY "' || coalesce('; the last try: ' || p.last_error, '')"
+    " WHERE " OPEN("p") " AND (p.leased_until IS NULL OR p.leased_until <= " NOW ")"
+    " AND NOT EXISTS (SELECT 1 FROM gateways g WHERE g.paging"
+    " AND g.seen_at > " NOW " - $2::bigint * interval '1 ms')";
 static const char count_sql[] =
     "SELECT (SELECT count(*) FROM pages p WHERE " OPEN("p") "),"
     " (SELECT count(*) FROM pages p WHERE p.dead_at IS NOT NULL),"
@@ -116,7 +118,10 @@ static void on_claimed(void *arg, const struct pg_reply *reply)
         return;
     }
     if (pg_outcome(reply) == PG_OK) {
-        for (size_t i = 0; p->opt.config->enabled && i < pg_rows(reply, 0); i++) {
+        if (p->claim_off && pg_affected(reply, 0) != 0) {
+            paging_suppressed(p, (unsigned)pg_affected(reply, 0));
+        }
+        for (size_t i = 0; paging_on(p) && i < pg_rows(reply, 0); i++) {
             struct page_row *r = under_way(p, number(reply, 0, i, 0)) ? NULL : row_of(p, reply, i);
 
             if (r != NULL) {
@@ -141,14 +146,15 @@ void queue_claim(struct paging *p)
     const struct pg_param now = queue_now(p);
     const struct pg_param claim[] = {now, pg_int8((int64_t)(3 * p->opt.config->deadline)),
                                      pg_text(p->me), pg_int8(PAGING_IN_FLIGHT - p->flying)};
-    const struct pg_param off[] = {now, pg_int8(OFF_KEEP_MS)};
+    const struct pg_param off[] = {now, pg_int8(OTHERS_MS)};
     const struct pg_statement statements[] = {
-        p->opt.config->enabled ? (struct pg_statement){claim_sql, claim, GW_LEN(claim)}
-                               : (struct pg_statement){off_sql, off, GW_LEN(off)},
+        paging_on(p) ? (struct pg_statement){claim_sql, claim, GW_LEN(claim)}
+                     : (struct pg_statement){off_sql, off, GW_LEN(off)},
         {count_sql, &now, 1},
     };
 
     p->again = false;
+    p->claim_off = !paging_on(p);
     p->claiming = pg_transaction(p->opt.pg, statements, GW_LEN(statements), 0, on_claimed, p);
     p->calls += p->claiming;
 }
@@ -260,8 +266,7 @@ static void put_head(const struct paging *p, struct buf *out)
     const struct paging_config *c = p->opt.config;
 
     buf_printf(out, "{\"enabled\":%s,\"format\":\"%s\",\"min_severity\":\"%s\",\"receiver\":",
-               c->enabled && p->host[0] != '\0' ? "true" : "false",
-               body_format_words[p->body.format], c->min_severity);
+               paging_on(p) ? "true" : "false", body_format_words[p->body.format], c->min_severity);
     if (p->host[0] != '\0') {
         buf_json_str(out, p->host, strlen(p->host));
     } else {
@@ -273,6 +278,7 @@ static void put_head(const struct paging *p, struct buf *out)
     } else {
         buf_lit(out, "null");
     }
+    buf_printf(out, ",\"suppressed\":%" PRIu64, metrics_get(p->metrics, PAGING_M_SUPPRESSED, 0));
     buf_printf(out, ",\"spooled\":%zu,\"database\":%s,\"dead\":[", spool_count(p),
                pg_up(p->opt.pg) ? "true" : "false");
 }
@@ -392,7 +398,7 @@ void paging_test(struct paging *p, const char *by, paging_fn *cb, void *arg)
     buf_printf(&title, "Test page of %s, asked for by %s: nothing is wrong", p->opt.name, by);
     page.title = buf_cstr(&title);
     page.at_ns = paging_wall_ns(p);
-    if (!p->opt.config->enabled || p->host[0] == '\0') {
+    if (!paging_on(p)) {
         said = PAGING_OFF;
     }
     s = page_statement(&page, params);

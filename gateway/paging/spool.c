@@ -37,11 +37,12 @@ static bool read_mark(struct paging *p, const struct journal_record *j)
     const char *sent = json_string_value(json_object_get(root, "sent"));
     const char *dead = json_string_value(json_object_get(root, "dead"));
     const char *error = json_string_value(json_object_get(root, "error"));
-    const char *of = sent != NULL ? sent : dead;
+    const char *suppressed = json_string_value(json_object_get(root, "suppressed"));
+    const char *of = sent != NULL ? sent : dead != NULL ? dead : suppressed;
     struct page_row *r = of != NULL ? find(p, of) : NULL;
 
     if (r != NULL) {
-        r->state = sent != NULL ? ROW_SENT : ROW_DEAD;
+        r->state = sent != NULL ? ROW_SENT : dead != NULL ? ROW_DEAD : ROW_SUPPRESSED;
         r->settled_ns = j->time_ns;
         (void)snprintf(r->error, sizeof r->error, "%s", error != NULL ? error : "");
         memcpy(r->mark_id, j->id, sizeof r->mark_id);
@@ -160,22 +161,41 @@ bool paging_spool(struct paging *p, const struct page *page)
     return err == GW_OK;
 }
 
-void spool_mark(struct page_row *r)
+void spool_mark(struct page_row *r, enum row_state state)
 {
+    static const char *const words[] = {
+        [ROW_SENT] = "sent", [ROW_DEAD] = "dead", [ROW_SUPPRESSED] = "suppressed"};
     struct paging *p = r->paging;
     struct buf text = {0};
 
-    r->state = r->result == PAGE_DEAD ? ROW_DEAD : ROW_SENT;
+    r->state = state;
     r->settled_ns = paging_wall_ns(p);
     if (p->journal != NULL && r->on_disk) {
-        buf_printf(&text, "{\"%s\":\"%s\",\"error\":", r->result == PAGE_DEAD ? "dead" : "sent",
-                   r->journal_id);
+        buf_printf(&text, "{\"%s\":\"%s\",\"error\":", words[state], r->journal_id);
         buf_json_str(&text, r->error, strlen(r->error));
         buf_putc(&text, '}');
         if (journal_append(p->journal, text.data, text.len, on_marked, p, r->mark_id) != GW_OK) {
             r->mark_id[0] = '\0';
         }
         buf_fini(&text);
+    }
+}
+
+void spool_suppress(struct paging *p)
+{
+    struct page_row *r;
+    unsigned count = 0;
+
+    DL_FOREACH(p->rows, r)
+    {
+        if (r->id == 0 && r->state == ROW_WAITING) {
+            (void)snprintf(r->error, sizeof r->error, "%s", PAGING_OFF_WHY);
+            spool_mark(r, ROW_SUPPRESSED);
+            count++;
+        }
+    }
+    if (count != 0) {
+        paging_suppressed(p, count);
     }
 }
 
@@ -206,25 +226,29 @@ void spool_send(struct paging *p)
 
 static const char enter_sql[] =
     "INSERT INTO pages (uid, kind, incident, severity, level, list, title, summary, symbol,"
-    " component, class, playbook, at, place, tries, last_error, delivered_at, dead_at)"
+    " component, class, playbook, at, place, tries, last_error, delivered_at, dead_at, skipped_at,"
+    " suppressed)"
     " VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10, $11, $12,"
     " 'epoch'::timestamptz + $13::bigint * interval '1 microsecond',"
     " 'epoch'::timestamptz + $13::bigint * interval '1 microsecond', $14::bigint, $15,"
     " 'epoch'::timestamptz + $16::bigint * interval '1 microsecond',"
-    " 'epoch'::timestamptz + $17::bigint * interval '1 microsecond')"
+    " 'epoch'::timestamptz + $17::bigint * interval '1 microsecond',"
+    " 'epoch'::timestamptz + $18::bigint * interval '1 microsecond', $18::bigint IS NOT NULL)"
     " ON CONFLICT (uid) DO NOTHING";
-#define ENTER_PARAMS 17u
+#define ENTER_PARAMS 18u
+#define ENTER_PAGE   12u /* of those, what page_statement() has first */
 
 static void enter_params(const struct page_row *r, struct pg_param *v)
 {
     struct pg_param page[PAGE_PARAMS];
-    struct pg_statement s = page_statement(&r->page, page);
 
+    (void)page_statement(&r->page, page);
     v[0] = pg_text(r->uid);
-    memcpy(v + 1, page, s.param_count * sizeof *v);
+    memcpy(v + 1, page, ENTER_PAGE * sizeof *v);
     v[13] = pg_int8(r->tries);
     v[14] = r->error[0] != '\0' ? pg_text(r->error) : pg_null();
     v[15] = r->state == ROW_SENT ? pg_int8(r->settled_ns / 1000) : pg_null();
+    v[17] = r->state == ROW_SUPPRESSED ? pg_int8(r->settled_ns / 1000) : pg_null();
     v[16] = r->state == ROW_DEAD ? pg_int8(r->settled_ns / 1000) : pg_null();
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/playbook/exit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SECOND_NS INT64_C(1000000000)
@@ -7,6 +8,7 @@
 struct playbook_meter {
     const struct playbooks *all;
     struct playbook_reading last; /* at_ns 0: none yet */
+    char why[PLAYBOOK_WHY_MAX];   /* the last reading knew nothing of the clients */
     int64_t *since_ns;            /* by slot: the run's beginning, 0: there is none */
 };
 
@@ -80,17 +82,22 @@ void playbook_meter_take(struct playbook_meter *m, const struct playbook_reading
         }
     }
     m->last = *r;
+    m->last.edge_why = m->why;
+    (void)snprintf(m->why, sizeof m->why, "%s", r->edge_why != NULL ? r->edge_why : "");
 }
 
 static bool is_known(const struct playbook_meter *m, const struct playbook_exit *e,
-                     const struct playbook_case *c)
+                     const struct playbook_case *c, const char **why)
 {
     if (m == NULL || m->last.at_ns == 0 || c->mono_ns - m->last.at_ns > PLAYBOOK_GAP_NS) {
+        *why = "nothing has been measured for five seconds: look again";
         return false;
     }
-    return e->counter == COUNTER_FANOUT_NORMAL || e->counter == COUNTER_KILL_RELEASED
-               ? m->last.control_known
-               : m->last.edge_known;
+    if (e->counter == COUNTER_FANOUT_NORMAL || e->counter == COUNTER_KILL_RELEASED) {
+        return m->last.control_known;
+    }
+    *why = m->last.edge_known || m->why[0] == '\0' ? NULL : m->why;
+    return m->last.edge_known;
 }
 
 struct playbook_verdict playbook_exit_judge(const struct playbook_meter *m,
@@ -101,8 +108,8 @@ struct playbook_verdict playbook_exit_judge(const struct playbook_meter *m,
     int64_t run;
 
     if (e->counter == COUNTER_ROOT_CAUSE) {
-        v = (struct playbook_verdict){true, false, c->root_cause};
-    } else if (is_known(m, e, c)) {
+        v = (struct playbook_verdict){.known = true, .have = c->root_cause};
+    } else if (is_known(m, e, c, &v.why)) {
         v.known = true;
         run = m->since_ns[e->slot] != 0 ? m->last.at_ns - m->since_ns[e->slot] : 0;
         run = run < c->age_ns ? run : c->age_ns;

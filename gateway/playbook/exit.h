@@ -1,4 +1,4 @@
-/* gateway/playbook/exit.h - exit conditions, counted from what the gateway measures. Pure.
+/* gateway/playbook/exit.h - exit conditions, counted from what all gateways measure. Pure.
  * Why: "it is over" is what tired people believe first. Each condition needs so many seconds without
  * a break; nobody can tick it.
  *
@@ -12,16 +12,18 @@
 #define GATEWAY_PLAYBOOK_EXIT_H
 #include "gateway/playbook/playbook.h"
 
-#define PLAYBOOK_GAP_NS (5 * INT64_C(1000000000))
+#define PLAYBOOK_GAP_NS  (5 * INT64_C(1000000000))
+#define PLAYBOOK_WHY_MAX 400u
 
 /* What was measured at AT_NS (monotonic). */
 struct playbook_reading {
     int64_t at_ns;
-    bool edge_known; /* of the WebSocket clients: the next three */
+    bool edge_known; /* of the WebSocket clients of all gateways: the next three */
     uint64_t slow_closes;
     uint64_t backlog_bytes;
     uint64_t trades_dropped;
-    bool control_known; /* of the control state: the next two */
+    const char *edge_why; /* not known: what to do; copied; NULL: nothing to say */
+    bool control_known;   /* of the control state: the next two */
     bool fanout_normal;
     bool kill_released;
 };
@@ -39,6 +41,8 @@ struct playbook_case {
     bool root_cause; /* it has a note of that kind */
 };
 struct playbook_verdict {
+    const char
+        *why; /* it is not known, of one that is; borrowed from the meter; NULL: nothing to say */
     bool known;
     bool met;
     uint64_t have;

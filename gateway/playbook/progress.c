@@ -87,6 +87,13 @@ static bool is_locked(const struct playbook *p, const struct playbook_view *v,
             return true;
         }
     }
+    if (s->phase == PHASE_RECOVERY && !v->classified) {
+        (void)snprintf(
+            problem->detail, sizeof problem->detail, "%s",
+            "first say of which class the incident is: POST /v1/incidents/{id}/classify, "
+            "or portctl incident classify INC-7 CLASS; recovery begins after that");
+        return true;
+    }
     return false;
 }
 
@@ -235,6 +242,8 @@ static void put_step(struct buf *out, const struct playbook *p, const struct pla
                      const struct playbook_step *s)
 {
     const struct playbook_row *row = row_of(v, s->id);
+    struct playbook_problem lock;
+    bool locked = row == NULL && is_locked(p, v, s, &lock);
 
     buf_printf(out, "{\"id\":\"%s\",\"state\":\"%s\"", s->id,
                playbook_state_words[state_of(p, v, s)]);
@@ -249,6 +258,7 @@ static void put_step(struct buf *out, const struct playbook *p, const struct pla
     }
     json_put_given(out, "notes", row != NULL ? row->notes : NULL);
     json_put_given(out, "answer", row != NULL ? row->answer : NULL);
+    json_put_given(out, "why", locked ? lock.detail : NULL);
     buf_putc(out, '}');
 }
 
@@ -257,9 +267,11 @@ static void put_exit(struct buf *out, const struct playbook_exit *e,
 {
     buf_printf(out, "{\"id\":\"%s\"", e->id);
     json_put_given(out, "text", e->text);
-    buf_printf(out, ",\"met\":%s,\"known\":%s,\"have\":%llu,\"need\":%llu,\"unit\":\"%s\"}",
+    buf_printf(out, ",\"met\":%s,\"known\":%s,\"have\":%llu,\"need\":%llu,\"unit\":\"%s\"",
                j->met ? "true" : "false", j->known ? "true" : "false", (unsigned long long)j->have,
                (unsigned long long)e->need, playbook_counter_rows[e->counter].unit);
+    put_text(out, "why", j->why);
+    buf_putc(out, '}');
 }
 
 void playbook_progress_print(const struct playbooks *all, const struct playbook_meter *m,

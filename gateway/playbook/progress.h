@@ -1,6 +1,7 @@
 /* gateway/playbook/progress.h - how far an incident has come with its playbook. Pure.
  * Why: the same rules decide what a button may do, what is shown and what still keeps an incident
- * open. A step is locked until those it comes after are done, and while an answer forbids it.
+ * open. A step is locked until those it comes after are done, and while an answer forbids it; steps of
+ * recovery also until somebody has said what kind of incident it is.
  * Owner: none. */
 #ifndef GATEWAY_PLAYBOOK_PROGRESS_H
 #define GATEWAY_PLAYBOOK_PROGRESS_H
@@ -22,6 +23,7 @@ struct playbook_view {
     const struct playbook_row *rows;
     size_t row_count;
     bool root_cause;
+    bool classified;   /* it is known of which class it is */
     int64_t opened_ns; /* wall */
     int64_t now_ns;    /* wall */
     int64_t mono_ns;   /* now */

@@ -192,7 +192,7 @@ bool metrics_sum(const char *name, const char *label, uint64_t *out)
                 continue;
             }
             found = label == NULL || find_label(&s->table->rows[id], label, &v);
-            *out = found ? total(s->table, id, v, 0) : 0;
+            *out = found ? total(s->table, id, v, 0) : *out;
             while (label == NULL && ++v < values_of(&s->table->rows[id])) {
                 *out += total(s->table, id, v, 0);
             }
@@ -350,17 +350,6 @@ void metrics_set_source(void (*fn)(void *arg, struct buf *out), void *arg)
 {
     source = fn;
     source_arg = arg;
-}
-
-uint64_t metrics_total(const struct metric_table *table, unsigned id, unsigned label_index)
-{
-    uint64_t sum;
-
-    uv_once(&once, set_up);
-    uv_mutex_lock(&lock);
-    sum = total(table, id, label_index, 0);
-    uv_mutex_unlock(&lock);
-    return sum;
 }
 
 void metrics_describe(const struct metric_table *const *tables, size_t count, struct buf *out)

@@ -61,8 +61,8 @@ void metrics_set(struct metric_set *s, unsigned id, unsigned label_index, int64_
 void metrics_observe_ns(struct metric_set *s, unsigned id, unsigned label_index, int64_t ns);
 uint64_t metrics_get(const struct metric_set *s, unsigned id, unsigned label_index);
 
-/* The sum over all threads of the counter or gauge NAME, of LABEL ("": it has none; NULL: of all). False: there is no
- * such value (yet). Any thread. */
+/* The sum over all threads of the counter or gauge NAME, of LABEL ("": it has none; NULL: of all).
+ * False: there is no such value (yet), and OUT is as it was. Any thread. */
 bool metrics_sum(const char *name, const char *label, uint64_t *out);
 
 /* Prometheus text of all registered sets plus process_* (cpu seconds, resident bytes, open fds,
@@ -71,8 +71,6 @@ void metrics_render(struct buf *out);
 /* Text of series that are known only at run time, put behind the tables. FN runs on the thread that
  * renders; NULL ends it. One at a time. */
 void metrics_set_source(void (*fn)(void *arg, struct buf *out), void *arg);
-/* Sum of ID over all sets of TABLE; any thread. */
-uint64_t metrics_total(const struct metric_table *table, unsigned id, unsigned label_index);
 /* Markdown, one section a table. */
 void metrics_describe(const struct metric_table *const *tables, size_t count, struct buf *out);
 #endif

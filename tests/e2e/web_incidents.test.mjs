@@ -49,6 +49,9 @@ test('steps: locked ones say which step or which answer; missing things are said
   assert.match(find(first, 'backlog_shrinks').why, /first do “Conflate harder, send less”/);
   const ruled = all(known({ set_degraded: { state: 'done' }, backlog_shrinks: { state: 'done', answer: 'shrinks' }, set_emergency: { state: 'locked' } }));
   assert.match(find(ruled, 'set_emergency').why, /“Does the backlog shrink within two minutes\?” was answered “shrinks”/);
+  const unclassed = find(all(known({ trades_whole: { state: 'locked' } })), 'trades_whole');
+  assert.deepEqual([unclassed.classify, /first say of which class/.test(unclassed.why)], [true, true]);
+  assert.equal(find(all({ ...known({}), class: 'reconciliation' }), 'trades_whole').why, undefined);
   assert.deepEqual(stepsOf(PLAYBOOK, null).map((p) => p.phase), ['immediate', 'diagnosis', 'recovery']);
   assert.deepEqual(missingWords('step:trades_whole', PLAYBOOK), { what: 'step', id: 'trades_whole', text: 'Mandatory step not done: Trades were not dropped' });
   assert.match(missingWords('root_cause', PLAYBOOK).text, /root cause/);

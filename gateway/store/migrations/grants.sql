@@ -28,6 +28,7 @@ DECLARE
         'SELECT, INSERT, UPDATE ON incident_tasks',
         'SELECT, INSERT, UPDATE ON incident_steps',
         'SELECT, INSERT, UPDATE ON pages',
+        'SELECT, INSERT, UPDATE, DELETE ON gateways',
         'SELECT, INSERT ON smoke_ledger_entries',
         'USAGE ON SEQUENCE smoke_ledger_entries_id_seq',
         'SELECT, UPDATE ON smoke_feed',

@@ -53,7 +53,7 @@ export class IncidentsFake extends FakeGateway {
     const steps = PLAYBOOK.steps.map((s) => {
       const row = known.get(s.id);
       const ruled = PLAYBOOK.steps.some((g) => g.guard?.answers.find((a) => a.answer === known.get(g.id)?.answer)?.locks.includes(s.id));
-      const state = row ? row.outcome : ruled || s.after.some((a) => !known.has(a)) ? 'locked' : 'open';
+      const state = row ? row.outcome : ruled || s.after.some((a) => !known.has(a)) || (s.phase === 'recovery' && !i.class) ? 'locked' : 'open';
       return { id: s.id, state, by: row?.by ?? null, at: row?.at ?? null, notes: row?.notes ?? null, answer: row?.answer ?? null };
     });
     const missing = [...(i.root_cause ? [] : ['root_cause']), ...(i.postmortem_required && !i.postmortem_url ? ['postmortem'] : []), ...PLAYBOOK.steps.filter((s) => s.mandatory && !known.has(s.id)).map((s) => `step:${s.id}`), 'exit:no_slow_consumers'];

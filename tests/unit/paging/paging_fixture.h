@@ -225,20 +225,26 @@ static inline void page_make(struct page *p, const char *incident, enum page_kin
 }
 
 /* As the transaction of an incident does. */
-static inline void enter_as(struct world *w, const char *incident, enum page_kind kind,
-                            enum incident_severity severity)
+static inline void enter_page(struct world *w, const struct page *p)
 {
     struct pg_param params[PAGE_PARAMS];
-    struct page p;
     struct pg_statement s;
     struct answer a = {0};
 
-    page_make(&p, incident, kind, severity);
-    s = page_statement(&p, params);
+    s = page_statement(p, params);
     assert_true(pg_query(w->pg, &s, 0, on_answer, &a));
     UNTIL(&w->loop, a.calls == 1, 5000);
     assert_string_equal(a.sqlstate, "");
     assert_int_equal(a.outcome, PG_OK);
+}
+
+static inline void enter_as(struct world *w, const char *incident, enum page_kind kind,
+                            enum incident_severity severity)
+{
+    struct page p;
+
+    page_make(&p, incident, kind, severity);
+    enter_page(w, &p);
 }
 
 static inline void enter(struct world *w, const char *incident, enum page_kind kind)

@@ -260,6 +260,18 @@ static void what_is_read_and_refused_dies_early(void **state)
     world_close(&w);
 }
 
+/* It was heard now. */
+static void other_gateway(bool sends)
+{
+    char text[300];
+
+    (void)snprintf(text, sizeof text,
+                   "DELETE FROM gateways; INSERT INTO gateways VALUES ('other', repeat('0', 26),"
+                   " to_timestamp(%lld), %s, true, 0, 0, 0)",
+                   (long long)(fake_ns / S), sends ? "true" : "false");
+    (void)sql(text);
+}
+
 static void only_what_is_severe_enough(void **state)
 {
     struct world w;
@@ -287,6 +299,7 @@ static void only_what_is_severe_enough(void **state)
     assert_string_equal(heard("INC-3"), "trigger");
     assert_string_equal(heard("INC-4"), "");
     s.config.enabled = false;
+    other_gateway(true); /* which sends them */
     enter(&w, "INC-5", PAGE_TRIGGER);
     settle_down(&w, &s, 1);
     assert_int_equal(s.queue, 1);
@@ -295,6 +308,63 @@ static void only_what_is_severe_enough(void **state)
     settle_down(&w, &s, 1);
     assert_int_equal(s.queue, 0);
     assert_string_equal(heard("INC-5"), "");
+    sender_close(&s, &w);
+    world_close(&w);
+}
+
+static void what_waits_is_suppressed_when_paging_goes_off(void **state)
+{
+    struct world w;
+    struct sender s = {0};
+    struct page p;
+
+    (void)state;
+    NEEDS_SERVER();
+    empty();
+    (void)sql("DELETE FROM gateways");
+    world_open(&w, 3, 64);
+    sender_open(&s, &w, "");
+    status = 503;
+    enter(&w, "INC-1", PAGE_TRIGGER);
+    enter(&w, "INC-1", PAGE_ESCALATE);
+    settle_down(&w, &s, 1);
+    assert_int_equal(s.queue, 2);
+    s.config.enabled = false; /* what waits for its turn, and what waits behind it */
+    other_gateway(false);
+    settle_down(&w, &s, 1);
+    settle_down(&w, &s, 1);
+    assert_int_equal(s.queue, 0);
+    assert_int_equal(metrics_get(s.p->metrics, PAGING_M_SUPPRESSED, 0), 2);
+    assert_string_equal(
+        sql("SELECT string_agg(last_error, ' | ' ORDER BY id) FROM pages WHERE suppressed"
+            " AND NOT in_timeline"),
+        "paging is off (slo_paging.enabled); the last try: answered 503: no | paging is"
+        " off (slo_paging.enabled)");
+    enter(&w, "INC-2", PAGE_TRIGGER); /* nothing waits, not even at first */
+    settle_down(&w, &s, 1);
+    settle_down(&w, &s, 1);
+    assert_int_equal(s.queue, 0);
+    paging_others(s.p, true, false); /* and once that is known, it is written so */
+    page_make(&p, "INC-3", PAGE_TRIGGER, SEV1);
+    p.suppressed = paging_off(s.p);
+    assert_non_null(p.suppressed);
+    enter_page(&w, &p);
+    assert_string_equal(
+        sql("SELECT count(*) FROM pages WHERE suppressed AND in_timeline AND skipped_at"
+            " IS NOT NULL"),
+        "1");
+    paging_others(s.p, true, true); /* another sends: that is not for us to say */
+    assert_null(paging_off(s.p));
+    paging_others(s.p, false, false);
+    assert_null(paging_off(s.p));
+    s.config.enabled = true;
+    status = 200;
+    fake_ns += 600 * S;
+    settle_down(&w, &s, 1);
+    assert_int_equal(got_count, 0); /* nobody is woken by what is long over */
+    enter(&w, "INC-4", PAGE_TRIGGER);
+    settle_down(&w, &s, 1);
+    assert_string_equal(heard("INC-4"), "trigger");
     sender_close(&s, &w);
     world_close(&w);
 }
@@ -354,6 +424,7 @@ int main(void)
         cmocka_unit_test(dead_letters_and_retry),
         cmocka_unit_test(what_is_read_and_refused_dies_early),
         cmocka_unit_test(only_what_is_severe_enough),
+        cmocka_unit_test(what_waits_is_suppressed_when_paging_goes_off),
         cmocka_unit_test(a_test_is_told_what_became_of_it),
         cmocka_unit_test(what_is_written_stays),
     };

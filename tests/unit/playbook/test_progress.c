@@ -29,7 +29,7 @@ static int tear_down(void **state)
 /* --- steps ------------------------------------------------------------------------------------- */
 
 static struct playbook_row rows[8];
-static struct playbook_view view = {.playbook = "good", .rows = rows};
+static struct playbook_view view = {.playbook = "good", .rows = rows, .classified = true};
 
 static void start(void)
 {
@@ -104,6 +104,34 @@ static void an_answer_locks(void **state)
     assert_false(playbook_locks_call(all, &view, "PUT", "/v1/x/{symbol}", &p));
     enter("ask", true, "bad");
     assert_true(playbook_locks_call(all, &view, "PUT", "/v1/x/{symbol}", &p));
+}
+
+static void recovery_waits_for_the_class(void **state)
+{
+    static const char want[] =
+        "first say of which class the incident is: POST /v1/incidents/{id}/classify, or portctl "
+        "incident classify INC-7 CLASS; recovery begins after that";
+    struct buf out = {0};
+
+    (void)state;
+    start();
+    view.classified = false;
+    allowed("look", true, NULL, NULL); /* what comes before recovery goes on */
+    enter("look", true, NULL);
+    allowed("ask", true, "fine", NULL);
+    refused("open", true, NULL, NULL, "step-locked", NULL, "first ask: Well?");
+    enter("ask", true, "fine");
+    refused("open", true, NULL, NULL, "step-locked", NULL, want);
+    allowed("open", false, NULL, "not needed today"); /* no recovery was begun by that */
+    playbook_progress_print(all, NULL, &view, &out);
+    assert_non_null(strstr(buf_cstr(&out), "{\"id\":\"open\",\"state\":\"locked\""));
+    assert_non_null(strstr(buf_cstr(&out), want));
+    buf_reset(&out);
+    view.classified = true;
+    allowed("open", true, NULL, NULL);
+    playbook_progress_print(all, NULL, &view, &out);
+    assert_non_null(strstr(buf_cstr(&out), "{\"id\":\"open\",\"state\":\"open\""));
+    buf_fini(&out);
 }
 
 static void a_guard_that_was_skipped_opens_nothing(void **state)
@@ -250,7 +278,10 @@ static void unknown_is_not_met(void **state)
     expect(m, "released", 126, true, false, 0);
     r = calm(127);
     r.edge_known = false;
+    r.edge_why = "a gateway is silent";
     playbook_meter_take(m, &r);
+    assert_string_equal(judge(m, "quiet", 127, 100000).why, "a gateway is silent");
+    assert_null(judge(m, "released", 127, 100000).why);
     expect(m, "quiet", 127, false, false, 0);
     expect(m, "low", 127, false, false, 0);
     expect(m, "released", 127, true, false, 1);
@@ -322,26 +353,28 @@ static void what_keeps_it_open(void **state)
     rows[0].notes = "said \"no\"";
     rows[1].at_ns = S;
     playbook_progress_print(all, m, &view, &out);
-    assert_string_equal(buf_cstr(&out),
-                        "\"steps\":[{\"id\":\"look\",\"state\":\"skipped\",\"by\":\"user:ana\","
-                        "\"at\":\"1970-01-01T00:00:00.000000Z\","
-                        "\"notes\":\"said \\\"no\\\"\",\"answer\":null},"
-                        "{\"id\":\"ask\",\"state\":\"done\",\"by\":\"user:ana\",\"at\":\"1970-01-"
-                        "01T00:00:01.000000Z\",\"notes\":null,\"answer\":\"bad\"},"
-                        "{\"id\":\"open\",\"state\":\"locked\",\"by\":null,\"at\":null,\"notes\":"
-                        "null,\"answer\":null}],"
-                        "\"exit\":[{\"id\":\"quiet\",\"text\":\"Quiet\",\"met\":true,\"known\":"
-                        "true,\"have\":20,\"need\":10,\"unit\":\"s\"},"
-                        "{\"id\":\"low\",\"text\":\"Low\",\"met\":true,\"known\":true,\"have\":20,"
-                        "\"need\":5,\"unit\":\"s\"},"
-                        "{\"id\":\"whole\",\"text\":\"Whole\",\"met\":true,\"known\":true,\"have\":"
-                        "20,\"need\":10,\"unit\":\"s\"},"
-                        "{\"id\":\"normal\",\"text\":\"Normal\",\"met\":true,\"known\":true,"
-                        "\"have\":20,\"need\":3,\"unit\":\"s\"},"
-                        "{\"id\":\"released\",\"text\":\"Released\",\"met\":true,\"known\":true,"
-                        "\"have\":20,\"need\":3,\"unit\":\"s\"},"
-                        "{\"id\":\"cause\",\"text\":\"Cause\",\"met\":true,\"known\":true,\"have\":"
-                        "1,\"need\":1,\"unit\":\"yes\"}]");
+    assert_string_equal(
+        buf_cstr(&out),
+        "\"steps\":[{\"id\":\"look\",\"state\":\"skipped\",\"by\":\"user:ana\","
+        "\"at\":\"1970-01-01T00:00:00.000000Z\","
+        "\"notes\":\"said \\\"no\\\"\",\"answer\":null,\"why\":null},"
+        "{\"id\":\"ask\",\"state\":\"done\",\"by\":\"user:ana\",\"at\":\"1970-01-"
+        "01T00:00:01.000000Z\",\"notes\":null,\"answer\":\"bad\",\"why\":null},"
+        "{\"id\":\"open\",\"state\":\"locked\",\"by\":null,\"at\":null,\"notes\":"
+        "null,\"answer\":null,\"why\":\"ask was answered with bad, which locks this step; "
+        "if that has changed, answer ask again with a note why\"}],"
+        "\"exit\":[{\"id\":\"quiet\",\"text\":\"Quiet\",\"met\":true,\"known\":"
+        "true,\"have\":20,\"need\":10,\"unit\":\"s\",\"why\":null},"
+        "{\"id\":\"low\",\"text\":\"Low\",\"met\":true,\"known\":true,\"have\":20,"
+        "\"need\":5,\"unit\":\"s\",\"why\":null},"
+        "{\"id\":\"whole\",\"text\":\"Whole\",\"met\":true,\"known\":true,\"have\":"
+        "20,\"need\":10,\"unit\":\"s\",\"why\":null},"
+        "{\"id\":\"normal\",\"text\":\"Normal\",\"met\":true,\"known\":true,"
+        "\"have\":20,\"need\":3,\"unit\":\"s\",\"why\":null},"
+        "{\"id\":\"released\",\"text\":\"Released\",\"met\":true,\"known\":true,"
+        "\"have\":20,\"need\":3,\"unit\":\"s\",\"why\":null},"
+        "{\"id\":\"cause\",\"text\":\"Cause\",\"met\":true,\"known\":true,\"have\":"
+        "1,\"need\":1,\"unit\":\"yes\",\"why\":null}]");
     buf_reset(&out);
     view.playbook = "";
     missing_is(m, 0, "");
@@ -357,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(steps_wait_for_those_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_answer_locks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(recovery_waits_for_the_class, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_guard_that_was_skipped_opens_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_entered_is_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_is_counted_and_broken, set_up, tear_down),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "admin_api/playbooks.h"
+#include "gateway/playbook/progress.h"
 #include "gateway/runtime/json.h"
 
 static struct playbooks *shipped(void)
@@ -42,6 +43,56 @@ static void they_are_read(void **state)
             assert_true(playbook_has(&s->after, "loss_within_limit"));
             assert_true(playbook_has(&decision->guard.answers[1].locks, s->id));
         }
+    }
+    playbooks_destroy(&all);
+}
+
+/* The best answer of a guard, each step in its turn: every playbook can be walked to its end by who
+ * classifies the incident, and no step of recovery can be taken by who does not. */
+static void walk(const struct playbooks *all, const struct playbook *p)
+{
+    struct playbook_row rows[PLAYBOOK_STEPS_MAX];
+    struct playbook_view v = {.playbook = p->id, .rows = rows};
+    struct playbook_problem problem;
+
+    for (size_t i = 0; i < p->step_count; i++) {
+        const struct playbook_step *s = &p->steps[i];
+        struct playbook_row row = {.step = s->id, .done = true};
+        bool locked = false;
+
+        for (size_t k = 0; k < v.row_count; k++) {
+            const struct playbook_guard *g = &playbook_step(p, rows[k].step)->guard;
+
+            for (size_t a = 0; a < g->count; a++) {
+                locked =
+                    locked || (rows[k].done && strcmp(g->answers[a].word, rows[k].answer) == 0 &&
+                               playbook_has(&g->answers[a].locks, s->id));
+            }
+        }
+        row.answer = s->guard.count != 0 ? s->guard.answers[0].word : NULL;
+        row.done = !locked;
+        row.notes = locked ? "the answer above says so" : NULL;
+        row.answer = locked ? NULL : row.answer;
+        if (s->phase == PHASE_RECOVERY && !locked) {
+            v.classified = false;
+            assert_false(playbook_step_allowed(all, &v, &row, &problem));
+            assert_string_equal(problem.code, "step-locked");
+            v.classified = true;
+        }
+        if (!playbook_step_allowed(all, &v, &row, &problem)) {
+            fail_msg("%s: %s: %s", p->id, s->id, problem.detail);
+        }
+        rows[v.row_count++] = row;
+    }
+}
+
+static void each_can_be_walked(void **state)
+{
+    struct playbooks *all = shipped();
+
+    (void)state;
+    for (size_t i = 0; i < playbooks_count(all); i++) {
+        walk(all, playbooks_at(all, i));
     }
     playbooks_destroy(&all);
 }
@@ -128,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_are_read),
+        cmocka_unit_test(each_can_be_walked),
         cmocka_unit_test(actions_are_held_against_the_routes),
         cmocka_unit_test(templates_are_filled),
     };

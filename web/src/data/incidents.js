@@ -87,20 +87,22 @@ export function stepsOf(playbook, incident) {
   const steps = (playbook?.steps ?? []).map((s) => ({ ...s, ...known.get(s.id), mandatory: s.mandatory ?? false }));
   for (const s of steps) {
     s.state ??= 'open';
-    if (s.state === 'locked') s.why = lockedBecause(s, steps);
+    if (s.state === 'locked') Object.assign(s, lockedBecause(s, steps, incident));
   }
   return ['immediate', 'diagnosis', 'recovery'].map((phase) => ({ phase, steps: steps.filter((s) => s.phase === phase) })).filter((p) => p.steps.length);
 }
 
 const quoted = (steps) => steps.map((s) => `“${s.title}”`).join(', ');
 
-function lockedBecause(step, steps) {
+// {why, classify}: classify, when that alone opens it.
+function lockedBecause(step, steps, incident) {
   const ruled = steps.find((s) => s.answer && s.guard?.answers?.find((a) => a.answer === s.answer)?.locks?.includes(step.id));
-  if (ruled) return `“${ruled.guard.question}” was answered “${plain(ruled.answer)}”. If that has changed, answer it again`;
+  if (ruled) return { why: `“${ruled.guard.question}” was answered “${plain(ruled.answer)}”. If that has changed, answer it again` };
   const before = steps.filter((s) => step.after?.includes(s.id) && s.state !== 'done' && s.state !== 'skipped');
-  if (before.length) return `first ${before.some((s) => s.guard) ? 'answer or do' : 'do'} ${quoted(before)}`;
+  if (before.length) return { why: `first ${before.some((s) => s.guard) ? 'answer or do' : 'do'} ${quoted(before)}` };
+  if (step.phase === 'recovery' && !incident.class) return { why: 'first say of which class the incident is; recovery begins after that', classify: true };
   const asked = steps.slice(0, steps.indexOf(step)).filter((s) => s.guard && !s.answer && s.state !== 'skipped');
-  return asked.length ? `first answer ${quoted(asked)}` : step.why ?? 'the playbook does not allow it now';
+  return { why: asked.length ? `first answer ${quoted(asked)}` : step.why ?? 'the playbook does not allow it now' };
 }
 
 const UNITS = { s: 1000, m: 60000, h: 3600000 };

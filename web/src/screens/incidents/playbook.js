@@ -6,7 +6,7 @@ import { filled, plain, stepsOf } from '../../data/incidents.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, CopyButton, Panel } from '../../design/parts.js';
 import { html, useState } from '../../ui.js';
-import { markStep, stepAct } from './acts.js';
+import { classify, markStep, stepAct } from './acts.js';
 import { Act, ACT } from './button.js';
 import { Link } from './detail.js';
 import { stamp, who } from './marks.js';
@@ -65,7 +65,7 @@ export function Step({ step, i, n }) {
     <div class="step-body"><h4>${step.title}${i && html` <span class="sr">(${words})</span>`} ${step.mandatory && html`<span class="must">mandatory</span>`}</h4>
       ${over && html`<p class="muted by">${step.state} ${step.at ? html`${stamp(step.at)} ` : ''}${step.by ? `by ${who(step.by)}` : ''}${step.notes ? html`: ${step.notes}` : ''}</p>`}
       ${!over && step.text && html`<p>${step.text}</p>`}
-      ${step.state === 'locked' && html`<p class="why"><${Icon} name="lock" size="13" /><span>Locked: ${step.why}.</span></p>`}
+      ${step.state === 'locked' && html`<p class="why"><${Icon} name="lock" size="13" /><span>Locked: ${step.why}.</span>${step.classify && html` <${Act} small about=${`for: ${step.title}`} open=${() => classify(i)}>Classify…<//>`}</p>`}
       <${Guard} step=${step} i=${i} />
       ${!over && acts && html`<p class="asks"><code>${callWords(step.action, i)}</code>${denied && denied !== 'sign in first' ? html` <span class="warn-text">${denied}</span>` : ''}</p>`}
       ${!over && html`<${Commands} list=${step.commands} /><${Links} list=${step.links} />`}
