@@ -16,7 +16,8 @@
 
 /* clang-format off */
 static const char epoch_sql[] =
-    "SELECT e.epoch, s.id, " KEY_MICROS("s.last_seen_at") " FROM people_epoch e"
+    "SELECT e.epoch, s.id, " KEY_MICROS("s.last_seen_at") ", EXISTS (SELECT FROM role_requests"
+    " WHERE state = 'pending' AND expires_at <= now()) FROM people_epoch e"
     " LEFT JOIN user_sessions s ON s.ended_at IS NULL AND s.last_seen_at > " AT("$1");
 static const char seen_sql[] =
     "UPDATE user_sessions s SET last_seen_at = greatest(s.last_seen_at,"
@@ -218,15 +219,19 @@ void people_reload(struct people *p)
     }
 }
 
-/* The epoch, and who was seen elsewhere meanwhile. */
+/* The epoch, who was seen elsewhere meanwhile, and whether a request has waited too long. */
 static void on_epoch_read(void *arg, const struct pg_reply *reply)
 {
     struct people *p = arg;
     int64_t epoch = 0;
+    bool late = false;
     bool known =
         pg_outcome(reply) == PG_OK && pg_rows(reply, 0) > 0 && pg_value_i64(reply, 0, 0, 0, &epoch);
 
     p->asking = false;
+    if (known && pg_value_bool(reply, 0, 0, 3, &late) && late) {
+        people_expire(p);
+    }
     if (p->table != NULL) {
         set_failing(p, !known, reply);
     }
