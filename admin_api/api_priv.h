@@ -216,8 +216,12 @@ api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_ge
 void control_on_result(void *arg, const struct gate_result *r);
 /* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */
 void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(struct api_call *c));
-/* Who would feel DIFF: {"clients":..,"symbols":..}. */
-void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff);
+/* radius.c: who would feel DIFF: {"symbols":..,"subscriptions":..,"accounts":..,"version":..}. */
+void control_blast_radius(const struct api *a, struct buf *out, const struct control_diff *diff);
+/* The same of CELLS, as struct gate_change has them, in the state of now. */
+void control_radius_now(const struct api *a, struct buf *out, const char *cells);
+/* Subscriptions on this gateway: of a symbol, of all (SYMBOL_NONE). */
+uint64_t control_followers(const struct api *a, uint32_t symbol);
 struct gate_actor call_actor(const struct api_call *c);
 void call_gate_problem(struct api_call *c, const struct gate_problem *p);
 /* Idempotency-Key, "" when there is none and none is REQUIRED. False: P says why not. */
