@@ -118,7 +118,12 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/users/{name}/enable",        PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_enable,  NULL, "let a disabled user in again")          \
     X(HTTP_POST, "/v1/users/{name}/disable",       PERM_PEOPLE_LOCK,     LIMITS_WRITE, API_SPENT, people_disable, NULL, "her sessions and keys end")             \
     X(HTTP_POST, "/v1/users/{name}/reset",         PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_reset,   NULL, "a temporary password; `second_factor: true` takes that, too") \
-    X(HTTP_POST, "/v1/users/{name}/roles",         PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_role_grant, NULL, "grant a role; some take two persons (202, then the same by another)") \
+    X(HTTP_POST, "/v1/users/{name}/roles",         PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, people_role_grant, NULL, "grant a role; some take two persons (202: it waits for another)") \
+    X(HTTP_GET,  "/v1/role-requests",              PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  role_requests_list, NULL, "grants of roles that take two persons; `open=true`: those that wait") \
+    X(HTTP_GET,  "/v1/role-requests/{id}",         PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  role_request_get, NULL, "one of them")                         \
+    X(HTTP_POST, "/v1/role-requests/{id}/approve", PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, role_request_approve, NULL, "grant it: another person than who asked, by its `hash`") \
+    X(HTTP_POST, "/v1/role-requests/{id}/reject",  PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, role_request_reject, NULL, "refuse it")                        \
+    X(HTTP_POST, "/v1/role-requests/{id}/cancel",  PERM_PEOPLE_WRITE,    LIMITS_WRITE, API_SPENT, role_request_cancel, NULL, "take one's own back")              \
     X(HTTP_DELETE, "/v1/users/{name}/roles/{role}", PERM_PEOPLE_LOCK,    LIMITS_WRITE, API_SPENT, people_role_end, NULL, "take a role back, however it was held") \
     X(HTTP_DELETE, "/v1/users/{name}/sessions",    PERM_PEOPLE_LOCK,     LIMITS_WRITE, API_SPENT, people_user_log_out, NULL, "end all sessions of a user")      \
     X(HTTP_GET,  "/v1/sessions",                   PERM_PEOPLE_READ,     LIMITS_READ,  API_READ,  people_sessions_list, NULL, "sessions that live; `user`")     \
@@ -297,7 +302,6 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
     if (opt->gate != NULL && opt->gate_config->ticket_pattern[0] != '\0') {
         set_ticket_pattern(a, opt->gate_config->ticket_pattern);
     }
-    a->grants = grants_create();
     owed_init(a, loop);
     circuits_init(a, loop);
     events_init(a, loop);
@@ -327,7 +331,6 @@ void api_destroy(struct api **ap)
     circuits_fini(a);
     owed_fini(a);
     late_fini(a);
-    grants_destroy(&a->grants);
     preauth_destroy(&a->preauth);
     free(a);
 }

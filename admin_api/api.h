@@ -33,7 +33,8 @@
 #define PEOPLE_CONFIG(X)                                                                                               \
     X(issuer,          TEXT, "Portcullis", 1, 64, "name of this service in an authenticator")                           \
     X(origin,          TEXT, "",      0, 200, "origin that browsers name when a page of the admin listener changes something, `https://host:port`; \"\": `https://` and the Host of the request") \
-    X(two_persons,     BOOL, "true",  0, 0, "roles marked so take two persons: the first asks, the second grants the same within 15 minutes")
+    X(two_persons,     BOOL, "true",  0, 0, "roles marked so take two persons: one asks, another approves")                            \
+    X(grant_ttl,       MSEC_LIVE, "15m", 1000, 86400000, "a grant that takes two persons waits so long for the second")
 /* clang-format on */
 struct auth_config {
     AUTH_CONFIG(CFG_FIELD)

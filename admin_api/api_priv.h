@@ -72,7 +72,6 @@ struct api {
     uint32_t in_flight;
     regex_t ticket;
     bool ticket_set;
-    struct grants *grants; /* wait for a second person */
     struct circuit_desk *circuits;
     struct owed *owed;
     uv_timer_t *events_timer;
@@ -206,30 +205,11 @@ api_handler_fn session_get, session_end, session_factor, session_password, sessi
 api_handler_fn people_users_list, people_create_user, people_enable, people_disable, people_reset,
     people_role_grant, people_role_end, people_sessions_list, people_session_kill,
     people_user_log_out, people_review_get, people_review_put;
-/* Grants that wait for their second person (people_two.c). */
-struct grants *grants_create(void);
-void grants_destroy(struct grants **gp);
-struct grant_ask {
-    const char *name;
-    enum role role;
-    bool eligible;
-    int64_t until_ns;
-    const char *person;
-    const char *actor;
-    const char *reason;
-    const char *ticket; /* NULL: none */
-};
-struct grant_waiting {
-    char person[GATE_ACTOR_MAX];
-    char actor[GATE_ACTOR_MAX];
-    char reason[4 * PEOPLE_REASON_MAX + 1];
-    char ticket[4 * PEOPLE_TICKET_MAX + 1];
-};
-/* True: another person asked for just this before; it is in OUT and waits no more. False: from now
- * on ASK waits for another. */
-bool grants_second(struct grants *g, const struct grant_ask *ask, int64_t mono_ns,
-                   struct grant_waiting *out);
-#define GRANT_WAIT_S 900u
+/* --- role_requests.c: grants that take two persons ---------------------------------------------- */
+api_handler_fn role_requests_list, role_request_get, role_request_approve, role_request_reject,
+    role_request_cancel;
+/* Answers POST of a role that takes two; fills in the rest of ASK. */
+void role_request_ask(struct api_call *c, const struct people_by *by, struct people_ask *ask);
 
 /* --- control (control.c, control_read.c, changes.c) --------------------------------------------- */
 api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_get, symbol_mode_get,
@@ -239,8 +219,12 @@ api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_ge
 void control_on_result(void *arg, const struct gate_result *r);
 /* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */
 void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(struct api_call *c));
-/* Who would feel DIFF: {"clients":..,"symbols":..}. */
-void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff);
+/* radius.c: who would feel DIFF: {"symbols":..,"subscriptions":..,"accounts":..,"version":..}. */
+void control_blast_radius(const struct api *a, struct buf *out, const struct control_diff *diff);
+/* The same of CELLS, as struct gate_change has them, in the state of now. */
+void control_radius_now(const struct api *a, struct buf *out, const char *cells);
+/* Subscriptions on this gateway: of a symbol, of all (SYMBOL_NONE). */
+uint64_t control_followers(const struct api *a, uint32_t symbol);
 struct gate_actor call_actor(const struct api_call *c);
 void call_gate_problem(struct api_call *c, const struct gate_problem *p);
 /* Idempotency-Key, "" when there is none and none is REQUIRED. False: P says why not. */

@@ -6,32 +6,46 @@
 
 #define LIST_MAX 200u
 
-static void on_list(void *arg, const char *json, size_t len)
+/* The object, and whom it reaches: as it was asked for, and now. */
+static void put_change(const struct api *a, struct buf *out, const struct gate_change *change)
+{
+    buf_append(out, change->json, change->len - 1); /* its brace */
+    buf_printf(out, ",\"blast_radius\":{\"asked\":%s,\"now\":",
+               change->radius != NULL ? change->radius : "null");
+    if (change->cells != NULL) {
+        control_radius_now(a, out, change->cells);
+    } else {
+        buf_lit(out, "null");
+    }
+    buf_lit(out, "}}");
+}
+
+static void on_list(void *arg, const struct gate_change *changes, size_t count)
 {
     struct api_call *c = arg;
+    bool one = c->route->handler == change_get;
     struct buf body = {0};
     struct gate_problem p;
 
     if (!call_back(c)) {
         return;
     }
-    if (json == NULL) {
+    if (changes == NULL) {
         (void)gate_fail(&p, PROBLEM_UNAVAILABLE, "try again when PostgreSQL answers");
         call_gate_problem(c, &p);
         return;
     }
-    if (c->route->handler == change_get && strcmp(json, "{\"changes\":[]}") == 0) {
+    if (one && count == 0) {
         (void)gate_fail(&p, PROBLEM_UNKNOWN, "no request has this id: see GET /v1/changes");
         call_gate_problem(c, &p);
         return;
     }
-    if (c->route->handler == change_get) { /* the one, without its list */
-        buf_lit(&body, "{\"change\":");
-        buf_append(&body, json + 12, len - 14);
-        buf_putc(&body, '}');
-    } else {
-        buf_append(&body, json, len);
+    buf_puts(&body, one ? "{\"change\":" : "{\"changes\":[");
+    for (size_t i = 0; i < count; i++) {
+        buf_puts(&body, i != 0 ? "," : "");
+        put_change(c->api, &body, &changes[i]);
     }
+    buf_puts(&body, one ? "}" : "]}");
     call_reply(c, 200, &body);
     buf_fini(&body);
 }

@@ -17,10 +17,11 @@ static const struct {
     const char *name;
     enum permission permission;
 } events[] = {
-    {"state", PERM_STATUS_READ},     {"audit", PERM_AUDIT_READ},
-    {"change", PERM_CONTROL_READ},   {"command", PERM_CONTROL_READ},
-    {"observed", PERM_CONTROL_READ}, {"incident", PERM_INCIDENTS_READ},
-    {"component", PERM_STATUS_READ}, {"page", PERM_INCIDENTS_READ},
+    {"state", PERM_STATUS_READ},        {"audit", PERM_AUDIT_READ},
+    {"change", PERM_CONTROL_READ},      {"command", PERM_CONTROL_READ},
+    {"observed", PERM_CONTROL_READ},    {"incident", PERM_INCIDENTS_READ},
+    {"component", PERM_STATUS_READ},    {"page", PERM_INCIDENTS_READ},
+    {"role_request", PERM_PEOPLE_READ},
 };
 
 void events_names(uint64_t may, char *names)

@@ -399,10 +399,10 @@ static bool may_go(struct api_call *c, enum control_direction direction)
 }
 
 /* Carries out ORDER, whose effect is DIFF. */
-static void give(struct api_call *c, const struct gate_order *order,
-                 const struct control_diff *diff)
+static void give(struct api_call *c, struct gate_order *order, const struct control_diff *diff)
 {
     struct gate_problem p = {0};
+    struct buf radius = {0};
 
     note_target(c, diff);
     if (!ticket_ok(c, diff, &p)) {
@@ -411,8 +411,13 @@ static void give(struct api_call *c, const struct gate_order *order,
         dry_run(c, diff);
     } else if (may_go(c, diff->direction)) {
         note_many(c, order);
+        if (diff->direction == CONTROL_LOOSEN) { /* for who approves it */
+            control_blast_radius(c->api, &radius, diff);
+            order->radius = buf_cstr(&radius);
+        }
         c->gate_wait = gate_order(c->api->opt.gate, order, control_on_result, c);
     }
+    buf_fini(&radius);
 }
 
 static void mutate_new(struct api_call *c)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
-#include "admin_api/connections.h"
 #include "gateway/base/json_put.h"
 #include "gateway/control/effective.h"
 #include "gateway/core/core.h"
@@ -120,13 +119,6 @@ static void put_observed(struct api_call *c, struct buf *out, const char *name)
     json_put_time(out, "observed_at", o != NULL ? o->at_ns : 0);
 }
 
-static uint64_t followers_of(const struct api *a, uint32_t symbol)
-{
-    const struct connections_view *v = a->opt.connections;
-
-    return v != NULL ? v->followers(v->arg, symbol) : 0;
-}
-
 static struct control_mode_now mode_of(struct api_call *c, uint32_t number)
 {
     uint32_t count;
@@ -171,7 +163,7 @@ static void put_symbol(struct api_call *c, struct buf *out, uint32_t number)
     }
     put_groups(c, out, number);
     put_observed(c, out, name);
-    buf_printf(out, ",\"subscriptions\":%" PRIu64, followers_of(c->api, number));
+    buf_printf(out, ",\"subscriptions\":%" PRIu64, control_followers(c->api, number));
     json_put_given(out, "decided_by_kind",
                    m.cell != NULL ? control_kind_rows[m.cell->kind].word : NULL);
     json_put_given(out, "decided_by_target", m.cell != NULL ? m.cell->target : NULL);
@@ -272,50 +264,4 @@ void stats_get(struct api_call *c)
     buf_putc(&body, '}');
     call_reply(c, 200, &body);
     buf_fini(&body);
-}
-
-/* Does IT bear on symbol NUMBER? */
-static bool bears_on(const struct symbols *symbols, const struct control_diff_item *it,
-                     uint32_t number)
-{
-    uint32_t count;
-    const char *const *groups = symbols_groups(symbols, number, &count);
-
-    if (it->kind == CONTROL_KIND_KILL || it->kind == CONTROL_KIND_FANOUT ||
-        it->kind == CONTROL_KIND_UPSTREAM) {
-        return true;
-    }
-    if (it->kind != CONTROL_KIND_MODE && it->kind != CONTROL_KIND_THROTTLE) {
-        return false;
-    }
-    for (uint32_t i = 0; i < count && strncmp(it->target, "group:", 6) == 0; i++) {
-        if (strcmp(groups[i], it->target + 6) == 0) {
-            return true;
-        }
-    }
-    return strcmp(it->target, "*") == 0 ||
-           strcmp(it->target, symbols_at(symbols, number)->name) == 0;
-}
-
-void control_blast_radius(struct api *a, struct buf *out, const struct control_diff *diff)
-{
-    uint32_t count = symbols_count(a->opt.symbols);
-    uint64_t symbols = 0;
-    uint64_t followers = 0;
-
-    for (uint32_t number = 0; number < count; number++) {
-        bool felt = false;
-
-        for (uint32_t i = 0; i < diff->count && !felt; i++) {
-            felt = bears_on(a->opt.symbols, &diff->items[i], number);
-        }
-        symbols += felt;
-        followers += felt ? followers_of(a, number) : 0;
-    }
-    if (symbols == count && count != 0) {
-        followers = followers_of(a, SYMBOL_NONE);
-    }
-    buf_printf(out,
-               "{\"symbols\":%" PRIu64 ",\"subscriptions\":%" PRIu64 ",\"version\":%" PRIu64 "}",
-               symbols, followers, control_version(diff->before));
 }

@@ -7,7 +7,6 @@
 #include "admin_api/api_priv.h"
 #include "auth/words.h"
 #include "gateway/base/fixed.h"
-#include "gateway/runtime/clock.h"
 
 /* --- answers -----------------------------------------------------------------------------------
  */
@@ -175,53 +174,14 @@ void people_reset(struct api_call *c)
 /* --- roles -------------------------------------------------------------------------------------
  */
 
-/* The first person has asked: the second says the same. */
-static void wait_for_second(struct api_call *c, const struct grant_ask *ask)
+static void grant(struct api_call *c, const struct people_by *by, struct people_ask *ask)
 {
-    struct buf body = {0};
-    char target[PEOPLE_NAME_MAX + 6];
-
-    (void)snprintf(target, sizeof target, "user:%s", ask->name);
-    buf_printf(&body, "{\"role\":\"%s\",\"kind\":\"%s\"}", role_rows[ask->role].word,
-               ask->eligible ? "eligible" : "standing");
-    (void)call_audit(c,
-                     &(struct call_act){.action = "role.grant",
-                                        .target = target,
-                                        .outcome = "requested",
-                                        .reason = ask->reason,
-                                        .ticket = ask->ticket,
-                                        .after = buf_cstr(&body)},
-                     NULL, NULL);
-    buf_reset(&body);
-    buf_lit(&body, "{\"done\":false,\"user\":");
-    buf_json_str(&body, ask->name, strlen(ask->name));
-    buf_printf(&body,
-               ",\"waits_for\":\"another person with people.write, who grants the same here\","
-               "\"within_s\":%u}",
-               GRANT_WAIT_S);
-    call_reply(c, 202, &body);
-    buf_fini(&body);
-}
-
-static void grant(struct api_call *c, struct people_by *by, const struct grant_ask *ask)
-{
-    struct grant_waiting *first = NULL;
-
     if (c->api->opt.people_config->two_persons && role_rows[ask->role].two) {
-        first = gw_calloc(1, sizeof *first);
-        if (!grants_second(c->api->grants, ask, clock_mono_ns(), first)) {
-            free(first);
-            wait_for_second(c, ask);
-            return;
-        }
-        by->actor = first->actor;
-        by->approved_by = c->person;
-        by->reason = first->reason;
-        by->ticket = first->ticket[0] != '\0' ? first->ticket : NULL;
+        role_request_ask(c, by, ask);
+    } else {
+        people_started(c, people_grant(c->api->opt.people, by, ask->name, ask->role, ask->eligible,
+                                       ask->until_ns, on_change, c));
     }
-    people_started(c, people_grant(c->api->opt.people, by, ask->name, ask->role, ask->eligible,
-                                   ask->until_ns, on_change, c));
-    free(first);
 }
 
 static bool read_kind(struct api_call *c, const json_t *root, bool *eligible)
@@ -267,17 +227,12 @@ void people_role_grant(struct api_call *c)
     static const char *const names[] = {"role", "kind", "until", "reason", "ticket", NULL};
     const char *word;
     struct people_by by;
-    struct grant_ask ask;
+    struct people_ask ask = {.name = http_param(c->req, "name")};
     json_t *root = read_change(c, names, &by);
 
     if (root == NULL) {
         return;
     }
-    ask = (struct grant_ask){.name = http_param(c->req, "name"),
-                             .person = c->person,
-                             .actor = c->actor,
-                             .reason = by.reason,
-                             .ticket = by.ticket};
     if (people_text_of(c, root, "role", true, &word) && read_role(c, word, &ask.role) &&
         read_kind(c, root, &ask.eligible) && read_until(c, root, &ask.until_ns) &&
         for_another(c, ask.name)) {

@@ -27,6 +27,10 @@ const char *people_problem_code(enum people_err err)
         [PEOPLE_NOT_FOUND] = "not-found",
         [PEOPLE_CONFLICT] = "conflict",
         [PEOPLE_MOVED] = "version-conflict",
+        [PEOPLE_SAME_PERSON] = "self-approval",
+        [PEOPLE_LATE] = "approval-expired",
+        [PEOPLE_DECIDED] = "change-decided",
+        [PEOPLE_ALTERED] = "payload-differs",
         [PEOPLE_BUSY] = "busy",
         [PEOPLE_NO_MASTER] = "no-master-key",
         [PEOPLE_STALE] = "sessions-stale",
@@ -51,6 +55,14 @@ const char *people_problem_next(enum people_err err)
     case PEOPLE_UNAVAILABLE:
     case PEOPLE_UNKNOWN:
         return "try again when PostgreSQL answers (see /readyz)";
+    case PEOPLE_SAME_PERSON:
+        return "another person approves it";
+    case PEOPLE_LATE:
+        return "ask for it again";
+    case PEOPLE_DECIDED:
+        return "look at what became of it (GET /v1/role-requests/{id})";
+    case PEOPLE_ALTERED:
+        return "look at it again, and approve what it says now";
     case PEOPLE_NO_MASTER:
         return "set auth.master_key_file (portcullis --make-master-key FILE)";
     default:
@@ -67,10 +79,10 @@ void call_people_problem(struct api_call *c, enum people_err err, const char *fi
         http_set_header(c->req, "retry-after", "1");
     }
     call_problem(c, &(struct api_problem){row->http_status, people_problem_code(err), row->text,
-                                          err != PEOPLE_INVALID ? people_problem_next(err)
-                                          : why != NULL         ? why
-                                                                : "this field is missing or not "
-                                                                  "acceptable",
+                                          why != NULL             ? why
+                                          : err != PEOPLE_INVALID ? people_problem_next(err)
+                                                                  : "this field is missing or not "
+                                                                    "acceptable",
                                           err == PEOPLE_INVALID ? field : NULL});
 }
 

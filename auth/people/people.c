@@ -18,7 +18,8 @@
 /* clang-format off */
 static const char epoch_sql[] =
     "SELECT e.epoch, s.id, " KEY_MICROS("s.last_seen_at") ", EXISTS (SELECT FROM user_roles r"
-    " WHERE r.ended_at IS NULL AND r.until <= " AT("$2") ") FROM people_epoch e"
+    " WHERE r.ended_at IS NULL AND r.until <= " AT("$2") "), EXISTS (SELECT FROM role_requests"
+    " WHERE state = 'pending' AND expires_at <= now()) FROM people_epoch e"
     " LEFT JOIN user_sessions s ON s.ended_at IS NULL AND s.last_seen_at > " AT("$1");
 static const char seen_sql[] =
     "UPDATE user_sessions s SET last_seen_at = greatest(s.last_seen_at,"
@@ -220,11 +221,12 @@ void people_reload(struct people *p)
     }
 }
 
-/* The epoch, and who was seen elsewhere meanwhile. */
+/* The epoch, who was seen elsewhere meanwhile, and whether roles or requests have had their time. */
 static void on_epoch_read(void *arg, const struct pg_reply *reply)
 {
     struct people *p = arg;
     int64_t epoch = 0;
+    bool late = false;
     bool due = false;
     bool known =
         pg_outcome(reply) == PG_OK && pg_rows(reply, 0) > 0 && pg_value_i64(reply, 0, 0, 0, &epoch);
@@ -248,7 +250,10 @@ static void on_epoch_read(void *arg, const struct pg_reply *reply)
         people_reload(p); /* also when it went back: the database was restored */
     }
     if (known && pg_value_bool(reply, 0, 0, 3, &due) && due) {
-        people_expire(p);
+        people_end_roles(p);
+    }
+    if (known && pg_value_bool(reply, 0, 0, 4, &late) && late) {
+        people_end_requests(p);
     }
     people_release(p);
 }

@@ -51,9 +51,13 @@
     X(PEOPLE_SELF,         403,  "nobody does this for herself; ask another")                                  \
     X(PEOPLE_TWO,          403,  "this role takes two persons; have the grant approved")                       \
     X(PEOPLE_NOT_ELIGIBLE, 403,  "not eligible for this role, or it is off, or it is taken up already")        \
-    X(PEOPLE_NOT_FOUND,    404,  "no such user, role or session")                                              \
+    X(PEOPLE_NOT_FOUND,    404,  "no such user, role, session or request")                                     \
     X(PEOPLE_CONFLICT,     409,  "it is so already, or not possible in this state")                            \
     X(PEOPLE_MOVED,        409,  "who may do what has changed since; read the review again")                   \
+    X(PEOPLE_SAME_PERSON,  403,  "who asked cannot be who approves")                                           \
+    X(PEOPLE_LATE,         409,  "the request was not approved in time")                                       \
+    X(PEOPLE_DECIDED,      409,  "the request was decided before")                                             \
+    X(PEOPLE_ALTERED,      412,  "what was approved is not what was asked for")                                \
     X(PEOPLE_BUSY,         503,  "too many log-ins at once; try again in a second")                            \
     X(PEOPLE_NO_MASTER,    503,  "no master key to seal a second factor with")                                 \
     X(PEOPLE_STALE,        503,  "sessions cannot be confirmed without PostgreSQL; looking and tightening go on") \
@@ -103,16 +107,16 @@ void people_describe(struct buf *out);
 /* What an entry of the audit log needs; borrowed. NULL: none. */
 struct people_act {
     enum people_act_kind kind;
-    const char *outcome; /* "done", "denied" */
+    const char *outcome; /* "done", "denied"; of a request: "requested", "approved", ... */
     const char *actor;   /* "user:ana", "key:pk_..." */
     const char *target;
     const char *session;
     const char *ip;
     const char *reason;
     const char *ticket;
-    const char *approved_by;
-    const char *before; /* JSON; known after people_change_rows() */
+    const char *before; /* JSON; known after people_change_rows(), as all below */
     const char *after;
+    const char *approvals; /* of what took two persons: who asked, and for what */
 };
 /* A change that is to be made: its statements, all or none of them. */
 struct people_change {
@@ -235,8 +239,10 @@ struct people_answer {
     const char *uri;          /* the same as otpauth: */
     const char *const *codes; /* enrolment, second step: recovery codes */
     size_t code_count;
-    const char *json; /* views */
+    const char *json; /* views, and a request as it is now */
     size_t json_len;
+    const char *request_id; /* people_ask(), people_decide(): of the request */
+    bool waits;             /* and it waits for another person */
 };
 typedef void people_answer_fn(void *arg, const struct people_answer *answer);
 
@@ -245,9 +251,8 @@ struct people_by {
     const char *actor;   /* "user:ana", "key:pk_...", "os:root" */
     const char *session; /* may be NULL, as all below */
     const char *ip;
-    const char *reason;      /* at most 500 characters */
-    const char *ticket;      /* at most 100 */
-    const char *approved_by; /* second person of a change that took two */
+    const char *reason; /* at most 500 characters */
+    const char *ticket; /* at most 100 */
 };
 
 /* All calls copy what they need. FIELD of PEOPLE_INVALID is told by the answer, which comes then as
@@ -299,11 +304,51 @@ enum people_err people_user_enable(struct people *p, const struct people_by *by,
 GW_MUSTCHECK
 enum people_err people_user_reset(struct people *p, const struct people_by *by, const char *name,
                                   bool factor, people_answer_fn *cb, void *arg);
-/* ELIGIBLE: she may take it up; else she holds it, until UNTIL_NS (0: no end). */
+/* ELIGIBLE: she may take it up; else she holds it, until UNTIL_NS (0: no end). A role that takes two
+ * persons is refused: people_ask(). */
 GW_MUSTCHECK
 enum people_err people_grant(struct people *p, const struct people_by *by, const char *name,
                              enum role role, bool eligible, int64_t until_ns, people_answer_fn *cb,
                              void *arg);
+/* A person as four eyes see her: two keys of one owner are one, and a key without an owner may be
+ * anybody's of its account. */
+struct people_person {
+    const char *name;    /* "user:ana", "account:desk" */
+    const char *account; /* of her key; "": none */
+};
+/* A grant that takes two persons. */
+struct people_ask {
+    struct people_person person; /* who asks */
+    const char *id;              /* for the request, when one is made: a ULID */
+    const char *name;            /* who is to have it */
+    enum role role;
+    bool eligible;
+    int64_t until_ns; /* 0: no end */
+    uint32_t ttl_ms;  /* it waits so long */
+};
+/* The first asks: the answer `waits`. Who asks for what another asked for (user, role, kind, end)
+ * approves that; who asks again in the same words gets her own request. */
+GW_MUSTCHECK
+enum people_err people_ask(struct people *p, const struct people_by *by,
+                           const struct people_ask *ask, people_answer_fn *cb, void *arg);
+enum people_decision { PEOPLE_APPROVE, PEOPLE_REJECT, PEOPLE_CANCEL, PEOPLE_DECISION_COUNT };
+struct people_decide {
+    struct people_person person; /* who decides */
+    const char *id;
+    enum people_decision decision;
+    const char *hash; /* hex SHA-256 of the request as she saw it; required for PEOPLE_APPROVE */
+};
+/* The grant is made in the transaction that finds the request pending, in time, unaltered, and
+ * another's. The reason of BY may be NULL: then the request's stands. */
+GW_MUSTCHECK
+enum people_err people_decide(struct people *p, const struct people_by *by,
+                              const struct people_decide *d, people_answer_fn *cb, void *arg);
+/* {"requests":[...]}, newest first: those that wait when OPEN, else all of late. */
+GW_MUSTCHECK
+enum people_err people_requests(struct people *p, bool open, people_answer_fn *cb, void *arg);
+/* {"request":{...}} */
+GW_MUSTCHECK
+enum people_err people_request(struct people *p, const char *id, people_answer_fn *cb, void *arg);
 /* All she has of ROLE: held, eligible, taken up. */
 GW_MUSTCHECK
 enum people_err people_revoke(struct people *p, const struct people_by *by, const char *name,

@@ -31,7 +31,7 @@ static void on_expired(void *arg, const struct people_answer *answer)
     struct people *p = arg;
 
     (void)answer; /* another gateway was quicker, or it comes again with the next poll */
-    p->expiring--;
+    p->ending_roles--;
 }
 
 static void expire(struct people *p, int64_t id, const char *name)
@@ -47,7 +47,7 @@ static void expire(struct people *p, int64_t id, const char *name)
     people_text(op, people_keep(op, name));
     people_time(op, people_now(p));
     people_int(op, id);
-    p->expiring++;
+    p->ending_roles++;
     (void)people_op_change(op);
 }
 
@@ -55,7 +55,7 @@ static void on_due(void *arg, const struct pg_reply *reply)
 {
     struct people *p = arg;
 
-    p->expiring--;
+    p->ending_roles--;
     for (size_t row = 0; row < pg_rows(reply, 0) && !p->closing; row++) {
         int64_t id = 0;
 
@@ -66,13 +66,13 @@ static void on_due(void *arg, const struct pg_reply *reply)
     people_release(p);
 }
 
-void people_expire(struct people *p)
+void people_end_roles(struct people *p)
 {
     const struct pg_param now = pg_int8(people_now(p) / 1000);
     const struct pg_statement s = {.sql = due_sql, .params = &now, .param_count = 1};
 
-    if (p->expiring == 0 && !p->closing && pg_query(p->opt.pg, &s, 0, on_due, p)) {
-        p->expiring++;
+    if (p->ending_roles == 0 && !p->closing && pg_query(p->opt.pg, &s, 0, on_due, p)) {
+        p->ending_roles++;
         people_hold(p);
     }
 }

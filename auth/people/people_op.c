@@ -98,7 +98,6 @@ void people_op_by(struct people_op *op, const struct people_by *by)
     act->ip = people_keep(op, by->ip);
     act->reason = people_keep(op, by->reason);
     act->ticket = people_keep(op, by->ticket);
-    act->approved_by = people_keep(op, by->approved_by);
 }
 
 void people_op_secrets(struct people_op *op)
@@ -182,12 +181,15 @@ bool people_change_rows(struct people_change *change, const struct pg_reply *rep
     }
     if (!changed) {
         op->state = found || op->none == PEOPLE_REFUSED ? op->none : PEOPLE_NOT_FOUND;
-        return false;
+    } else {
+        change->act.before = people_keep(op, pg_value(reply, 0, 0, 2, NULL));
+        change->act.after = people_keep(op, pg_value(reply, 0, 0, 3, NULL));
+        op->epoch = (uint64_t)epoch;
     }
-    change->act.before = people_keep(op, pg_value(reply, 0, 0, 2, NULL));
-    change->act.after = people_keep(op, pg_value(reply, 0, 0, 3, NULL));
-    op->epoch = (uint64_t)epoch;
-    return true;
+    if (op->heard != NULL) {
+        op->heard(op, reply, changed);
+    }
+    return changed;
 }
 
 static enum people_err judge(const struct people_op *op, const struct pg_reply *r)

@@ -73,7 +73,9 @@ struct people_op {
     void *kept[OP_KEPT];
     size_t kept_len[OP_KEPT];
     size_t kept_count;
-    enum people_err none;  /* when the first statement changes nothing */
+    enum people_err none; /* when the first statement changes nothing */
+    /* The first statement tells more than CHANGED: what the entry needs, or why nothing was changed. */
+    void (*heard)(struct people_op *op, const struct pg_reply *reply, bool changed);
     enum people_err state; /* so far */
     uint64_t epoch;
     struct people_answer answer;
@@ -87,6 +89,7 @@ struct people_op {
     const char *next_password;
     const char *label;
     bool forget_factor;
+    const struct people_ask *asking;      /* of people_ask() */
     void (*judged)(struct people_op *op); /* password and code are right, as far as is known */
     bool needs_code;                      /* where she has a factor */
     bool known;                           /* there is such a user, and she may try */
@@ -140,6 +143,18 @@ void people_op_refuse(struct people_op *op);
 /* Hashes PASSWORD, then calls GO with OP. Fails with PEOPLE_BUSY. Takes OP. */
 enum people_err people_hash(struct people_op *op, const char *password, password_result_fn *go);
 bool people_is_name(const char *name);
+/* Is PERSON the user NAME, by a session or by a key of hers? PERSON may be NULL. */
+bool people_is_self(const char *person, const char *name);
+/* What is wrong with BY, NULL: nothing. REASON: it needs one. */
+const char *people_wrong_by(const struct people_by *by, bool reason);
+/* The same of a grant. */
+const char *people_wrong_grant(const struct people *p, enum role role, bool eligible,
+                               int64_t until_ns);
+/* Answers with the one value that STATEMENT gives, as JSON; NULL: PEOPLE_NOT_FOUND. */
+enum people_err people_view(struct people *p, const struct pg_statement *statement,
+                            people_answer_fn *cb, void *arg);
+/* people_requests.c: enters that a request was not approved in time, one of those that are. */
+void people_end_requests(struct people *p);
 int64_t people_now(const struct people *p);
 
 /* --- the loop ---------------------------------------------------------------------------------- */
@@ -155,12 +170,13 @@ struct people {
     bool reloading;
     bool again; /* announced while reloading */
     bool failing;
+    bool ending_request; /* a request is being entered as expired */
     bool closing;
-    uint32_t expiring;    /* ends of roles being looked for, or entered */
-    int64_t asked_ns;     /* monotonic, of the epoch that is awaited */
-    int64_t reload_ns;    /* monotonic, of the sessions that are awaited */
-    int64_t confirmed_ns; /* monotonic; 0: never */
-    int64_t swept_ns;     /* monotonic */
+    uint32_t ending_roles; /* ends of roles being looked for, or entered */
+    int64_t asked_ns;      /* monotonic, of the epoch that is awaited */
+    int64_t reload_ns;     /* monotonic, of the sessions that are awaited */
+    int64_t confirmed_ns;  /* monotonic; 0: never */
+    int64_t swept_ns;      /* monotonic */
     struct people_op *waiting;
     uint32_t busy; /* calls and queries not yet answered */
     uint32_t to_close;
@@ -174,5 +190,5 @@ void people_release(struct people *p);
 /* Reads all sessions, now or after what is being read. */
 void people_reload(struct people *p);
 /* Roles whose time is over are ended for good, each with its entry in the audit log. */
-void people_expire(struct people *p);
+void people_end_roles(struct people *p);
 #endif

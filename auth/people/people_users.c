@@ -40,9 +40,9 @@ static const char reset_sql[] =
             "json_build_object('second_factor', has IS NOT NULL)");
 static const char grant_sql[] =
     "WITH l AS (SELECT name FROM users WHERE name = $1 AND disabled_at IS NULL FOR UPDATE),"
-    " changed AS (INSERT INTO user_roles (user_name, granted_at, role, kind, granted_by,"
-    " approved_by, until, reason, ticket) SELECT l.name, " AT("$2") ", $3, $4, $5, $6, " AT("$7") ","
-    " $8, $9 FROM l ON CONFLICT DO NOTHING RETURNING *)"
+    " changed AS (INSERT INTO user_roles (user_name, granted_at, role, kind, granted_by, until,"
+    " reason, ticket) SELECT l.name, " AT("$2") ", $3, $4, $5, " AT("$6") ", $7, $8 FROM l"
+    " ON CONFLICT DO NOTHING RETURNING *)"
     CHANGED("NULL", GRANT_JSON);
 static const char end_role_sql[] =
     "WITH ended AS (UPDATE user_roles SET ended_at = " AT("$2") ", ended_by = $4, end_reason = $5"
@@ -107,19 +107,17 @@ static const char sign_sql[] =
 
 /* --- what may be asked ------------------------------------------------------------------------- */
 
-static const char *check_by(const struct people_by *by, bool reason)
+const char *people_wrong_by(const struct people_by *by, bool reason)
 {
     return !words_fit(by->actor, 1, 128) ? "actor"
            : !words_fit(by->reason != NULL ? by->reason : "", reason ? PEOPLE_REASON_MIN : 0,
                         PEOPLE_REASON_MAX)
                ? "reason"
            : by->ticket != NULL && !words_fit(by->ticket, 1, PEOPLE_TICKET_MAX) ? "ticket"
-           : by->approved_by != NULL && !words_fit(by->approved_by, 1, 128)     ? "approved_by"
                                                                                 : NULL;
 }
 
-/* Is that person NAME herself, by a session or by a key of hers? */
-static bool is_self(const char *person, const char *name)
+bool people_is_self(const char *person, const char *name)
 {
     return person != NULL && strncmp(person, "user:", 5) == 0 && strcmp(person + 5, name) == 0;
 }
@@ -129,7 +127,7 @@ static struct people_op *op_on(struct people *p, enum people_act_kind kind,
                                const struct people_by *by, const char *name, bool reason,
                                people_answer_fn *cb, void *arg, enum people_err *err)
 {
-    const char *wrong = check_by(by, reason);
+    const char *wrong = people_wrong_by(by, reason);
     struct people_op *op;
     char target[PEOPLE_NAME_MAX + 6];
 
@@ -216,7 +214,7 @@ enum people_err people_user_enable(struct people *p, const struct people_by *by,
     if (op == NULL) {
         return err;
     }
-    if (is_self(by->actor, name)) {
+    if (people_is_self(by->actor, name)) {
         return people_op_fail(op, PEOPLE_SELF);
     }
     if (enable) {
@@ -267,7 +265,7 @@ enum people_err people_user_reset(struct people *p, const struct people_by *by, 
     if (op == NULL) {
         return err;
     }
-    if (is_self(by->actor, name)) {
+    if (people_is_self(by->actor, name)) {
         return people_op_fail(op, PEOPLE_SELF);
     }
     op->forget_factor = factor;
@@ -276,7 +274,7 @@ enum people_err people_user_reset(struct people *p, const struct people_by *by, 
 
 /* --- roles ------------------------------------------------------------------------------------- */
 
-static const char *check_grant(const struct people *p, enum role role, bool eligible,
+const char *people_wrong_grant(const struct people *p, enum role role, bool eligible,
                                int64_t until_ns)
 {
     return (unsigned)role >= ROLE_COUNT                                          ? "role"
@@ -291,7 +289,7 @@ enum people_err people_grant(struct people *p, const struct people_by *by, const
 {
     enum people_err err;
     struct people_op *op = op_on(p, ACT_ROLE_GRANT, by, name, true, cb, arg, &err);
-    const char *wrong = check_grant(p, role, eligible, until_ns);
+    const char *wrong = people_wrong_grant(p, role, eligible, until_ns);
 
     if (op == NULL) {
         return err;
@@ -299,11 +297,10 @@ enum people_err people_grant(struct people *p, const struct people_by *by, const
     if (wrong != NULL) {
         return people_op_invalid(op, wrong, NULL);
     }
-    if (is_self(by->actor, name) || is_self(by->approved_by, name) ||
-        (by->approved_by != NULL && strcmp(by->actor, by->approved_by) == 0)) {
+    if (people_is_self(by->actor, name)) {
         return people_op_fail(op, PEOPLE_SELF);
     }
-    if (p->opt.two_persons && role_rows[role].two && by->approved_by == NULL) {
+    if (p->opt.two_persons && role_rows[role].two) {
         return people_op_fail(op, PEOPLE_TWO);
     }
     people_sql(op, grant_sql);
@@ -312,7 +309,6 @@ enum people_err people_grant(struct people *p, const struct people_by *by, const
     people_text(op, role_rows[role].word);
     people_text(op, eligible ? "eligible" : "standing");
     people_text(op, op->change.act.actor);
-    people_text(op, op->change.act.approved_by);
     people_time(op, until_ns);
     people_text(op, op->change.act.reason);
     people_text(op, op->change.act.ticket);
@@ -346,7 +342,7 @@ enum people_err people_revoke(struct people *p, const struct people_by *by, cons
 enum people_err people_kill(struct people *p, const struct people_by *by, const char *id,
                             const char *name, people_answer_fn *cb, void *arg)
 {
-    const char *wrong = check_by(by, false);
+    const char *wrong = people_wrong_by(by, false);
     char target[64];
     struct people_op *op;
 
@@ -381,25 +377,33 @@ static void on_view(void *arg, const struct pg_reply *r)
     size_t len = 0;
     const char *json = pg_rows(r, 0) > 0 ? pg_value(r, 0, 0, 0, &len) : NULL;
 
-    op->state = pg_outcome(r) == PG_OK && json != NULL ? PEOPLE_OK : PEOPLE_UNAVAILABLE;
+    op->state = pg_outcome(r) != PG_OK || pg_rows(r, 0) == 0 ? PEOPLE_UNAVAILABLE
+                : json == NULL                               ? PEOPLE_NOT_FOUND
+                                                             : PEOPLE_OK;
     op->answer.json = json;
     op->answer.json_len = len;
     people_op_answer(op);
 }
 
-static enum people_err view(struct people *p, const char *sql, const char *name,
+enum people_err people_view(struct people *p, const struct pg_statement *statement,
                             people_answer_fn *cb, void *arg)
 {
-    const struct pg_param params[] = {pg_int8(people_now(p) / 1000), pg_text(name)};
-    const struct pg_statement s = {.sql = sql, .params = params, .param_count = 2};
     struct people_op *op;
 
     if (p->closing) {
         return PEOPLE_UNAVAILABLE;
     }
     op = people_op_create(p, ACT_KILL, cb, arg); /* no act: nothing is changed */
-    return pg_query(p->opt.pg, &s, 0, on_view, op) ? PEOPLE_OK
-                                                   : people_op_fail(op, PEOPLE_UNAVAILABLE);
+    return pg_query(p->opt.pg, statement, 0, on_view, op) ? PEOPLE_OK
+                                                          : people_op_fail(op, PEOPLE_UNAVAILABLE);
+}
+
+static enum people_err view(struct people *p, const char *sql, const char *name,
+                            people_answer_fn *cb, void *arg)
+{
+    const struct pg_param params[] = {pg_int8(people_now(p) / 1000), pg_text(name)};
+
+    return people_view(p, &(struct pg_statement){sql, params, GW_LEN(params)}, cb, arg);
 }
 
 enum people_err people_users(struct people *p, people_answer_fn *cb, void *arg)
@@ -420,7 +424,7 @@ enum people_err people_review(struct people *p, people_answer_fn *cb, void *arg)
 enum people_err people_review_sign(struct people *p, const struct people_by *by, const char *hash,
                                    const char *note, people_answer_fn *cb, void *arg)
 {
-    const char *wrong = check_by(by, false);
+    const char *wrong = people_wrong_by(by, false);
     struct people_op *op;
 
     if (p->closing) {

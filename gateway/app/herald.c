@@ -40,6 +40,7 @@ static void publish(struct herald *h, const char *id, const char *name, const st
 /* Something waits for a second person, or does not any more: for those, too, who may not read the log. */
 static void tell_change(struct herald *h, const struct audit_entry *e)
 {
+    const char *name = strcmp(e->action, "role.grant") == 0 ? "role_request" : "change";
     struct buf data = {0};
 
     if (strncmp(e->action, "change.", 7) != 0 && strcmp(e->outcome, "requested") != 0 &&
@@ -47,7 +48,7 @@ static void tell_change(struct herald *h, const struct audit_entry *e)
         return;
     }
     buf_printf(&data, "{\"audit\":%" PRIu64 ",\"outcome\":\"%s\"}", e->seq, e->outcome);
-    publish(h, NULL, "change", &data);
+    publish(h, NULL, name, &data);
     buf_fini(&data);
 }
 

@@ -23,16 +23,10 @@ struct writing {
     struct audit_batch *batch;
 };
 
-static void fill_entry(struct audit_entry *e, const struct people_act *act, const char *id,
-                       struct buf *approvals)
+static void fill_entry(struct audit_entry *e, const struct people_act *act, const char *id)
 {
     int64_t now_ns = clock_real_ns();
 
-    if (act->approved_by != NULL) {
-        buf_lit(approvals, "[{\"approved_by\":");
-        buf_json_str(approvals, act->approved_by, strlen(act->approved_by));
-        buf_lit(approvals, "}]");
-    }
     *e = (struct audit_entry){
         .id = id,
         .time_ns = now_ns,
@@ -47,7 +41,7 @@ static void fill_entry(struct audit_entry *e, const struct people_act *act, cons
         .ticket = act->ticket,
         .before = act->before,
         .after = act->after,
-        .approvals = approvals->len != 0 ? buf_cstr(approvals) : NULL,
+        .approvals = act->approvals,
     };
 }
 
@@ -109,7 +103,6 @@ static void on_entered(void *arg, const struct pg_reply *reply)
 /* The change is made and the head is locked: the entry. */
 static void enter(struct writing *x, const struct pg_reply *reply)
 {
-    struct buf approvals = {0};
     struct audit_head head;
     struct audit_entry e;
     char id[ULID_SIZE];
@@ -119,7 +112,7 @@ static void enter(struct writing *x, const struct pg_reply *reply)
     size_t bad;
 
     ulid_make(id, clock_real_ns());
-    fill_entry(&e, &x->change->act, id, &approvals);
+    fill_entry(&e, &x->change->act, id);
     if (audit_head_read(reply, x->change->count, &head)) {
         x->batch = audit_batch_create(&head, &e, 1, NULL, head.version, &bad, &field);
     }
@@ -131,7 +124,6 @@ static void enter(struct writing *x, const struct pg_reply *reply)
             end_undone(x, "the connection was lost");
         }
     }
-    buf_fini(&approvals);
 }
 
 static void on_changed(void *arg, const struct pg_reply *reply)
@@ -180,21 +172,19 @@ static bool write_change(void *arg, struct people_change *change)
 static void tell_refused(void *arg, const struct people_act *act)
 {
     struct people_wiring *w = arg;
-    struct buf approvals = {0};
     struct audit_entry e;
     char id[ULID_SIZE];
     const char *field = NULL;
     enum gw_err err;
 
     ulid_make(id, clock_real_ns());
-    fill_entry(&e, act, id, &approvals);
+    fill_entry(&e, act, id);
     err = audit_append(w->opt.audit, &e, &field, NULL, NULL);
     if (err != GW_OK) {
         log_warn("people", "refusal_not_entered",
                  "\"act\":\"%s\",\"target\":%s,\"error\":\"%s\",\"field\":\"%s\"", e.action,
                  log_json(e.target), gw_err_row(err)->name, field != NULL ? field : "");
     }
-    buf_fini(&approvals);
 }
 
 /* --- life --------------------------------------------------------------------------------------

@@ -290,21 +290,17 @@ struct listing {
 static void on_list(void *arg, const struct pg_reply *r)
 {
     struct listing l = *(struct listing *)arg;
-    struct buf out = {0};
+    size_t count = pg_rows(r, 0);
+    struct gate_change *list = gw_calloc(count + 1, sizeof *list);
 
     free(arg);
-    if (pg_outcome(r) != PG_OK) {
-        l.cb(l.arg, NULL, 0);
-        return;
+    for (size_t i = 0; i < count; i++) {
+        list[i].json = pg_value(r, 0, i, 0, &list[i].len);
+        list[i].radius = pg_value(r, 0, i, 1, NULL);
+        list[i].cells = pg_value(r, 0, i, 2, NULL);
     }
-    buf_lit(&out, "{\"changes\":[");
-    for (size_t i = 0; i < pg_rows(r, 0); i++) {
-        buf_puts(&out, i != 0 ? "," : "");
-        buf_puts(&out, pg_value(r, 0, i, 0, NULL));
-    }
-    buf_lit(&out, "]}");
-    l.cb(l.arg, buf_cstr(&out), out.len);
-    buf_fini(&out);
+    l.cb(l.arg, pg_outcome(r) == PG_OK ? list : NULL, count);
+    free(list);
 }
 
 /* clang-format off */
@@ -319,7 +315,10 @@ static const char list_sql[] =
     " 'ticket', (record::json->>'text')::json->>'ticket', 'hash', encode(sha256, 'hex'),"
     " 'base_version', base_version, 'diff', diff::json, 'audit', audit,"
     " 'decided_at', " UTC("decided_at") ", 'decided_by', decided_by,"
-    " 'decided_why', decided_why, 'result_audit', result_audit)"
+    " 'decided_why', decided_why, 'result_audit', result_audit)::text, radius,"
+    " CASE WHEN state = 'pending' AND expires_at > now() THEN"
+    " (SELECT json_agg(json_build_array(c->>'kind', c->>'target'))"
+    " FROM json_array_elements(diff::json->'changes') c)::text END"
     " FROM change_requests WHERE (NOT $1 OR (state = 'pending' AND expires_at > now()))"
     " AND ($2::text IS NULL OR id = $2) ORDER BY id DESC LIMIT $3";
 /* clang-format on */

@@ -81,6 +81,8 @@ struct gate_order {
     uint64_t version;               /* GATE_MATCH_VERSION */
     const struct gate_nonce *nonce; /* NULL: none */
     const char *once;               /* Idempotency-Key; NULL: none */
+    const char
+        *radius; /* whom it reaches, JSON, kept with a request to loosen; NULL: not counted */
 };
 
 /* clang-format off */
@@ -207,9 +209,15 @@ struct gate_wait *gate_decide_repeated(struct gate *g, const struct gate_decide 
 struct gate_wait *gate_decide(struct gate *g, const struct gate_decide *d, gate_result_fn *cb,
                               void *arg);
 
-/* {"changes":[...]}: newest first, those still open when OPEN; at most LIMIT. NULL: PostgreSQL is
- * away. */
-typedef void gate_list_fn(void *arg, const char *json, size_t len);
+/* A request. Borrowed for the callback. */
+struct gate_change {
+    const char *json; /* an object */
+    size_t len;
+    const char *radius; /* as it was asked for; NULL: not counted */
+    const char *cells;  /* what it would set, while it waits: [["mode","BTC/USD"],..]; else NULL */
+};
+/* Newest first, those still open when OPEN; at most LIMIT. NULL: PostgreSQL is away. */
+typedef void gate_list_fn(void *arg, const struct gate_change *changes, size_t count);
 GW_MUSTCHECK
 bool gate_changes(struct gate *g, bool open, const char *id, uint32_t limit, gate_list_fn *cb,
                   void *arg);

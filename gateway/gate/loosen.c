@@ -113,7 +113,7 @@ static void write_request(struct job *j, const struct control *next)
 {
     const struct record *r = j->record;
     struct control_diff d;
-    struct pg_param params[10];
+    struct pg_param params[11];
 
     memcpy(j->made_id, r->id, sizeof j->made_id);
     control_diff_init(&d, j->base, next);
@@ -130,10 +130,11 @@ static void write_request(struct job *j, const struct control *next)
     params[7] = pg_int8((int64_t)control_version(j->base));
     params[8] = pg_text(buf_cstr(&j->extra));
     params[9] = pg_int8((int64_t)j->head.seq + 1);
+    params[10] = pg_text(j->radius);
     job_add(j,
             "INSERT INTO change_requests (id, expires_at, person, action, target, record, sha256,"
-            " base_version, diff, audit) VALUES ($1, now() + $2::bigint * interval '1 ms',"
-            " $3, $4, $5, $6, $7, $8, $9, $10)",
+            " base_version, diff, audit, radius) VALUES ($1, now() + $2::bigint * interval '1 ms',"
+            " $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             params, GW_LEN(params));
 }
 
@@ -224,6 +225,7 @@ void transact_loosen(struct gate *g, struct record **record, const struct gate_o
     j->match = order->match;
     j->version = order->version;
     j->alone = order->actor.alone && g->opt.config->break_glass;
+    j->radius = order->radius != NULL ? gw_strdup(order->radius) : NULL;
     job_take_nonce(j, order->nonce);
     job_start(j);
 }

@@ -69,6 +69,7 @@ static void job_destroy(struct job **jp)
     free(j->hash);
     free(j->account);
     free(j->once);
+    free(j->radius);
     if (j->batch != NULL) {
         audit_batch_destroy(&j->batch);
     }

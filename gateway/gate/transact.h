@@ -50,7 +50,8 @@ struct job {
     char *change_id; /* NULL: none is decided */
     char *hash;
     char *account;
-    char *once; /* of a decision; orders have it in their record */
+    char *once;   /* of a decision; orders have it in their record */
+    char *radius; /* of a request */
     uint8_t sha256[32];
     char made_id[GATE_ID_SIZE]; /* of a request that was written */
     struct audit_batch *batch;

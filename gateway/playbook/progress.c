@@ -270,7 +270,7 @@ static void put_exit(struct buf *out, const struct playbook_exit *e,
     buf_printf(out, ",\"met\":%s,\"known\":%s,\"have\":%llu,\"need\":%llu,\"unit\":\"%s\"",
                j->met ? "true" : "false", j->known ? "true" : "false", (unsigned long long)j->have,
                (unsigned long long)e->need, playbook_counter_rows[e->counter].unit);
-    put_text(out, "why", j->why);
+    json_put_given(out, "why", j->why);
     buf_putc(out, '}');
 }
 

@@ -19,6 +19,9 @@ DECLARE
         'SELECT, INSERT, UPDATE, DELETE ON user_recovery_codes',
         'SELECT, INSERT, UPDATE ON user_roles',
         'SELECT, INSERT, UPDATE ON user_sessions',
+        'SELECT, INSERT (id, expires_at, person, actor, account, user_name, role, kind, until, reason,'
+            ' ticket, sha256), UPDATE (state, decided_at, decided_by, decided_why, grant_id)'
+            ' ON role_requests',
         'SELECT, INSERT ON access_reviews',
         'SELECT, UPDATE ON people_epoch',
         'SELECT, INSERT, UPDATE ON change_requests',

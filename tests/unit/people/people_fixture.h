@@ -54,7 +54,8 @@ static inline int people_start(void **state)
         (void)fclose(out);
         (void)ask(server_dsn, "CREATE TABLE test_audit (id bigint GENERATED ALWAYS AS IDENTITY,"
                               " action text NOT NULL, outcome text, actor text, target text,"
-                              " session text, ip text, reason text, before text, after text)");
+                              " session text, ip text, reason text, before text, after text,"
+                              " approvals text)");
     }
     return code == 0 && password_hash(PASSWORD, strlen(PASSWORD), password_phc) == GW_OK ? 0 : -1;
 }
@@ -65,7 +66,7 @@ struct said {
     unsigned calls;
     enum people_err err;
     char field[32];
-    char why[64];
+    char why[256];
     char token[SESSION_TOKEN_SIZE];
     char csrf[SESSION_TOKEN_SIZE];
     char session[PEOPLE_SESSION_ID];
@@ -75,6 +76,8 @@ struct said {
     char uri[256];
     char codes[RECOVERY_CODES][RECOVERY_CODE_SIZE];
     size_t code_count;
+    char request_id[32];
+    bool waits;
     char json[8192];
     int64_t at_ns;
 };
@@ -104,6 +107,8 @@ static inline void on_said(void *arg, const struct people_answer *a)
         copy(s->codes[i], sizeof s->codes[i], a->codes[i]);
     }
     s->code_count = a->code_count;
+    copy(s->request_id, sizeof s->request_id, a->request_id);
+    s->waits = a->waits;
     if (a->json != NULL) {
         assert_int_equal(strlen(a->json), a->json_len);
         assert_true(a->json_len < sizeof s->json);
@@ -168,12 +173,12 @@ static inline void entry_on_rows(void *arg, const struct pg_reply *r)
 {
     struct entry *e = arg;
     const struct people_act *a = &e->change->act;
-    struct pg_param params[9];
+    struct pg_param params[10];
     struct pg_statement s = {.sql = "INSERT INTO test_audit (action, outcome, actor, target,"
-                                    " session, ip, reason, before, after)"
-                                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                    " session, ip, reason, before, after, approvals)"
+                                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                              .params = params,
-                             .param_count = 9};
+                             .param_count = 10};
 
     if (pg_outcome(r) != PG_OK || !people_change_rows(e->change, r)) {
         entry_end(e, r);
@@ -188,6 +193,7 @@ static inline void entry_on_rows(void *arg, const struct pg_reply *r)
     params[6] = pg_text(a->reason);
     params[7] = pg_text(a->before);
     params[8] = pg_text(a->after);
+    params[9] = pg_text(a->approvals);
     assert_true(pg_tx_next(e->tx, &s, 1, entry_on_entered, e));
 }
 
