@@ -56,7 +56,6 @@ struct asked {
     char person[GATE_ACTOR_MAX];
     char actor[GATE_ACTOR_MAX];
     int64_t ends_ns; /* monotonic; 0: free */
-    int64_t ends_real_ns;
 };
 
 struct circuit_desk {
@@ -314,15 +313,17 @@ static bool enter_core(struct api_call *c, const char *name, const char *outcome
                       cb, arg);
 }
 
-/* What is in the chain, or soon is, and then goes to the core. */
-struct sending {
+/* What is entered into the chain first, and then counts: an ask, or what goes to the core. */
+struct entering {
     struct api_call *call;
     char name[NAME_SIZE];
     struct core_once once;
-    struct buf after;
+    struct buf after; /* of an ask: the answer */
+    int64_t ends_real_ns;
+    bool asks;
 };
 
-static void refuse_send(struct api_call *c, const char *detail)
+static void refuse_entering(struct api_call *c, const char *detail)
 {
     struct gate_problem p;
 
@@ -332,87 +333,116 @@ static void refuse_send(struct api_call *c, const char *detail)
     }
 }
 
-static void end_send(struct sending *s)
+/* Of NAME, else free, else the oldest. */
+static struct asked *place_of(struct circuit_desk *d, const char *name)
 {
-    buf_fini(&s->after);
-    free(s);
-}
+    struct asked *place = asked_of(d, name);
 
-/* It is entered: the core is told, whether or not somebody still listens. */
-static void on_entered(void *arg, enum gw_err err, uint64_t seq)
-{
-    struct sending *s = arg;
-    struct api_call *c = s->call;
-    const struct core_ask ask = {.kind = CORE_KIND_CIRCUIT_RESET,
-                                 .target = s->name + sizeof CORE_PREFIX - 1,
-                                 .by = c->actor,
-                                 .deadline_ms = COMMAND_MS,
-                                 .once = &s->once};
-    const struct entry_verdict_row *wrong = NULL;
-    char id[CORE_ID_SIZE];
-
-    (void)seq;
-    if (err != GW_OK) {
-        refuse_send(c, "try again when PostgreSQL answers (see /readyz)");
-    } else if (core_command(c->api->opt.core, &ask, NULL, NULL, id, &wrong) != GW_OK) {
-        (void)enter_core(c, s->name, "failed", NULL, NULL, NULL);
-        refuse_send(c, "too many commands wait for Redis: see /readyz");
-    } else if (call_back(c)) {
-        command_answer(c, &s->once);
+    if (place == NULL) {
+        place = d->asked;
+        for (unsigned i = 1; i < ASKED_MAX; i++) {
+            place = d->asked[i].ends_ns < place->ends_ns ? &d->asked[i] : place;
+        }
     }
-    end_send(s);
-}
-
-/* FIRST: who asked before; NULL: she may do it alone. */
-static void send_core(struct api_call *c, const char *name, const struct core_once *once,
-                      const struct asked *first)
-{
-    struct sending *s = gw_calloc(1, sizeof *s);
-
-    s->call = c;
-    s->once = *once;
-    (void)snprintf(s->name, sizeof s->name, "%s", name);
-    buf_lit(&s->after, "{\"command\":\"circuit_reset\"");
-    put_text(&s->after, "asked_by", first != NULL ? first->actor : NULL);
-    buf_putc(&s->after, '}');
-    c->owed = true;
-    if (!enter_core(c, name, first != NULL ? "approved" : "requested", buf_cstr(&s->after),
-                    on_entered, s)) {
-        refuse_send(c, "the audit log takes nothing now: see /readyz");
-        end_send(s);
-    }
-}
-
-static struct asked *free_place(struct circuit_desk *d)
-{
-    struct asked *oldest = d->asked;
-
-    for (unsigned i = 1; i < ASKED_MAX; i++) {
-        oldest = d->asked[i].ends_ns < oldest->ends_ns ? &d->asked[i] : oldest;
-    }
-    return oldest;
+    return place;
 }
 
 /* She is the first: it waits for another person. */
-static void wait_for_second(struct api_call *c, const char *name, const struct core_once *once,
-                            struct asked *mine)
+static void wait_for_second(struct api_call *c, struct entering *e)
 {
-    struct asked *a = mine != NULL ? mine : free_place(c->api->circuits);
-    struct buf body = {0};
+    struct circuit_desk *d = c->api->circuits;
+    struct asked *a = place_of(d, e->name);
 
-    *a = (struct asked){.ends_ns = clock_mono_ns() + ASKED_NS,
-                        .ends_real_ns = clock_real_ns() + ASKED_NS};
-    (void)snprintf(a->name, sizeof a->name, "%s", name);
+    *a = (struct asked){.ends_ns = clock_mono_ns() + (e->ends_real_ns - clock_real_ns())};
+    (void)snprintf(a->name, sizeof a->name, "%s", e->name);
     (void)snprintf(a->person, sizeof a->person, "%s", c->person);
     (void)snprintf(a->actor, sizeof a->actor, "%s", c->actor);
-    buf_printf(&body, "{\"outcome\":\"requested\",\"name\":\"%s\"", name);
-    put_text(&body, "asked_by", a->person);
-    put_time(&body, "expires_at", a->ends_real_ns);
-    buf_putc(&body, '}');
-    (void)enter_core(c, name, "requested", buf_cstr(&body), NULL, NULL);
-    keep(c->api->circuits, once, 202, &body);
-    call_reply(c, 202, &body);
-    buf_fini(&body);
+    keep(d, &e->once, 202, &e->after);
+    if (call_back(c)) {
+        call_reply(c, 202, &e->after);
+    }
+}
+
+static void send_core(struct api_call *c, const struct entering *e)
+{
+    const struct core_ask ask = {.kind = CORE_KIND_CIRCUIT_RESET,
+                                 .target = e->name + sizeof CORE_PREFIX - 1,
+                                 .by = c->actor,
+                                 .deadline_ms = COMMAND_MS,
+                                 .once = &e->once};
+    const struct entry_verdict_row *wrong = NULL;
+    char id[CORE_ID_SIZE];
+
+    if (core_command(c->api->opt.core, &ask, NULL, NULL, id, &wrong) != GW_OK) {
+        (void)enter_core(c, e->name, "failed", NULL, NULL, NULL);
+        refuse_entering(c, "too many commands wait for Redis: see /readyz");
+    } else if (call_back(c)) {
+        command_answer(c, &e->once);
+    }
+}
+
+/* It counts, whether or not somebody still listens. */
+static void on_entered(void *arg, enum gw_err err, uint64_t seq)
+{
+    struct entering *e = arg;
+
+    (void)seq;
+    if (err != GW_OK) {
+        refuse_entering(e->call, "nothing was asked of the core: try again when PostgreSQL answers "
+                                 "(see /readyz)");
+    } else if (e->asks) {
+        wait_for_second(e->call, e);
+    } else {
+        send_core(e->call, e);
+    }
+    buf_fini(&e->after);
+    free(e);
+}
+
+static void enter(struct entering *e, const char *outcome)
+{
+    struct api_call *c = e->call;
+
+    c->owed = true;
+    if (!enter_core(c, e->name, outcome, buf_cstr(&e->after), on_entered, e)) {
+        on_entered(e, GW_ESTORE, 0);
+    }
+}
+
+static struct entering *entering_create(struct api_call *c, const char *name,
+                                        const struct core_once *once)
+{
+    struct entering *e = gw_calloc(1, sizeof *e);
+
+    e->call = c;
+    e->once = *once;
+    (void)snprintf(e->name, sizeof e->name, "%s", name);
+    return e;
+}
+
+/* FIRST: who asked before; "": she may do it alone. */
+static void begin_send(struct api_call *c, const char *name, const struct core_once *once,
+                       const char *first)
+{
+    struct entering *e = entering_create(c, name, once);
+
+    buf_lit(&e->after, "{\"command\":\"circuit_reset\"");
+    put_text(&e->after, "asked_by", first);
+    buf_putc(&e->after, '}');
+    enter(e, first[0] != '\0' ? "approved" : "requested");
+}
+
+static void begin_ask(struct api_call *c, const char *name, const struct core_once *once)
+{
+    struct entering *e = entering_create(c, name, once);
+
+    e->asks = true;
+    e->ends_real_ns = clock_real_ns() + ASKED_NS;
+    buf_printf(&e->after, "{\"outcome\":\"requested\",\"name\":\"%s\"", name);
+    put_text(&e->after, "asked_by", c->person);
+    put_time(&e->after, "expires_at", e->ends_real_ns);
+    buf_putc(&e->after, '}');
+    enter(e, "requested");
 }
 
 static void reset_core(struct api_call *c, const char *name, const struct core_once *once)
@@ -428,17 +458,18 @@ static void reset_core(struct api_call *c, const char *name, const struct core_o
         return;
     } else if (a != NULL && strcmp(a->person, c->person) != 0) {
         if (call_allowed(c, PERM_CONTROL_APPROVE)) {
-            struct asked first = *a;
+            char first[GATE_ACTOR_MAX];
 
-            a->ends_ns = 0;
-            send_core(c, name, once, &first);
+            memcpy(first, a->actor, sizeof first);
+            a->ends_ns = 0; /* it is used once */
+            begin_send(c, name, once, first);
         }
     } else if (roles_allow(c->may, PERM_CONTROL_OVERRIDE)) {
         if (call_allowed(c, PERM_CONTROL_OVERRIDE)) {
-            send_core(c, name, once, NULL);
+            begin_send(c, name, once, "");
         }
     } else if (call_allowed(c, PERM_CONTROL_LOOSEN)) {
-        wait_for_second(c, name, once, a);
+        begin_ask(c, name, once);
     }
 }
 

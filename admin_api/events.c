@@ -4,11 +4,13 @@
  * A stream whose owner may see something else by now is ended; it comes back at once with its place
  * (Last-Event-ID), and is judged like any request.
  * Owner: the control loop. From memory only: while PostgreSQL is away what is known goes on. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "gateway/http/sse.h"
 #include "gateway/runtime/clock.h"
+#include "gateway/runtime/log.h"
 
 #define JUDGE_MS 500u
 
@@ -40,8 +42,11 @@ static bool still_right(void *arg, const char *owner, const char *events)
 static void on_timer(uv_timer_t *timer)
 {
     struct api *a = timer->data;
+    uint32_t ended = sse_judge(a->opt.events, still_right, a);
 
-    (void)sse_judge(a->opt.events, still_right, a);
+    if (ended != 0) {
+        log_info("events", "judged_anew", "\"ended\":%" PRIu32, ended);
+    }
 }
 
 void events_init(struct api *a, uv_loop_t *loop)

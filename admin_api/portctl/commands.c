@@ -1,6 +1,7 @@
 /* The table of commands. A new command is a row, its options and a handler; parsing, help and
  * completion follow. */
 #include "admin_api/portctl/handlers.h"
+#include "admin_api/portctl/circuit_rows.h"
 #include "admin_api/portctl/incident_rows.h"
 #include "admin_api/portctl/people_rows.h"
 #include "admin_api/portctl/reported_rows.h"
@@ -402,6 +403,7 @@ const struct command commands[] = {
     INCIDENT_ROWS
     PEOPLE_ROWS
     PLAYBOOK_ROWS
+    CIRCUIT_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
      "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"

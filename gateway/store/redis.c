@@ -59,7 +59,10 @@ struct redis {
 
 static int64_t random_below(int64_t limit)
 {
-    return limit > 0 ? (int64_t)((uint64_t)random() % (uint64_t)limit) : 0;
+    uint64_t wide =
+        (uint64_t)random() << 31 | (uint64_t)random(); /* one has 31 bits: two seconds */
+
+    return limit > 0 ? (int64_t)(wide % (uint64_t)limit) : 0;
 }
 
 /* The connection is gone, its callers have been told. */

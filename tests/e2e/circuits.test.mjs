@@ -2,12 +2,12 @@
 // really dead; circuit breakers of the core, closed by two persons; and no rights in an open stream beyond their end.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
-import { chain, knows, newKey, once, post, verifyChain, why, withGate } from './harness/gate.mjs';
+import { chain, newKey, once, post, verifyChain, why, withGate } from './harness/gate.mjs';
 import { buildDir, freePort, sleep, until } from './harness/gateway.mjs';
+import { Person } from './harness/people.mjs';
 
 const within = { timeout: 90000 };
 const list = async (stage, signer = stage.ana) => {
@@ -41,6 +41,11 @@ test('a dead Redis: seen, tried at once and failed, tried at once and closed; as
   assert.match(open.last_error, /refused|No such file|closed/i);
   assert.ok(Date.now() - Date.parse(open.since) < 20000);
   assert.ok((await stage.metrics()).get('circuit_state{name="redis-keys"}') > 0);
+  const shown = await portctl(stage, stage.ana, 'circuits', '--open');
+  assert.match(shown.stdout, /^redis-keys +(open|half_open) .*(refused|No such file)/mi, shown.stderr);
+  const told = await portctl(stage, stage.ana, 'circuit', 'reset', 'redis-core', '--reason', why.reason);
+  assert.equal(told.status, 1, told.stderr);
+  assert.match(told.stderr, /tried now, and it failed: .*(refused|No such file)/i);
   const headers = once();
   const failed = await reset(stage, 'redis-keys', { headers });
   assert.deepEqual([failed.status, failed.json.result], [200, 'failed'], failed.body);
@@ -66,7 +71,9 @@ test('a dead Redis: seen, tried at once and failed, tried at once and closed; as
   assert.equal((await post(stage, stage.ana, '/admin/reset-circuit', why)).json.errors[0].pointer, '/name');
   const reader = await newKey(stage, 'reader', { scopes: ['control.read'] });
   assert.equal((await reset(stage, 'redis-keys', { by: reader })).status, 403);
-  const rows = await until('four entries', 5000, () => { const r = resets(stage); return r.length === 4 && r; });
+  const all = await until('five entries', 5000, () => { const r = resets(stage); return r.length === 5 && r; });
+  assert.deepEqual(all.filter((r) => r.target === 'redis-core').map((r) => [r.outcome, r.ticket]), [['failed', '']]);
+  const rows = all.filter((r) => r.target === 'redis-keys');
   assert.deepEqual(rows.map((r) => [r.target, r.outcome, r.reason, r.ticket]), [['done'], ['failed'], ['done'], ['done']].map(([o]) => ['redis-keys', o, why.reason, why.ticket]));
   assert.equal(JSON.parse(rows[1].after).result, 'failed');
   verifyChain(stage);
@@ -92,19 +99,25 @@ test('the breaker before Redis: opened by a slow answer, half a minute from its 
 
 test('a dead PostgreSQL: tried at once; the entry waits for the audit log and is in it once', within, () => withGate({}, async (stage) => {
   await until('closed', 10000, async () => (await find(stage, 'postgresql')).state === 'closed');
+  const olga = Person.make(stage, 'olga', 'operator');
+  assert.equal((await olga.logIn()).status, 200);
   await stage.killPostgres();
   const open = await until('it is open', 10000, async () => { const c = await find(stage, 'postgresql'); return c.state !== 'closed' && c.waiting === c.members && c.failures > 0 && c; });
   assert.ok(open.last_error.length > 0);
   const failed = await reset(stage, 'postgresql');
   assert.deepEqual([failed.status, failed.json.result], [200, 'failed'], failed.body);
+  const hers = await olga.call('POST', '/v1/circuits/postgresql/reset', why);
+  assert.deepEqual([hers.status, hers.json.result], [200, 'failed'], 'a known session can, without PostgreSQL');
+  const core = await olga.call('POST', '/v1/circuits/core%3Arisk/reset', why);
+  assert.equal(core.status, 503, 'what loosens cannot');
   await sleep(6500); // longer than the audit log itself keeps what it cannot enter
   await stage.restartPostgres();
   const back = await reset(stage, 'postgresql');
   assert.ok(['closed', 'was_closed'].includes(back.json.result), back.body);
-  const rows = await until('both are entered', 15000, () => { const r = resets(stage); return r.length === 2 && r; });
-  assert.deepEqual(rows.map((r) => r.outcome).sort(), ['done', 'failed']);
+  const rows = await until('all are entered', 15000, () => { const r = resets(stage); return r.length === 3 && r; });
+  assert.deepEqual(rows.map((r) => [r.actor, r.outcome]).sort(), [[`key:${stage.ana.keyid}`, 'done'], [`key:${stage.ana.keyid}`, 'failed'], ['user:olga', 'failed']]);
   await sleep(1500);
-  assert.equal(resets(stage).length, 2);
+  assert.equal(resets(stage).length, 3);
   verifyChain(stage);
 }));
 
@@ -175,8 +188,8 @@ test('a circuit breaker of the core: as the core tells; two persons, then the co
   assert.equal((await find(stage, 'core:price-band')).state, 'open');
   assert.equal((await find(stage, 'core:risk')).asked_by, null);
 
-  const other = await post(stage, stage.ben, '/admin/reset-circuit', { name: 'core:nowhere', ...why });
-  assert.equal(other.json.outcome, 'requested', other.body);
+  const other = await portctl(stage, stage.ben, 'circuit', 'reset', 'core:nowhere', '--reason', why.reason, '--ticket', why.ticket);
+  assert.equal(other.status, 5, other.stderr);
   const sent = await post(stage, stage.ana, '/admin/reset-circuit', { name: 'core:nowhere', ...why });
   await until('the core refuses', 10000, async () => { const { json } = await stage.call(stage.ana, 'GET', sent.headers.location); return json.command.state === 'failed' && json.command.detail === 'no such circuit breaker here'; });
   assert.equal((await reset(stage, 'core:no blanks')).status, 404);

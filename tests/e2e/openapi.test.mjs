@@ -337,6 +337,16 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await act('note', { text: 'why', kind: 'root_cause' }); // and what loosens goes on
   });
 
+  await test('circuits', async () => {
+    const named = (name) => ({ body: { name, ...why }, headers: { 'idempotency-key': `circuit-${name}` } });
+    await get('/v1/circuits');
+    await call('POST /v1/circuits/{name}/reset', '/v1/circuits/redis-keys/reset', { status: 200, body: why, headers: { 'idempotency-key': 'circuit-1' } });
+    await call('POST /v1/circuits/{name}/reset', '/v1/circuits/core:risk/reset', { status: 202, body: why, headers: { 'idempotency-key': 'circuit-2' } });
+    await call('POST /v1/circuits/{name}/reset', '/v1/circuits/nothing/reset', { status: 404, body: why, headers: { 'idempotency-key': 'circuit-3' } });
+    await call('POST /admin/reset-circuit', '/admin/reset-circuit', { status: 200, ...named('postgresql') });
+    await call('POST /admin/reset-circuit', '/admin/reset-circuit', { status: 422, body: why, headers: { 'idempotency-key': 'circuit-4' } });
+  });
+
   await test('paging', async () => {
     await get('/v1/paging');
     const { json: { result, page } } = await call('POST /v1/paging/test', '/v1/paging/test', { status: 200, body: {} });

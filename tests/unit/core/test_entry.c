@@ -54,6 +54,13 @@ static void other_words(void **state)
     assert_false(a.need_snapshot);
     assert_int_equal(ack("{\"core\":\"e\",\"version\":0,\"need\":\"snapshot\"}", &a), ENTRY_OK);
     assert_true(a.need_snapshot);
+    assert_int_equal(
+        ack("{\"core\":\"e\",\"circuit\":\"risk\",\"state\":\"half_open\",\"detail\":\"x\"}", &a),
+        ENTRY_OK);
+    assert_int_equal(a.type, CORE_ACK_CIRCUIT);
+    assert_string_equal(a.circuit, "risk");
+    assert_int_equal(a.circuit_state, CIRCUIT_HALF_OPEN);
+    assert_string_equal(a.detail, "x");
 }
 
 static void refused_by_name(void **state)
@@ -62,6 +69,12 @@ static void refused_by_name(void **state)
         enum entry_verdict verdict;
         const char *json;
     } rows[] = {
+        {ENTRY_CIRCUIT, "{\"core\":\"e\",\"circuit\":\"\",\"state\":\"open\"}"},
+        {ENTRY_CIRCUIT, "{\"core\":\"e\",\"circuit\":\"a b\",\"state\":\"open\"}"},
+        {ENTRY_CIRCUIT, "{\"core\":\"e\",\"circuit\":\"a\\\"b\",\"state\":\"open\"}"},
+        {ENTRY_STATE, "{\"core\":\"e\",\"circuit\":\"a\",\"state\":\"done\"}"},
+        {ENTRY_STATE, "{\"core\":\"e\",\"circuit\":\"a\"}"},
+        {ENTRY_DETAIL, "{\"core\":\"e\",\"circuit\":\"a\",\"state\":\"open\",\"detail\":1}"},
         {ENTRY_JSON, ""},
         {ENTRY_JSON, "done"},
         {ENTRY_JSON, "[]"},

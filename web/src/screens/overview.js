@@ -15,6 +15,7 @@ import { Slo, Triage } from './overview/triage.js';
 export { MODES, modeOf } from './overview/symbols.js';
 
 const ComponentGrid = lazy(() => import('./components.js'), 'ComponentGrid');
+const OpenCircuits = lazy(() => import('./settings/circuits.js'), 'OpenCircuits');
 
 const series = (samples, name) => samples.slice(-40).map((s, i, all) => (i ? rate(s, all[i - 1], name) : undefined));
 const gauges = (samples, name) => samples.slice(-40).map((s) => sum(s.metrics, name));
@@ -48,5 +49,5 @@ export function Overview() {
   return html`<div class="title"><h1>Overview</h1><span class="push"><${Fresh} at=${c.at} limit=${40000} prefix="control state: " /></span></div>
     <div class="controls-row"><${Controls} c=${c} /><${Triage} /></div>
     ${m.phase === 'ok' || m.samples.length ? html`<${Tiles} m=${m} />` : html`<${NotThere} state=${m} path="/metrics" of="What the gateway measures of itself" />`}
-    <${Slo} /><${Symbols} m=${m} c=${c} /><${Core} />${phase.value === 'in' && html`<${ComponentGrid} brief />`}`;
+    <${Slo} /><${Symbols} m=${m} c=${c} /><${Core} />${phase.value === 'in' && html`<${OpenCircuits} /><${ComponentGrid} brief />`}`;
 }
