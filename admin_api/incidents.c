@@ -391,7 +391,9 @@ static void answer_text(struct api_call *c, enum incident_fault fault, const cha
         (void)incident_fail(&p, fault, "", "%s",
                             fault == INCIDENT_UNKNOWN
                                 ? "no such incident: see GET /v1/incidents"
-                                : "try again when PostgreSQL answers (see /readyz)");
+                                : "PostgreSQL does not answer, and this gateway holds open "
+                                  "incidents only, without their timelines: see GET /v1/incidents, "
+                                  "or try again (see /readyz)");
         answer_problem(c, &p);
         return;
     }
