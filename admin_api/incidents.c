@@ -387,12 +387,19 @@ static void answer_text(struct api_call *c, enum incident_fault fault, const cha
     struct buf body = {0};
     struct incident_problem p;
 
-    if (fault != INCIDENT_FINE) {
-        (void)incident_fail(&p, fault, "", "%s",
-                            fault == INCIDENT_UNKNOWN
-                                ? "no such incident: see GET /v1/incidents"
-                                : "try again when PostgreSQL answers (see /readyz)");
+    if (fault == INCIDENT_UNKNOWN) {
+        (void)incident_fail(&p, fault, "", "%s", "no such incident: see GET /v1/incidents");
         answer_problem(c, &p);
+        return;
+    }
+    if (fault != INCIDENT_FINE) {
+        http_set_header(c->req, "retry-after", "2");
+        call_problem(c, &(struct api_problem){503, "unavailable",
+                                              "a store or a thread does not answer",
+                                              "PostgreSQL does not answer, and this gateway holds "
+                                              "open incidents only, without their timelines: see "
+                                              "GET /v1/incidents, or try again (see /readyz)",
+                                              NULL});
         return;
     }
     buf_append(&body, said, len);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
+#include "gateway/incident/incidents.h"
 #include "gateway/reported/reported.h"
 
 static void put_as_of(struct buf *out, const struct reported_now *now)
@@ -67,6 +68,114 @@ static void put_snapshot(struct buf *out, struct reported *r, const char *name, 
     buf_printf(out, ",\"state\":\"%s\"}", words[result.state]);
 }
 
+#define OPEN_SHOWN 5u
+
+/* What this gateway holds of the incidents, for when PostgreSQL does not answer. */
+struct held {
+    struct buf open; /* as PostgreSQL puts them */
+    enum incident_severity severity;
+    unsigned count;
+    int64_t now_ns;
+    uint64_t ack_overdue;
+    uint64_t owed; /* postmortems */
+    uint64_t overdue;
+    int64_t due_ns; /* the next; 0: none */
+};
+
+static void put_text(struct buf *out, const char *name, const char *value)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (value != NULL) {
+        buf_json_str(out, value, strlen(value));
+    } else {
+        buf_lit(out, "null");
+    }
+}
+
+static void put_time(struct buf *out, const char *name, int64_t ns)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (ns != 0) {
+        buf_putc(out, '"');
+        buf_rfc3339(out, ns, 6);
+        buf_putc(out, '"');
+    } else {
+        buf_lit(out, "null");
+    }
+}
+
+static void put_open(void *arg, const struct incident *i)
+{
+    struct held *h = arg;
+
+    if (i->severity != h->severity || h->count == OPEN_SHOWN) {
+        return;
+    }
+    buf_printf(&h->open,
+               "%s{\"id\":\"INC-%" PRIu64 "\",\"number\":%" PRIu64
+               ",\"severity\":\"%s\",\"state\":\"%s\"",
+               h->count++ != 0 ? "," : "", i->number, i->number, severity_rows[i->severity].word,
+               incident_state_words[i->state]);
+    put_text(&h->open, "title", i->title);
+    put_time(&h->open, "opened_at", i->opened_ns);
+    put_time(&h->open, "ack_due_at", i->ack_due_ns);
+    put_time(&h->open, "acked_at", i->acked_ns);
+    buf_printf(&h->open, ",\"level\":%" PRIu64, i->level);
+    put_text(&h->open, "symbol", i->symbol);
+    put_text(&h->open, "component", i->component);
+    put_text(&h->open, "playbook", i->playbook);
+    buf_putc(&h->open, '}');
+}
+
+static void count_held(void *arg, const struct incident *i)
+{
+    struct held *h = arg;
+    int64_t due_ns = i->postmortem_due_ns;
+
+    h->ack_overdue += i->state == INCIDENT_OPEN && i->ack_due_ns != 0 && i->ack_due_ns < h->now_ns;
+    if (due_ns != 0) {
+        h->owed++;
+        h->overdue += due_ns <= h->now_ns;
+        h->due_ns = h->due_ns == 0 || due_ns < h->due_ns ? due_ns : h->due_ns;
+    }
+}
+
+/* Which are open, as PostgreSQL says, else as it last said to this gateway; else nobody knows. */
+static void put_incidents(struct api_call *c, const struct reported_overview *o, struct buf *body)
+{
+    struct incidents *all = c->api->opt.incidents;
+    int64_t age_ns = all != NULL ? incidents_age_ns(all) : -1;
+    struct held h = {.now_ns = reported_now(c->api->opt.reported).real_ns};
+    bool stale = !o->known && age_ns >= 0;
+
+    if (age_ns >= 0) {
+        (void)incidents_each(all, count_held, &h);
+        for (unsigned s = SEV1; stale && s < SEVERITY_COUNT; s++) {
+            h.severity = (enum incident_severity)s;
+            (void)incidents_each(all, put_open, &h);
+        }
+    }
+    buf_printf(body, ",\"incidents_known\":%s,\"incidents_stale\":%s,\"open_incidents\":",
+               o->known || stale ? "true" : "false", stale ? "true" : "false");
+    if (stale) {
+        buf_printf(body, "[%s],\"ack_overdue\":%" PRIu64, buf_cstr(&h.open), h.ack_overdue);
+    } else if (o->known) {
+        buf_printf(body, "%s,\"ack_overdue\":%" PRIu64, o->incidents, o->ack_overdue);
+    } else {
+        buf_lit(body, "null,\"ack_overdue\":null");
+    }
+    put_time(body, "incidents_as_of", stale ? h.now_ns - age_ns : o->known ? h.now_ns : 0);
+    if (age_ns >= 0) {
+        buf_printf(body, ",\"postmortems\":{\"owed\":%" PRIu64 ",\"overdue\":%" PRIu64, h.owed,
+                   h.overdue);
+        put_time(body, "next_due_at", h.due_ns);
+        buf_putc(body, '}');
+    } else {
+        buf_lit(body, ",\"postmortems\":null");
+    }
+    buf_fini(&h.open);
+}
+
 static void on_overview(void *arg, const struct reported_overview *o)
 {
     struct api_call *c = arg;
@@ -79,13 +188,7 @@ static void on_overview(void *arg, const struct reported_overview *o)
     }
     buf_putc(&body, '{');
     control_summary(gate_now(c->api->opt.gate), true, &body);
-    buf_printf(&body, ",\"incidents_known\":%s,\"open_incidents\":%s", o->known ? "true" : "false",
-               o->known ? o->incidents : "null");
-    if (o->known) {
-        buf_printf(&body, ",\"ack_overdue\":%" PRIu64, o->ack_overdue);
-    } else {
-        buf_lit(&body, ",\"ack_overdue\":null");
-    }
+    put_incidents(c, o, &body);
     buf_printf(&body, ",\"last_slo_breach\":%s,\"last_slo_breach_known\":%s", o->breach,
                o->breach_known ? "true" : "false");
     put_snapshot(&body, r, "reconciliation", SLO_RECON);

@@ -36,9 +36,10 @@ extern const struct opt incident_list_options[], incident_open_options[], incide
     {"incident assign", "ID", "say who is commander, scribe or assignee", NULL,                              \
      "portctl incident assign INC-7 --role commander --name ana",                                            \
      incident_assign_options, 1, 1, incident_act, false, NULL},                                              \
-    {"incident note", "ID", "a note; --root-cause: why it happened", NULL,                                   \
+    {"incident note", "ID", "a note; --root-cause: why it happened; --postmortem: where that is", NULL,      \
      "portctl incident note INC-7 --text 'feeds differ by one tick'\n"                                       \
-     "portctl incident note INC-7 --text 'a rounding error of release 7' --root-cause",                      \
+     "portctl incident note INC-7 --text 'a rounding error of release 7' --root-cause\n"                     \
+     "portctl incident note INC-7 --text https://wiki.example/pm/7 --postmortem",                            \
      incident_note_options, 1, 1, incident_act, false, NULL},                                                \
     {"incident severity", "ID SEVERITY", "raise or lower it",                                                \
      "Raising begins the clocks anew, unless those of a SEV1 or SEV2 are running.",                          \

@@ -49,6 +49,7 @@ const struct opt incident_assign_options[] = {
 const struct opt incident_note_options[] = {
     {"text",       "TEXT", "1 to 500 characters",          NULL, OPT_REQUIRED, '\0'},
     {"root-cause", NULL,   "it says why it happened",      NULL, 0, '\0'},
+    {"postmortem", NULL,   "it is the address of the postmortem, which ends its reminders", NULL, 0, '\0'},
     {0},
 };
 const struct opt incident_notes_options[] = {
@@ -114,7 +115,7 @@ static const struct field shown[] = {
     {"acknowledged by", "acked_by", FIELD_PLAIN}, {"level", "level", FIELD_PLAIN},    {"next level", "level_next_at", FIELD_TIME},
     {"mitigation", "mitigation", FIELD_PLAIN}, {"commander", "commander", FIELD_PLAIN}, {"scribe", "scribe", FIELD_PLAIN},
     {"assignee", "assignee", FIELD_PLAIN},   {"root cause", "root_cause", FIELD_PLAIN},
-    {"postmortem", "postmortem_url", FIELD_PLAIN}, {"missing to close", "may_close.missing", FIELD_WORDS},
+    {"postmortem", "postmortem_url", FIELD_PLAIN}, {"postmortem due", "postmortem_due_at", FIELD_TIME}, {"missing to close", "may_close.missing", FIELD_WORDS},
 };
 static const struct field step_columns[] = {
     {"STEP", "id", FIELD_PLAIN}, {"STATE", "state", FIELD_PLAIN}, {"BY", "by", FIELD_PLAIN}, {"NOTES", "notes", FIELD_PLAIN},
@@ -137,6 +138,17 @@ static void put_table(struct buf *out, const json_t *list, const struct field *f
     }
 }
 
+/* What the gateway holds while PostgreSQL does not answer is said to be so. */
+static void say_stale(const json_t *root)
+{
+    if (json_is_true(json_object_get(root, "stale"))) {
+        say("PostgreSQL does not answer: as it was %" JSON_INTEGER_FORMAT
+            " s ago, without what is closed; %zu signals wait to be entered",
+            json_integer_value(json_object_get(root, "age_s")),
+            json_array_size(json_object_get(root, "waiting")));
+    }
+}
+
 static void put_path(struct buf *out, const char *id, const char *tail)
 {
     buf_lit(out, "/v1/incidents/");
@@ -151,10 +163,11 @@ static void print_list(const json_t *root, const json_t *list, const struct args
     (void)a;
     if (json_array_size(list) == 0) {
         say("no incident");
-        return;
+    } else {
+        put_table(&out, list, columns, GW_LEN(columns));
+        print_buf(&out);
     }
-    put_table(&out, list, columns, GW_LEN(columns));
-    print_buf(&out);
+    say_stale(root);
     if (json_is_string(json_object_get(root, "next"))) {
         say("there are more: --cursor %s", text_member(root, "next"));
     }
@@ -234,8 +247,11 @@ enum portctl_exit incident_show(struct client *c, const struct args *a)
         print_json(&answer);
     } else if (code == PORTCTL_DONE) {
         put_incident(&out, answer.root);
-        code = put_timeline(c, a->words[0], &out);
+        if (!json_is_true(json_object_get(answer.root, "stale"))) {
+            code = put_timeline(c, a->words[0], &out);
+        }
         print_buf(&out);
+        say_stale(answer.root);
     }
     answer_fini(&answer);
     buf_fini(&target);
@@ -348,6 +364,8 @@ static json_t *body_of(const struct args *a)
     }
     if (strcmp(verb, "note") == 0 && args_get(a, "root-cause") != NULL) {
         ok = ok && set(body, "kind", "root_cause");
+    } else if (strcmp(verb, "note") == 0 && args_get(a, "postmortem") != NULL) {
+        ok = ok && set(body, "kind", "postmortem");
     } else if (strcmp(verb, "step") == 0) {
         ok = ok && set(body, "outcome", args_get(a, "skip") != NULL ? "skipped" : "done");
     } else if (strcmp(verb, "task") == 0) {

@@ -270,6 +270,22 @@ static void put_breach(struct table *t, const json_t *root)
     buf_fini(&text);
 }
 
+static void put_postmortems(struct table *t, const json_t *root)
+{
+    const json_t *owed = json_object_get(root, "postmortems");
+    struct buf text = {0};
+
+    if (json_is_object(owed)) {
+        buf_printf(&text, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT,
+                   json_integer_value(json_object_get(owed, "overdue")),
+                   json_integer_value(json_object_get(owed, "owed")));
+    } else {
+        buf_lit(&text, "UNKNOWN");
+    }
+    put_line(t, "postmortems overdue", buf_cstr(&text));
+    buf_fini(&text);
+}
+
 static void put_head(struct buf *out, const json_t *root)
 {
     struct buf text = {0};
@@ -294,6 +310,7 @@ static void put_head(struct buf *out, const json_t *root)
         buf_lit(&text, "UNKNOWN");
     }
     put_line(&t, "acknowledgements overdue", buf_cstr(&text));
+    put_postmortems(&t, root);
     table_print(&t, out);
     table_fini(&t);
     buf_fini(&text);
@@ -309,7 +326,13 @@ static void put_incidents(struct buf *out, const json_t *root)
     };
     const json_t *list = json_object_get(root, "open_incidents");
 
-    buf_lit(out, "\nopen incidents, worst first\n");
+    buf_lit(out, "\nopen incidents, worst first");
+    if (json_is_true(json_object_get(root, "incidents_stale"))) {
+        buf_lit(out, " (PostgreSQL does not answer: as of ");
+        put_time(out, text_member(root, "incidents_as_of"));
+        buf_putc(out, ')');
+    }
+    buf_putc(out, '\n');
     if (!json_is_array(list)) {
         buf_lit(out, "not known\n");
         return;

@@ -47,7 +47,7 @@ enum permission_factor {
     X(PERM_ACCESS_SIGN,       19, "access.sign",      FRESH,   false, "sign an access review off")         \
     X(PERM_AUDIT_READ,        20, "audit.read",       SESSION, false, "read and verify the audit log")     \
     X(PERM_AUDIT_EXPORT,      21, "audit.export",     SESSION, false, "export the audit log")              \
-    X(PERM_INCIDENTS_READ,    22, "incidents.read",   SESSION, false, "see incidents and playbooks")       \
+    X(PERM_INCIDENTS_READ,    22, "incidents.read",   SESSION, true,  "see incidents and playbooks")       \
     X(PERM_INCIDENTS_ACT,     23, "incidents.act",    SESSION, false, "acknowledge, note, tick, close")    \
     X(PERM_DRILLS_RUN,        24, "drills.run",       SESSION, false, "run drills and forensics")          \
     X(PERM_CONFIG_READ,       25, "config.read",      SESSION, true,  "see the configuration in force")    \

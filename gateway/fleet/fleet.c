@@ -12,6 +12,7 @@
 #include "gateway/runtime/log.h"
 
 #define TICK_MS  1000u
+#define FIRST_MS 50u
 #define ASK_MS   2000u
 #define WHY_MAX  400u
 #define FRESH_NS ((int64_t)FLEET_FRESH_MS * 1000000)
@@ -242,7 +243,10 @@ static void on_tick(uv_timer_t *timer)
 {
     struct fleet *f = timer->data;
     static const struct fleet_counts nothing;
+    uint64_t ms = f->opt.tick_ms != 0 ? f->opt.tick_ms : TICK_MS;
 
+    /* the first time as soon as PostgreSQL answers: until then nothing is known of the others */
+    uv_timer_set_repeat(timer, f->read_ns == 0 && ms > FIRST_MS ? FIRST_MS : ms);
     if (!f->asking && !f->closing) {
         ask(f);
     }
@@ -269,7 +273,6 @@ void fleet_name(const char *listen, char out[FLEET_NAME_MAX])
 struct fleet *fleet_create(uv_loop_t *loop, const struct fleet_options *opt)
 {
     struct fleet *f = gw_calloc(1, sizeof *f);
-    uint32_t ms = opt->tick_ms != 0 ? opt->tick_ms : TICK_MS;
 
     f->loop = loop;
     f->opt = *opt;
@@ -279,7 +282,7 @@ struct fleet *fleet_create(uv_loop_t *loop, const struct fleet_options *opt)
     f->metrics = metrics_create(&fleet_metrics);
     GW_ASSERT(uv_timer_init(loop, &f->tick) == 0);
     f->tick.data = f;
-    GW_ASSERT(uv_timer_start(&f->tick, on_tick, 0, ms) == 0);
+    GW_ASSERT(uv_timer_start(&f->tick, on_tick, 0, FIRST_MS) == 0);
     return f;
 }
 

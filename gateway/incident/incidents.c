@@ -153,6 +153,17 @@ bool incidents_each(struct incidents *all, void (*fn)(void *arg, const struct in
     return all->known;
 }
 
+int64_t incidents_age_ns(const struct incidents *all)
+{
+    return all->known ? clock_mono_ns() - all->read_ns : -1;
+}
+
+void incidents_waiting(const struct incidents *all,
+                       void (*fn)(void *arg, const struct incident_ask *signal), void *arg)
+{
+    arrivals_each(all->signals, fn, arg);
+}
+
 /* --- reading ------------------------------------------------------------------------------------
  */
 

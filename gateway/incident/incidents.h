@@ -102,6 +102,7 @@ struct incidents_filter {
 /* TEXT: a whole answer. NULL: AWAY, or UNKNOWN. VERSION: of the one incident, 0: none. */
 typedef void incidents_text_fn(void *arg, enum incident_fault fault, const char *text, size_t len,
                                uint64_t version);
+/* While PostgreSQL does not answer: what this gateway holds, which is said to be so (`stale`). */
 void incidents_list(struct incidents *all, const struct incidents_filter *f, incidents_text_fn *cb,
                     void *arg);
 void incidents_get(struct incidents *all, uint64_t number, incidents_text_fn *cb, void *arg);
@@ -115,6 +116,11 @@ void incidents_report(struct incidents *all, uint64_t number, bool json, inciden
  * yet. Borrowed until the loop turns. */
 bool incidents_each(struct incidents *all, void (*fn)(void *arg, const struct incident *i),
                     void *arg);
+/* How old that is; -1: it has not read them yet. */
+int64_t incidents_age_ns(const struct incidents *all);
+/* Signals that PostgreSQL does not hold yet, as this gateway has them, oldest first. */
+void incidents_waiting(const struct incidents *all,
+                       void (*fn)(void *arg, const struct incident_ask *signal), void *arg);
 /* NULL: not known here. */
 const struct incident *incidents_find(struct incidents *all, uint64_t number);
 

@@ -77,5 +77,8 @@ void change_start(struct incidents *all, const struct incident_ask *ask, const u
 struct signals *arrivals_open(struct incidents *all, struct buf *why);
 void arrivals_tick(struct signals *s);
 bool arrivals_idle(const struct signals *s);
+/* Those that fire, oldest first. */
+void arrivals_each(const struct signals *s,
+                   void (*fn)(void *arg, const struct incident_ask *signal), void *arg);
 void arrivals_destroy(struct signals **sp);
 #endif

@@ -73,6 +73,19 @@ bool arrivals_idle(const struct signals *s)
     return !s->entering && !s->busy;
 }
 
+void arrivals_each(const struct signals *s,
+                   void (*fn)(void *arg, const struct incident_ask *signal), void *arg)
+{
+    const struct signal *x;
+
+    DL_FOREACH(s->queue, x)
+    {
+        if (x->ask->act == ACT_FIRE) {
+            fn(arg, x->ask);
+        }
+    }
+}
+
 /* --- the file -----------------------------------------------------------------------------------
  */
 

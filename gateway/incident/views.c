@@ -7,8 +7,9 @@
 #include "gateway/incident/row.h"
 #include "gateway/runtime/clock.h"
 
-#define READ_MS     2000u
-#define REPORT_ROWS 2000
+#define READ_MS       2000u
+#define REPORT_ROWS   2000
+#define WAITING_SHOWN 50u
 
 enum view_kind { VIEW_LIST, VIEW_ONE, VIEW_TIMELINE, VIEW_REPORT };
 
@@ -39,11 +40,45 @@ static void end(struct view *v, enum incident_fault fault, struct buf *text, uin
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-static void put_now(struct buf *out, int64_t ns)
+/* How old it is that follows; AGE_NS 0: as PostgreSQL says it now. */
+static void put_age(struct buf *out, int64_t age_ns)
 {
     buf_lit(out, ",\"as_of\":\"");
-    buf_rfc3339(out, ns, 6);
-    buf_lit(out, "\"}");
+    buf_rfc3339(out, clock_real_ns() - age_ns, 6);
+    buf_printf(out, "\",\"age_s\":%" PRId64 ",\"stale\":%s", age_ns / 1000000000,
+               age_ns != 0 ? "true" : "false");
+}
+
+struct waiting {
+    struct buf *out;
+    unsigned count;
+};
+
+static void put_waiting(void *arg, const struct incident_ask *a)
+{
+    struct waiting *w = arg;
+
+    if (w->count++ >= WAITING_SHOWN) {
+        return;
+    }
+    buf_printf(w->out, "%s{\"severity\":\"%s\",\"title\":", w->count != 1 ? "," : "",
+               severity_rows[a->severity].word);
+    buf_json_str(w->out, a->title, strlen(a->title));
+    buf_lit(w->out, ",\"key\":");
+    buf_json_str(w->out, a->key, strlen(a->key));
+    buf_putc(w->out, '}');
+}
+
+/* The end of a list. */
+static void put_end(const struct view *v, int64_t age_ns, struct buf *out)
+{
+    struct waiting w = {out, 0};
+
+    put_age(out, age_ns);
+    buf_printf(out, ",\"complete\":%s,\"waiting\":[",
+               age_ns == 0 || !v->filter.closed ? "true" : "false");
+    incidents_waiting(v->all, put_waiting, &w);
+    buf_lit(out, "]}");
 }
 
 static void put_list(struct view *v, const struct pg_reply *r)
@@ -71,9 +106,18 @@ static void put_list(struct view *v, const struct pg_reply *r)
     } else {
         buf_lit(&out, "null");
     }
-    put_now(&out, clock_real_ns());
+    put_end(v, 0, &out);
     end(v, INCIDENT_FINE, &out, 0);
     buf_fini(&out);
+}
+
+static void print_one(const struct view *v, const struct incident *i, int64_t age_ns,
+                      struct buf *out)
+{
+    incidents_print(v->all, i, 0, out);
+    out->len--; /* its brace */
+    put_age(out, age_ns);
+    buf_putc(out, '}');
 }
 
 static void put_one(struct view *v, const struct pg_reply *r)
@@ -85,7 +129,7 @@ static void put_one(struct view *v, const struct pg_reply *r)
         end(v, INCIDENT_UNKNOWN, NULL, 0);
         return;
     }
-    incidents_print(v->all, i, 0, &out);
+    print_one(v, i, 0, &out);
     end(v, INCIDENT_FINE, &out, i->version);
     incident_destroy(&i);
     buf_fini(&out);
@@ -168,7 +212,9 @@ static void put_report(struct view *v, const struct pg_reply *r)
 struct open_list {
     const struct incidents_filter *f;
     struct buf out;
-    const char *comma;
+    uint32_t count;
+    uint64_t last;
+    bool more;
 };
 
 static void put_known(void *arg, const struct incident *i)
@@ -176,30 +222,69 @@ static void put_known(void *arg, const struct incident *i)
     struct open_list *l = arg;
     const struct incidents_filter *f = l->f;
 
-    if ((f->severity == SEVERITY_COUNT || f->severity == i->severity) &&
-        (f->class_ == INCIDENT_CLASS_COUNT || f->class_ == i->class_) &&
-        (f->before == 0 || i->number < f->before)) {
-        buf_printf(&l->out, "%s{", l->comma);
-        incident_print(i, &l->out);
-        buf_putc(&l->out, '}');
-        l->comma = ",";
+    if ((f->severity != SEVERITY_COUNT && f->severity != i->severity) ||
+        (f->class_ != INCIDENT_CLASS_COUNT && f->class_ != i->class_) ||
+        (f->before != 0 && i->number >= f->before)) {
+        return;
     }
+    if (l->count == f->limit) {
+        l->more = true;
+        return;
+    }
+    buf_puts(&l->out, l->count++ != 0 ? ",{" : "{");
+    incident_print(i, &l->out);
+    buf_putc(&l->out, '}');
+    l->last = i->number;
 }
 
-/* PostgreSQL does not answer: what is open, as it was last read. */
-static void answer_known(struct view *v)
+/* At least a moment old: it is not what PostgreSQL says now. */
+static int64_t known_age_ns(const struct view *v)
 {
-    struct open_list l = {.f = &v->filter, .comma = ""};
+    int64_t age_ns = incidents_age_ns(v->all);
+
+    return age_ns > 0 ? age_ns : 1;
+}
+
+static void answer_known_list(struct view *v)
+{
+    struct open_list l = {.f = &v->filter};
 
     buf_lit(&l.out, "{\"incidents\":[");
-    if (v->kind != VIEW_LIST || v->filter.closed || !incidents_each(v->all, put_known, &l)) {
-        end(v, INCIDENT_AWAY, NULL, 0);
+    (void)incidents_each(v->all, put_known, &l);
+    buf_lit(&l.out, "],\"next\":");
+    if (l.more) {
+        buf_printf(&l.out, "\"%" PRIu64 "\"", l.last);
     } else {
-        buf_lit(&l.out, "],\"next\":null");
-        put_now(&l.out, clock_real_ns() - (clock_mono_ns() - v->all->read_ns));
-        end(v, INCIDENT_FINE, &l.out, 0);
+        buf_lit(&l.out, "null");
     }
+    put_end(v, known_age_ns(v), &l.out);
+    end(v, INCIDENT_FINE, &l.out, 0);
     buf_fini(&l.out);
+}
+
+static void answer_known_one(struct view *v, const struct incident *i)
+{
+    uint64_t version = i->version;
+    struct buf out = {0};
+
+    print_one(v, i, known_age_ns(v), &out);
+    end(v, INCIDENT_FINE, &out, version);
+    buf_fini(&out);
+}
+
+/* PostgreSQL does not answer: what is open, as it was last read. What is closed, what happened to an
+ * incident, only PostgreSQL has. */
+static void answer_known(struct view *v)
+{
+    const struct incident *i = v->kind == VIEW_ONE ? incidents_find(v->all, v->number) : NULL;
+
+    if (v->kind == VIEW_LIST && v->filter.open && v->all->known) {
+        answer_known_list(v);
+    } else if (i != NULL) {
+        answer_known_one(v, i);
+    } else {
+        end(v, INCIDENT_AWAY, NULL, 0);
+    }
 }
 
 static void on_reply(void *arg, const struct pg_reply *r)
@@ -301,6 +386,7 @@ void incidents_get(struct incidents *all, uint64_t number, incidents_text_fn *cb
     const struct pg_param param = pg_int8((int64_t)number);
     struct buf sql = {0};
 
+    v->number = number;
     one_sql(&sql);
     view_ask(v, &(struct pg_statement){buf_cstr(&sql), &param, 1}, 1);
     buf_fini(&sql);

@@ -96,6 +96,9 @@ export const note = (i) => act(i, 'Add a note to', { what: 'note', verb: 'Add', 
 export const rootCause = (i) => act(i, 'Record the root cause of', { what: 'note', verb: 'Record', before: i.root_cause ?? 'not recorded', after: 'as written below', fields: [{ ...notes(), id: 'text', label: 'Root cause', value: i.root_cause ?? '' }],
   body: (v) => ({ ...v, kind: 'root_cause' }) });
 
+export const postmortem = (i) => act(i, 'Give the postmortem of', { what: 'note', title: `Where the postmortem of ${i.id} is`, verb: 'Record', before: i.postmortem_url ?? 'not written', after: 'as written below',
+  fields: [{ id: 'text', label: 'Address of the postmortem', required: true, max: NOTES_MAX, placeholder: 'https://…', value: i.postmortem_url ?? '' }], note: 'Ends its reminders, and its task is done.', body: (v) => ({ ...v, kind: 'postmortem' }) });
+
 // "2026-11-21T15:00" as typed, meant as UTC.
 const dueOf = (text) => (text ? `${text}:00Z` : undefined);
 export const addTask = (i) => act(i, 'Add a task to', { what: 'task', verb: 'Add', before: undefined, after: undefined,

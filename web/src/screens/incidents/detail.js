@@ -6,10 +6,10 @@ import { lasting } from '../../data/format.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, CopyButton, Facts, Fresh, NotThere, Panel } from '../../design/parts.js';
 import { html } from '../../ui.js';
-import { acknowledge, addTask, assign, classify, close, mitigate, note, proposal, reopen, resolve, rootCause, severity, taskDone } from './acts.js';
+import { acknowledge, addTask, assign, classify, close, mitigate, note, postmortem, proposal, reopen, resolve, rootCause, severity, taskDone } from './acts.js';
 import { Act, guarded } from './button.js';
 import { useKey } from './keys.js';
-import { Ladder, ms, OpenFor, Severity, SignalChip, stamp, StateChip, who } from './marks.js';
+import { Ladder, ms, OpenFor, Severity, SignalChip, Stale, stamp, StateChip, who } from './marks.js';
 import { Contacts, Exit, Notice, Steps } from './playbook.js';
 import { reportSheet } from './report.js';
 import { Timeline } from './timeline.js';
@@ -36,18 +36,19 @@ function LevelFigure({ i }) {
 const MITIGATION = { none: ['not mitigated', 'bad'], partial: ['partial', 'warn'], mitigated: ['mitigated', 'ok'] };
 function Figures({ i }) {
   const [words, kind] = MITIGATION[i.mitigation] ?? ['unknown', 'off'];
-  const postmortem = i.tasks?.find((t) => /postmortem/i.test(t.text) && !t.done_at);
   return html`<dl class="figures">
     <${AckFigure} i=${i} /><${LevelFigure} i=${i} />
     <${Clock} name=${i.closed_at ? 'Lasted' : 'Open for'} figure=${html`<${OpenFor} incident=${i} />`} under=${html`since ${stamp(i.opened_at)}${i.reopened ? `, reopened ${i.reopened} ×` : ''}`} />
     <${Clock} name="Mitigation" kind=${i.state === 'closed' ? undefined : kind} figure=${html`<${Icon} name=${kind} size="18" />${words}`} under=${i.mitigated_at ? html`since ${stamp(i.mitigated_at)}` : 'orders and data are still at risk'} />
-    ${i.postmortem_required && html`<${PostmortemFigure} i=${i} task=${postmortem} />`}</dl>`;
+    ${i.postmortem_required && html`<${PostmortemFigure} i=${i} />`}</dl>`;
 }
 
-function PostmortemFigure({ i, task }) {
+const REMINDED = ['', ', reminded once', ', reminded twice', ', people were told that it is overdue'];
+function PostmortemFigure({ i }) {
   if (i.postmortem_url) return html`<${Clock} name="Postmortem" kind="ok" figure=${html`<${Icon} name="ok" size="18" />there`} under=${html`<${Link} href=${i.postmortem_url}>open it<//>`} />`;
-  const left = task?.due_at ? ms(task.due_at) - utc() : undefined;
-  return html`<${Clock} name="Postmortem" kind=${left < 0 ? 'bad' : 'warn'} figure=${html`<${Icon} name="wait" size="18" />${left === undefined ? 'needed' : `${left < 0 ? '−' : ''}${lasting(Math.abs(left))}`}`} under=${left === undefined ? 'before it can be closed' : html`due ${stamp(task.due_at)}`} />`;
+  const left = i.postmortem_due_at ? ms(i.postmortem_due_at) - utc() : undefined;
+  return html`<${Clock} name="Postmortem" kind=${left < 0 ? 'bad' : 'warn'} figure=${html`<${Icon} name=${left < 0 ? 'bad' : 'wait'} size="18" />${left === undefined ? 'needed' : `${left < 0 ? '−' : ''}${lasting(Math.abs(left))}`}`}
+    under=${left === undefined ? 'due 48 h after it is resolved' : html`${left < 0 ? 'overdue since' : 'due'} ${stamp(i.postmortem_due_at)}${REMINDED[i.postmortem_reminders] ?? ''}`} />`;
 }
 
 // Only what leads to the web or to this dashboard is a link; anything else is text.
@@ -109,7 +110,7 @@ function About({ i }) {
 function Missing({ i, playbook }) {
   const { ok, missing = [] } = i.may_close ?? {};
   if (i.state === 'closed' || ok === undefined) return null;
-  const help = { root_cause: ['Record…', () => rootCause(i)], postmortem: ['Close with its address…', () => close(i)], postmortem_url: ['Close with its address…', () => close(i)], ack: ['Acknowledge…', () => acknowledge(i)], resolved: ['Resolve…', () => resolve(i)], class: ['Classify…', () => classify(i)] };
+  const help = { root_cause: ['Record…', () => rootCause(i)], postmortem: ['Give its address…', () => postmortem(i)], postmortem_url: ['Give its address…', () => postmortem(i)], ack: ['Acknowledge…', () => acknowledge(i)], resolved: ['Resolve…', () => resolve(i)], class: ['Classify…', () => classify(i)] };
   return html`<${Panel} title="Before it can be closed" aside=${ok ? html`<${Chip} kind="ok">nothing is missing<//>` : html`<${Chip} kind="warn"><b>${missing.length}</b> missing<//>`}>
     ${ok ? html`<p class="muted">Exit conditions are met, mandatory steps are done.</p>` : html`<ul class="missing">${missing.map((m) => {
       const { what, id, text } = missingWords(m, playbook);
@@ -124,7 +125,7 @@ function Tasks({ i }) {
     ${tasks.length === 0 ? html`<p class="muted">None.</p>` : html`<ul class="tasks">${tasks.map((t) => {
       const left = t.due_at ? ms(t.due_at) - utc() : undefined;
       return html`<li key=${t.id} class=${t.done_at ? 'done' : ''}><${Icon} name=${t.done_at ? 'ok' : left < 0 ? 'bad' : 'wait'} size="14" label=${t.done_at ? 'done' : left < 0 ? 'overdue' : 'open'} /><span class="text">${t.text}<small>${[t.owner && who(t.owner), t.done_at && `done ${t.done_at.slice(0, 16).replace('T', ' ')}`].filter(Boolean).join(' · ')}${!t.done_at && left !== undefined ? html` <span class=${left < 0 ? 'over' : ''}>${left < 0 ? `${lasting(-left)} overdue` : `due in ${lasting(left)}`}</span>` : ''}</small></span>
-        ${!t.done_at && html`<${Act} quiet small about=${t.text} open=${() => taskDone(i, t)}>Done<//>`}</li>`;
+        ${!t.done_at && (t.text === 'postmortem' && i.postmortem_due_at ? html`<${Act} quiet small about=${t.text} open=${() => postmortem(i)}>Its address…<//>` : html`<${Act} quiet small about=${t.text} open=${() => taskDone(i, t)}>Done<//>`)}</li>`;
     })}</ul>`}<//>`;
 }
 
@@ -143,7 +144,7 @@ export function Detail({ id }) {
     const gone = state.phase === 'absent';
     return html`<div class="title"><h1>${id}</h1></div><section class="panel">${gone ? html`<div class="state"><${Icon} name="off" size="22" /><b>There is no incident ${id}</b><p class="line"><code>GET ${path}</code> answered 404: ${state.problem?.detail ?? state.problem?.title}</p><a class="btn" href="/incidents">All incidents</a></div>` : html`<${NotThere} state=${state} path=${path} of="The incident" />`}</section>`;
   }
-  return html`<${Head} i=${i} at=${state.at} /><${Proposal} i=${i} />
+  return html`<${Stale} of=${i} /><${Head} i=${i} at=${state.at} /><${Proposal} i=${i} />
     <div class="columns incident-body"><div class="stack-panels">
       ${i.playbook ? (playbook ? html`<${Steps} i=${i} playbook=${playbook} /><${Exit} i=${i} playbook=${playbook} />` : html`<${Panel} title=${`Playbook ${i.playbook}`}><${NotThere} state=${book} path=${`/v1/playbooks/${i.playbook}`} of="Its steps" /><//>`)
         : html`<${Panel} title="Playbook"><p class="muted">This incident has no playbook. <a href="/incidents/playbooks">All playbooks</a></p><//>`}

@@ -10,7 +10,7 @@ import { html, useEffect, useState } from '../../ui.js';
 import { acknowledge, openByHand, proposal } from './acts.js';
 import { Act, guarded } from './button.js';
 import { useKey } from './keys.js';
-import { AckClock, Level, ms, OpenFor, Severity, SignalChip, stamp, stampText, StateChip, who } from './marks.js';
+import { AckClock, Level, ms, OpenFor, Severity, SignalChip, Stale, stamp, stampText, StateChip, who } from './marks.js';
 
 const href = (r) => `/incidents/${r.id}`;
 const columns = [
@@ -91,10 +91,11 @@ export function List() {
   }));
   return html`<${Waiting} open=${open} />
     <${Panel} title="Incidents" at=${state.at} limit="40000" flush aside=${html`<${Act} open=${() => openByHand(books.data?.playbooks)}>Open by hand…<//>`}>
+      <${Stale} of=${state.data} />
       ${shown ? html`<${DataTable} label="Incidents" primary columns=${columns} rows=${shown} keyOf=${(r) => r.id} height="max(18rem, calc(100dvh - 24rem))"
           sort=${sort ? { id: sort, direction: dir } : undefined} onSort=${(s) => { setFilter('sort', s.id); setFilter('dir', s.direction); }} onOpen=${(r) => navigate({ screen: 'incidents', part: r.id })}
           tools=${html`<${Filters} query=${query} />`}
-          empty=${html`<${State} icon=${rows.length || filters.state !== 'open' ? 'search' : 'ok'} kind=${rows.length || filters.state !== 'open' ? undefined : 'ok'} title=${rows.length || filters.severity || filters.class ? 'Nothing matches the filter' : filters.state === 'open' ? 'No open incident' : 'None so far'}>${!rows.length && filters.state === 'open' ? 'Open one by hand, or let an alert or the gateway do it.' : ''}<//>`} />
+          empty=${html`<${State} icon=${rows.length || filters.state !== 'open' || state.data.stale ? 'search' : 'ok'} kind=${rows.length || filters.state !== 'open' || state.data.stale ? undefined : 'ok'} title=${state.data.stale && !rows.length ? 'None was open when it was last read' : rows.length || filters.severity || filters.class ? 'Nothing matches the filter' : filters.state === 'open' ? 'No open incident' : 'None so far'}>${!rows.length && filters.state === 'open' ? 'Open one by hand, or let an alert or the gateway do it.' : ''}<//>`} />
         ${more.cursor && html`<p class="foot-note"><button type="button" class="btn" disabled=${more.busy && !more.problem} onClick=${more.more}>Older ones</button>${more.problem && html`<span role="alert">${more.problem.title}</span>`}</p>`}`
       : html`<${NotThere} state=${state} path="/v1/incidents" of="Incidents with their countdown, level and commander" />`}
     <//>`;

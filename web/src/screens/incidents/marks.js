@@ -18,6 +18,12 @@ export const stampText = (text) => (text ? `${text.slice(0, 10)} ${text.slice(11
 // Actors as the gateway writes them, as people say them: "user:ana" is ana.
 export const who = (actor) => (actor ? String(actor).replace(/^user:/, '') : '–');
 
+// OF, an answer of the gateway, is as old as it says: PostgreSQL did not answer.
+export function Stale({ of }) {
+  if (!of?.stale) return null;
+  return html`<p class="said k-warn stale" role="status"><${Icon} name="warn" size="16" /><span><b>As it was ${lasting(of.age_s * 1000)} ago.</b> PostgreSQL does not answer: what happened since, and what is closed, is not known here.${of.waiting?.length ? html` ${of.waiting.length} signals wait to be entered: ${of.waiting.slice(0, 3).map((w) => `${w.severity} ${w.title}`).join('; ')}${of.waiting.length > 3 ? '; …' : ''}.` : ''}</span></p>`;
+}
+
 export function Severity({ of, big }) {
   const s = severityOf(of);
   return html`<span class=${`sev sev-${String(of).toLowerCase()} k-${s.kind}${big ? ' big' : ''}`} title=${s.meaning}><${Icon} name=${s.icon} size=${big ? 16 : 13} /><b>${of}</b> ${s.word}</span>`;

@@ -95,9 +95,9 @@ export function Exit({ i, playbook }) {
       const counted = e.known !== false && typeof e.have === 'number' && typeof e.need === 'number';
       const kind = e.met ? 'ok' : counted ? 'warn' : 'off';
       return html`<li key=${e.id} class=${`k-${kind}`}><${Icon} name=${kind} size="14" label=${e.met ? 'met' : counted ? 'not met yet' : 'unknown'} /><span>${e.text}</span>
-        ${counted ? html`<span class="have"><b>${e.have}</b> / ${e.need}${e.unit === 's' ? ' s' : ''}</span><span class="bar" aria-hidden="true"><i style=${{ width: `${e.met ? 100 : e.need > 0 ? Math.min(100, (e.have / e.need) * 100) : 0}%` }}></i></span>` : html`<span class="have muted">not counted</span>`}</li>`;
+        ${counted ? html`<span class="have"><b>${e.have}</b> / ${e.need}${e.unit === 's' ? ' s' : ''}</span><span class="bar" aria-hidden="true"><i style=${{ width: `${e.met ? 100 : e.need > 0 ? Math.min(100, (e.have / e.need) * 100) : 0}%` }}></i></span>` : html`<span class="have muted">not counted</span>${e.why && html`<span class="why">${e.why}</span>`}`}</li>`;
     })}</ul>
-    <p class="muted small-note">Counted by the gateway from events, not ticked by hand.</p><//>`;
+    <p class="muted small-note">Counted over all gateways from events, not ticked by hand.</p><//>`;
 }
 
 export function Contacts({ playbook }) {

@@ -14,12 +14,12 @@ const PAGES = 20;
 const LIMIT = 200;
 const GROUPS = {
   state: ['States', ['opened', 'ack', 'mitigate', 'resolve', 'close', 'reopen', 'severity', 'class', 'assign', 'level']],
-  note: ['Notes', ['note', 'task']], alert: ['Alerts', ['alert', 'cleared']], step: ['Steps', ['step']], audit: ['Changes', ['audit']], page: ['Pages', ['page']],
+  note: ['Notes', ['note', 'task', 'reminder']], alert: ['Alerts', ['alert', 'cleared']], step: ['Steps', ['step']], audit: ['Changes', ['audit']], page: ['Pages', ['page']],
 };
 const groupOf = (kind) => Object.keys(GROUPS).find((g) => GROUPS[g][1].includes(kind)) ?? 'state';
 const MARKS = { opened: ['bad', 'incidents'], ack: ['ok', 'ok'], note: ['info', 'audit'], severity: ['warn', 'warn'], class: ['info', 'info'], assign: ['info', 'keys'], mitigate: ['ok', 'ok'], resolve: ['ok', 'ok'], close: ['off', 'lock'], reopen: ['bad', 'refresh'],
-  level: ['warn', 'up'], alert: ['bad', 'incidents'], cleared: ['ok', 'ok'], step: ['info', 'drills'], task: ['info', 'drills'], audit: ['warn', 'settings'], page: ['info', 'connections'] };
-const WORDS = { opened: 'opened', ack: 'acknowledged', note: 'note', severity: 'severity', class: 'class', assign: 'assigned', mitigate: 'mitigation', resolve: 'resolved', close: 'closed', reopen: 'reopened', level: 'level', alert: 'alert', cleared: 'signal cleared', step: 'step', task: 'task', audit: 'change', page: 'page' };
+  level: ['warn', 'up'], alert: ['bad', 'incidents'], cleared: ['ok', 'ok'], step: ['info', 'drills'], task: ['info', 'drills'], reminder: ['warn', 'wait'], audit: ['warn', 'settings'], page: ['info', 'connections'] };
+const WORDS = { opened: 'opened', ack: 'acknowledged', note: 'note', severity: 'severity', class: 'class', assign: 'assigned', mitigate: 'mitigation', resolve: 'resolved', close: 'closed', reopen: 'reopened', level: 'level', alert: 'alert', cleared: 'signal cleared', step: 'step', task: 'task', reminder: 'reminder', audit: 'change', page: 'page' };
 
 // All pages of it, asked for again when the incident has another version or a slow clock says so.
 function useTimeline(i) {

@@ -21,15 +21,18 @@ const clock = (at) => (at ? `${time(Date.parse(at))} UTC` : '–');
 
 function Card(t) {
   const [kind, words] = RECONCILED[t.reconciliation?.state] ?? RECONCILED.unknown;
-  const { open_incidents: open = [] } = t;
+  const open = t.open_incidents; // null: nobody knows
+  const owed = t.postmortems;
   return html`<${Facts} rows=${[
       ['Halted because', t.halt_reason ? html`<b>${t.halt_reason}</b>` : 'nothing is halted'], t.trading_halted_until && ['Until', clock(t.trading_halted_until)],
-      ['Acknowledgement', t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind="ok" bare>none overdue<//>`],
+      ['Acknowledgement', t.ack_overdue === null ? html`<${Chip} kind="off" bare>unknown<//>` : t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind="ok" bare>none overdue<//>`],
+      ['Postmortems', !owed ? html`<${Chip} kind="off" bare>unknown<//>` : owed.overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(owed.overdue)} overdue<//>` : owed.owed > 0 ? `${whole(owed.owed)} to write, the next by ${clock(owed.next_due_at)}` : 'none to write'],
       ['Last SLO breach', t.last_slo_breach ? (typeof t.last_slo_breach === 'string' ? clock(t.last_slo_breach) : html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(t.last_slo_breach.at ?? t.last_slo_breach.since)}`) : 'none seen'],
       ['Reconciliation', html`<${Chip} kind=${kind} bare>${words}${t.reconciliation?.value !== null && t.reconciliation?.value !== undefined ? ` ${t.reconciliation.value}` : ''}${t.reconciliation?.age_s !== null && t.reconciliation?.age_s !== undefined ? `, ${age(t.reconciliation.age_s * 1000)} ago` : ''}<//>`],
     ]} />
-    ${open.length > 0 ? html`<ul class="assets incidents">${open.map((i) => html`<li><${Chip} kind=${SEVERITY[i.severity] ?? 'off'}>${i.severity}<//><a class="clip" href=${`/incidents/${i.id}`} title=${i.title}>${i.id} ${i.title}</a><span class="muted">${i.state === 'open' && i.ack_due_at ? (Date.parse(i.ack_due_at) > utc() ? `${lasting(Date.parse(i.ack_due_at) - utc())} to acknowledge` : 'overdue') : i.state}</span></li>`)}</ul>`
-      : html`<p class="muted means-line">No incident is open.</p>`}`;
+    ${t.incidents_stale && html`<p class="warn-text means-line">PostgreSQL does not answer: incidents are as they were at ${clock(t.incidents_as_of)}.</p>`}
+    ${!open ? html`<p class="warn-text means-line">Which incidents are open is not known: PostgreSQL does not answer.</p>` : open.length > 0 ? html`<ul class="assets incidents">${open.map((i) => html`<li><${Chip} kind=${SEVERITY[i.severity] ?? 'off'}>${i.severity}<//><a class="clip" href=${`/incidents/${i.id}`} title=${i.title}>${i.id} ${i.title}</a><span class="muted">${i.state === 'open' && i.ack_due_at ? (Date.parse(i.ack_due_at) > utc() ? `${lasting(Date.parse(i.ack_due_at) - utc())} to acknowledge` : 'overdue') : i.state}</span></li>`)}</ul>`
+      : html`<p class="muted means-line">${t.incidents_stale ? 'None was open then.' : 'No incident is open.'}</p>`}`;
 }
 
 export function Triage() {
