@@ -113,7 +113,8 @@ test('asked for at one gateway, which dies; listed, heard of and approved at the
   assert.deepEqual([held.granted_by, held.approved_by, held.until, held.reason], ['user:sue', 'user:tom', '2031-01-01T00:00:00.000000Z', why.reason]);
   const entries = is(await tom.call('GET', '/v1/audit?action=role.grant&target=user:uma&order=asc'), 200).json.entries;
   assert.deepEqual(entries.map((e) => [e.actor, e.outcome]), [['user:sue', 'requested'], ['user:tom', 'approved']]);
-  const [{ request: id, requested_by, sha256 }] = entries[1].approvals;
+  const [{ request: id, requested_by, request_audit, sha256 }] = entries[1].approvals;
+  assert.deepEqual([entries[0].id, entries[0].seq], [request.id, request_audit], 'one leads to the other');
   assert.deepEqual([id, requested_by, sha256, entries[0].after.sha256, entries[1].after.role], [request.id, 'user:sue', request.hash, request.hash, 'approver']);
   const denied = is(await tom.call('GET', '/v1/audit?action=role.grant&outcome=denied'), 200).json.entries;
   assert.deepEqual([denied.length, denied[0].actor, denied[0].target], [1, 'user:sue', request.id]);
