@@ -124,7 +124,7 @@ test('asked for at one gateway, which dies; listed, heard of and approved at the
   hearsNot.end();
 }));
 
-test('two keys of a person are one; a refusal and a request taken back are final; the second may say the same by herself', within, () => withPair({}, async (stage, other) => {
+test('two keys of a person are one; a refusal and a request taken back are final; the second may say the same by herself', within, () => withPair({ gate: { people_approve: true } }, async (stage, other) => {
   const [sue, tom] = [['sue', 'security'], ['tom', 'security,auditor']].map(([name, roles]) => Person.make(stage, name, roles));
   Person.make(stage, 'uma', 'viewer');
   for (const who of [sue, tom]) is(await who.logIn(), 200);
@@ -136,6 +136,8 @@ test('two keys of a person are one; a refusal and a request taken back are final
   await until('the key is known there', 3000, async () => (await other.call(two, 'GET', '/v1/session')).status === 200);
   is(await other.call(two, 'POST', `/v1/role-requests/${id}/approve`, { hash }), 403, 'self-approval');
   is(await decide(sue, id, 'approve', { hash }), 403, 'self-approval');
+  const nobodys = await ownedKey(stage, undefined);
+  is(await stage.call(nobodys, 'POST', `/v1/role-requests/${id}/approve`, { hash }), 403, 'approval-required', /account:desk is no person/);
   is(await stage.call(two, 'POST', '/v1/users/uma/roles', { role: 'admin', kind: 'eligible', ...why }), 202); // herself again: the same request
   assert.equal((await tom.call('GET', '/v1/role-requests?open=true')).json.requests.length, 1);
 
