@@ -194,6 +194,8 @@ const char *people_problem_code(enum people_err err);
 const char *people_problem_next(enum people_err err);
 void call_people_problem(struct api_call *c, enum people_err err, const char *field,
                          const char *why);
+/* NULL: there are none here, and C has been answered. */
+struct people *call_people(struct api_call *c);
 /* C waits for its answer, unless ERR refused it now, which has been answered. */
 void people_started(struct api_call *c, enum people_err err);
 /* Text member NAME of the body; absent: NULL when not REQUIRED. False: answered. */

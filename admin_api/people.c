@@ -63,7 +63,7 @@ static void on_change(void *arg, const struct people_answer *a)
 /* --- what is asked -----------------------------------------------------------------------------
  */
 
-static struct people *people_of(struct api_call *c)
+struct people *call_people(struct api_call *c)
 {
     struct people *p = c->api->opt.people;
 
@@ -76,7 +76,7 @@ static struct people *people_of(struct api_call *c)
 /* The body with NAMES, and who asks with reason and ticket; NULL: answered. */
 static json_t *read_change(struct api_call *c, const char *const *names, struct people_by *by)
 {
-    json_t *root = people_of(c) != NULL ? body_read(c, names) : NULL;
+    json_t *root = call_people(c) != NULL ? body_read(c, names) : NULL;
 
     if (root == NULL) {
         return NULL; /* and C is gone */
@@ -107,7 +107,7 @@ static bool for_another(struct api_call *c, const char *name)
 
 void people_users_list(struct api_call *c)
 {
-    if (people_of(c) != NULL) {
+    if (call_people(c) != NULL) {
         people_started(c, people_users(c->api->opt.people, on_view, c));
     }
 }
@@ -265,7 +265,7 @@ void people_role_end(struct api_call *c)
 
 void people_sessions_list(struct api_call *c)
 {
-    if (people_of(c) != NULL) {
+    if (call_people(c) != NULL) {
         people_started(c,
                        people_sessions(c->api->opt.people, http_query(c->req, "user"), on_view, c));
     }
@@ -297,7 +297,7 @@ void people_user_log_out(struct api_call *c)
 
 void people_review_get(struct api_call *c)
 {
-    if (people_of(c) != NULL) {
+    if (call_people(c) != NULL) {
         people_started(c, people_review(c->api->opt.people, on_view, c));
     }
 }

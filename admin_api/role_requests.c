@@ -7,14 +7,6 @@
 #include "gateway/audit/ulid.h"
 #include "gateway/runtime/clock.h"
 
-static struct people *people_of(struct api_call *c)
-{
-    if (c->api->opt.people == NULL) {
-        call_people_problem(c, PEOPLE_UNAVAILABLE, NULL, NULL);
-    }
-    return c->api->opt.people;
-}
-
 static struct people_person person_of(const struct api_call *c)
 {
     return (struct people_person){.name = c->person, .account = c->account};
@@ -45,7 +37,7 @@ void role_requests_list(struct api_call *c)
 {
     const char *open = http_query(c->req, "open");
 
-    if (people_of(c) != NULL) {
+    if (call_people(c) != NULL) {
         people_started(c, people_requests(c->api->opt.people,
                                           open != NULL && strcmp(open, "true") == 0, on_view, c));
     }
@@ -53,7 +45,7 @@ void role_requests_list(struct api_call *c)
 
 void role_request_get(struct api_call *c)
 {
-    if (people_of(c) != NULL) {
+    if (call_people(c) != NULL) {
         people_started(c, people_request(c->api->opt.people, http_param(c->req, "id"), on_view, c));
     }
 }
@@ -164,7 +156,7 @@ static void decide(struct api_call *c, enum people_decision decision)
         .person = person_of(c), .id = http_param(c->req, "id"), .decision = decision};
     json_t *root;
 
-    if (people_of(c) == NULL || (decision == PEOPLE_APPROVE && !is_person(c))) {
+    if (call_people(c) == NULL || (decision == PEOPLE_APPROVE && !is_person(c))) {
         return;
     }
     root = body_read(c, names);

@@ -186,7 +186,6 @@ static enum portctl_exit dry_run(struct client *c, const struct ask *k, struct a
 static void show(FILE *to, const struct answer *dry)
 {
     const json_t *diff = json_object_get(dry->root, "diff");
-    const json_t *radius = json_object_get(dry->root, "blast_radius");
     const char *direction = text_member(diff, "direction");
     struct buf out = {0};
 
@@ -196,15 +195,11 @@ static void show(FILE *to, const struct answer *dry)
         diff_put(&out, diff);
         buf_lit(&out, "direction     ");
         table_clean(&out, direction, strlen(direction));
-        buf_printf(
-            &out,
-            "\nneeds         %s\nreaches       symbols %" JSON_INTEGER_FORMAT
-            ", subscriptions %" JSON_INTEGER_FORMAT ", at version %" JSON_INTEGER_FORMAT "\n",
-            strcmp(direction, "LOOSEN") == 0 ? "a second person, who approves it (portctl approve)"
-                                             : "one person: it takes effect at once",
-            json_integer_value(json_object_get(radius, "symbols")),
-            json_integer_value(json_object_get(radius, "subscriptions")),
-            json_integer_value(json_object_get(radius, "version")));
+        buf_printf(&out, "\nneeds         %s\n",
+                   strcmp(direction, "LOOSEN") == 0
+                       ? "a second person, who approves it (portctl approve)"
+                       : "one person: it takes effect at once");
+        radius_put(&out, "reaches", json_object_get(dry->root, "blast_radius"));
     }
     (void)fwrite(out.data, 1, out.len, to);
     buf_fini(&out);

@@ -15,6 +15,8 @@ static const struct field columns[] = {
     {"TARGET", "target", FIELD_PLAIN},
     {"REQUESTED BY", "requested_by", FIELD_PLAIN},
     {"EXPIRES", "expires_at", FIELD_TIME},
+    {"SYMBOLS", "blast_radius.now.symbols", FIELD_PLAIN},
+    {"SUBSCRIPTIONS", "blast_radius.now.subscriptions", FIELD_PLAIN},
     {"TICKET", "ticket", FIELD_PLAIN},
     {"REASON", "reason", FIELD_PLAIN},
 };
@@ -86,6 +88,9 @@ static enum portctl_exit fetch(struct client *c, const char *id, struct answer *
 
 static void put_change(struct buf *out, const json_t *change)
 {
+    const json_t *radius = json_object_get(change, "blast_radius");
+    const json_t *asked = json_object_get(radius, "asked");
+    const json_t *now = json_object_get(radius, "now");
     struct table t;
 
     table_init(&t, 2, NULL);
@@ -102,6 +107,12 @@ static void put_change(struct buf *out, const json_t *change)
     table_print(&t, out);
     table_fini(&t);
     diff_put(out, json_object_get(change, "diff"));
+    if (json_is_object(asked)) {
+        radius_put(out, "reached then", asked);
+    }
+    if (json_is_object(now)) {
+        radius_put(out, "reaches now", now);
+    }
 }
 
 enum portctl_exit change_show(struct client *c, const struct args *a)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "admin_api/portctl/fields.h"
 #include "admin_api/portctl/handlers.h"
 #include "admin_api/portctl/people_rows.h"
 #include "admin_api/portctl/table.h"
@@ -72,6 +73,22 @@ static bool put_text(json_t *body, const char *name, const char *text)
     return false;
 }
 
+static void say_waits(const json_t *request)
+{
+    struct buf id = {0};
+    struct buf ends = {0};
+    const char *text = text_member(request, "id");
+
+    table_clean(&id, text, strlen(text));
+    put_time(&ends, text_member(request, "expires_at"));
+    say("requested: %s waits for a second person until %s; nothing is granted yet", buf_cstr(&id),
+        buf_cstr(&ends));
+    say_next("another person: portctl user approve %s; take it back: portctl user cancel %s",
+             buf_cstr(&id), buf_cstr(&id));
+    buf_fini(&id);
+    buf_fini(&ends);
+}
+
 /* Sends and says what came of it; the temporary password on a line of its own. */
 static enum portctl_exit change(struct client *c, const char *method, const char *target,
                                 json_t *body)
@@ -80,7 +97,7 @@ static enum portctl_exit change(struct client *c, const char *method, const char
     enum portctl_exit code =
         client_call(c, &(struct call){.method = method, .target = target, .body = body}, &a);
     const char *password = json_string_value(json_object_get(a.root, "password"));
-    const char *waits = json_string_value(json_object_get(a.root, "waits_for"));
+    bool waiting = json_object_get(a.root, "waits_for") != NULL;
 
     if (code == PORTCTL_DONE && client_settings(c)->json) {
         print_json(&a);
@@ -91,13 +108,13 @@ static enum portctl_exit change(struct client *c, const char *method, const char
         buf_putc(&out, '\n');
         print_buf(&out);
         say("that is her temporary password: good for three days, and only for choosing another");
-    } else if (code == PORTCTL_DONE && waits != NULL) {
-        say("this role takes two persons: it waits 15 minutes for the other, who types the same");
+    } else if (code == PORTCTL_DONE && waiting) {
+        say_waits(json_object_get(a.root, "request"));
     } else if (code == PORTCTL_DONE) {
         say("done");
     }
     answer_fini(&a);
-    return code;
+    return code == PORTCTL_DONE && waiting ? PORTCTL_WAITING : code;
 }
 
 static enum portctl_exit about(struct client *c, const struct args *args, const char *method,
@@ -147,7 +164,7 @@ enum portctl_exit user_reset(struct client *c, const struct args *args)
     return about(c, args, "POST", "/v1/users/", "/reset", body);
 }
 
-/* "7d" as a time; RFC 3339 as it is. To the minute, so that two persons can say the same. */
+/* "7d" as a time; RFC 3339 as it is. To the minute, so that two persons can type the same. */
 static bool put_until(json_t *body, const char *text)
 {
     struct buf out = {0};

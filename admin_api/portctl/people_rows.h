@@ -8,9 +8,12 @@
 command_fn person_login, person_logout, person_whoami, person_renew, person_elevate; /* login.c */
 command_fn user_list, user_create, user_disable, user_enable, user_reset, user_grant, user_revoke,
     sessions_list, sessions_kill, access_review; /* people.c */
+command_fn role_requests, role_request_show, role_request_approve, role_request_reject,
+    role_request_cancel; /* role_requests.c */
 
 extern const struct opt why_options[], reset_options[], grant_options[], create_options[],
-    elevate_options[], review_options[], sessions_options[];
+    elevate_options[], review_options[], sessions_options[], role_requests_options[],
+    role_approve_options[], role_decide_options[];
 
 /* clang-format off */
 #define PEOPLE_ROWS                                                                                          \
@@ -42,10 +45,27 @@ extern const struct opt why_options[], reset_options[], grant_options[], create_
      "portctl user reset uma --reason 'forgot her password'\n"                                               \
      "portctl user reset uma --factor --reason 'lost her telephone' --ticket OPS-9",                         \
      reset_options, 1, 1, user_reset, false, NULL},                                                                \
-    {"user grant", "NAME ROLE", "give a role; some take a second person, who types the same",                \
-     NULL, "portctl user grant uma operator --reason 'joins the rota'\n"                                     \
+    {"user grant", "NAME ROLE", "give a role; some wait for a second person",                                \
+     "What takes two persons is a request that another approves (portctl user requests) within people.grant_ttl,\n" \
+     "at any gateway. Exit code 5: it waits. The same grant typed by another approves it, too.",            \
+     "portctl user grant uma operator --reason 'joins the rota'\n"                                     \
      "portctl user grant uma admin --eligible --until 30d --reason 'covers for tom'",                        \
      grant_options, 2, 2, user_grant, false, NULL},                                                                \
+    {"user requests", "", "roles that were asked for and take two persons", NULL,                            \
+     "portctl user requests --open\nportctl --json user requests | jq '.requests[0]'",                       \
+     role_requests_options, 0, 0, role_requests, false, NULL},                                                    \
+    {"user request", "ID", "one of these requests", NULL, "portctl user request 01ARZ3NDEKTSV4RRFFQ69G5FAV",           \
+     NULL, 1, 1, role_request_show, false, NULL},                                                                 \
+    {"user approve", "ID", "grant a role that another asked for",                                                \
+     "Shows who asked for what and why, and has the role typed. What is approved is what was shown: its hash goes along.", \
+     "portctl user approve 01ARZ3NDEKTSV4RRFFQ69G5FAV",                                                      \
+     role_approve_options, 1, 1, role_request_approve, false, NULL},                                              \
+    {"user reject", "ID", "refuse a role that was asked for", NULL,                                                                 \
+     "portctl user reject 01ARZ3NDEKTSV4RRFFQ69G5FAV --reason 'not before her training'",                    \
+     role_decide_options, 1, 1, role_request_reject, false, NULL},                                                \
+    {"user cancel", "ID", "take one's own request back", NULL,                                               \
+     "portctl user cancel 01ARZ3NDEKTSV4RRFFQ69G5FAV",                                                       \
+     role_decide_options, 1, 1, role_request_cancel, false, NULL},                                                \
     {"user revoke", "NAME ROLE", "take a role back, however it was held", NULL,                              \
      "portctl user revoke uma operator --reason 'left the rota'", why_options, 2, 2, user_revoke, false, NULL},    \
     {"sessions list", "", "sessions that live", NULL,                                                        \

@@ -117,6 +117,20 @@ void diff_put(struct buf *out, const json_t *diff)
     }
 }
 
+void radius_put(struct buf *out, const char *label, const json_t *radius)
+{
+    json_int_t accounts = json_integer_value(json_object_get(radius, "accounts"));
+
+    buf_printf(out, "%-14ssymbols %" JSON_INTEGER_FORMAT ", subscriptions %" JSON_INTEGER_FORMAT,
+               label, json_integer_value(json_object_get(radius, "symbols")),
+               json_integer_value(json_object_get(radius, "subscriptions")));
+    if (accounts != 0) {
+        buf_printf(out, ", accounts %" JSON_INTEGER_FORMAT, accounts);
+    }
+    buf_printf(out, ", at version %" JSON_INTEGER_FORMAT "\n",
+               json_integer_value(json_object_get(radius, "version")));
+}
+
 void diff_word(struct buf *out, const json_t *diff)
 {
     const json_t *changes = json_object_get(diff, "changes");

@@ -107,6 +107,7 @@ void people_describe(struct buf *out);
 /* What an entry of the audit log needs; borrowed. NULL: none. */
 struct people_act {
     enum people_act_kind kind;
+    const char *id;      /* ULID for the entry; NULL: any */
     const char *outcome; /* "done", "denied"; of a request: "requested", "approved", ... */
     const char *actor;   /* "user:ana", "key:pk_..." */
     const char *target;
@@ -319,7 +320,7 @@ struct people_person {
 /* A grant that takes two persons. */
 struct people_ask {
     struct people_person person; /* who asks */
-    const char *id;              /* for the request, when one is made: a ULID */
+    const char *id;              /* for the request and its entry, when one is made: a ULID */
     const char *name;            /* who is to have it */
     enum role role;
     bool eligible;

@@ -34,9 +34,10 @@
 #define ENTRY_JSON                                                                                 \
     "json_build_object('request', id, 'role', role, 'kind', kind, 'until', " JSON_TIME("until") ","\
     " 'sha256', encode(sha256, 'hex'))"
-#define APPROVALS_JSON                                                                             \
+#define APPROVALS_JSON(row)                                                                        \
     "json_build_array(json_build_object('request', id, 'requested_by', person,"                    \
-    " 'requested_with', actor, 'requested_at', " JSON_TIME("created_at") ", 'role', role,"         \
+    " 'requested_with', actor, 'requested_at', " JSON_TIME("created_at") ","                       \
+    " 'request_audit', (SELECT e.seq FROM audit_entries e WHERE e.id = " row ".id), 'role', role," \
     " 'kind', kind, 'until', " JSON_TIME("until") ", 'sha256', encode(sha256, 'hex')))"
 /* The person NAME, with a key of ACCOUNT, counts as who asked. */
 #define SAME_PERSON(name, account)                                                                 \
@@ -46,9 +47,9 @@
 /* Columns after those of CHANGED. */
 enum told { TOLD_WHY = 4, TOLD_JSON, TOLD_ID, TOLD_USER, TOLD_PERSON, TOLD_STATE, TOLD_BY, TOLD_HASH,
             TOLD_REASON, TOLD_TICKET, TOLD_APPROVALS };
-#define TOLD(why)                                                                                  \
+#define TOLD(row, why)                                                                              \
     ", " why ", " REQUEST_JSON "::text, id, user_name, person, state, decided_by,"                     \
-    " encode(sha256, 'hex'), reason, ticket, " APPROVALS_JSON "::text"
+    " encode(sha256, 'hex'), reason, ticket, " APPROVALS_JSON(row) "::text"
 
 /* $1 user, $2 role, $3 kind, $4 until, $5 person, $6 account, $7 reason, $8 ticket: what waits of just
  * that, another's first, or her own in the same words. */
@@ -71,7 +72,7 @@ static const char make_sql[] =
     " $5, $9, $6, u.name, $2, $3, " AT("$4") ", $7, $8, " ASKED_HASH
     " FROM u WHERE NOT EXISTS (SELECT FROM held) AND NOT EXISTS (SELECT FROM many) RETURNING *)"
     " SELECT EXISTS (SELECT FROM users WHERE name = $1), id IS NOT NULL, NULL, " ENTRY_JSON "::text"
-    TOLD("CASE WHEN id IS NOT NULL THEN NULL WHEN NOT EXISTS (SELECT FROM u) THEN 'gone'"
+    TOLD("changed", "CASE WHEN id IS NOT NULL THEN NULL WHEN NOT EXISTS (SELECT FROM u) THEN 'gone'"
          " WHEN EXISTS (SELECT FROM held) THEN 'held' ELSE 'many' END")
     " FROM (SELECT) one LEFT JOIN changed ON true";
 
@@ -88,7 +89,7 @@ static const char make_sql[] =
     ", now_is AS (SELECT true AS ok, * FROM done UNION ALL SELECT false, * FROM r"                 \
     " WHERE NOT EXISTS (SELECT FROM done))"                                                        \
     " SELECT EXISTS (SELECT FROM r), EXISTS (SELECT FROM done), NULL, " after                      \
-    TOLD(why) " FROM (SELECT) one LEFT JOIN now_is ON true"
+    TOLD("now_is", why) " FROM (SELECT) one LEFT JOIN now_is ON true"
 /* $1 id, $2 person, $3 account, $4 her words, $5 hash, $6 now. */
 static const char approve_sql[] =
     JUDGED(
@@ -290,6 +291,7 @@ static void make(struct people_op *op)
     const struct people_ask *a = op->asking;
 
     op->change.act.outcome = "requested";
+    op->change.act.id = a->id;
     op->heard = on_heard;
     put_ask(op, make_sql);
     people_text(op, op->change.act.actor);

@@ -387,6 +387,7 @@ static void put_tags(struct buf *out)
         {"sessions", "sessions of people"},
         {"dashboard", "the dashboard"},
         {"users", "people and their roles"},
+        {"role-requests", "roles that take two persons"},
         {"access", "who may do what"},
         {"components", "systems around the gateway, as they report themselves"},
         {"signals", "numbers that others report"},

@@ -112,7 +112,7 @@ static void enter(struct writing *x, const struct pg_reply *reply)
     size_t bad;
 
     ulid_make(id, clock_real_ns());
-    fill_entry(&e, &x->change->act, id);
+    fill_entry(&e, &x->change->act, x->change->act.id != NULL ? x->change->act.id : id);
     if (audit_head_read(reply, x->change->count, &head)) {
         x->batch = audit_batch_create(&head, &e, 1, NULL, head.version, &bad, &field);
     }

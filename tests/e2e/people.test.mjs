@@ -281,7 +281,7 @@ test('users: created, choose a password, enrol, hold roles by two persons, take 
   const roles = (who, name, body) => who.call('POST', `/v1/users/${name}/roles`, { ...why, ...body });
   is(await roles(sue, 'sue', { role: 'operator' }), 403, 'not-for-oneself');
   is(await roles(sue, 'uma', { role: 'king' }), 422, 'validation');
-  is(await roles(sue, 'uma', { role: 'break_glass' }), 202); // takes two; the kind is judged then
+  is(await roles(sue, 'uma', { role: 'break_glass' }), 422, 'validation'); // it can only be taken up: that does not wait for anybody
   is(await roles(sue, 'uma', { role: 'operator' }), 200);
   is(await roles(sue, 'uma', { role: 'approver' }), 202);
   is(await roles(sue, 'uma', { role: 'approver' }), 202); // herself again: still one person
@@ -332,9 +332,13 @@ test('users: created, choose a password, enrol, hold roles by two persons, take 
   const wanted = ['user.create', 'session.open', 'user.password', 'user.factor_show', 'user.factor', 'role.grant', 'role.elevate', 'role.end', 'session.kill', 'access.sign', 'user.disable', 'user.enable', 'user.reset'];
   const entries = is(await tom.call('GET', '/v1/audit?limit=200'), 200).json.entries;
   for (const action of wanted) assert.ok(entries.some((e) => e.action === action && e.outcome === 'done'), action);
-  const granted = entries.find((e) => e.action === 'role.grant' && e.outcome === 'done' && e.target === 'user:uma' && e.after.role === 'approver');
-  assert.match(granted.actor, /^(user:sue|key:)/);
-  assert.deepEqual(granted.approvals, [{ approved_by: 'user:tom' }]);
+  const granted = entries.find((e) => e.action === 'role.grant' && e.outcome === 'approved' && e.target === 'user:uma' && e.after.role === 'approver');
+  assert.equal(granted.actor, 'user:tom');
+  assert.equal(granted.approvals.length, 1);
+  const [{ requested_by, requested_with, request, sha256 }] = granted.approvals;
+  assert.deepEqual([requested_by, requested_with], ['user:sue', 'user:sue']);
+  const asked = entries.filter((e) => e.action === 'role.grant' && e.outcome === 'requested' && e.after.request === request);
+  assert.deepEqual(asked.map((e) => [e.actor, e.target, e.after.sha256]), [['user:sue', 'user:uma', sha256]], 'asked for once, whatever she repeated');
   assert.ok(entries.some((e) => e.action === 'session.open' && e.outcome === 'denied'));
   assert.equal(is(await tom.call('GET', '/v1/audit/verify'), 200).json.verdict ?? 'ok', 'ok');
   // and no secret is anywhere
@@ -384,7 +388,7 @@ test('portctl acts for whoever has logged in: a 0600 file, Origin and CSRF token
   assert.equal(statSync(file).mode & 0o777, 0o600);
   const password = ends(run('', 'user', 'create', 'uma', '--label', 'Uma Thule'), 0).trim();
   ends(run('', 'user', 'grant', 'uma', 'operator', '--reason', 'joins the rota'), 0);
-  ends(run('', 'user', 'grant', 'uma', 'approver', '--reason', 'joins the rota'), 0, /two persons/);
+  ends(run('', 'user', 'grant', 'uma', 'approver', '--reason', 'joins the rota'), 5, /waits for a second person/);
   ends(run('', 'user', 'list'), 0, /uma +Uma Thule +active +no +- +operator/);
   ends(run('', 'key', 'list'), 0, /ops/);
   ends(run('', 'user', 'grant', 'sue', 'operator', '--reason', 'joins the rota'), 1, /not-for-oneself/);

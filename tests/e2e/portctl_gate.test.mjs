@@ -115,12 +115,13 @@ test('portctl: halted by one, resumed by two', within, () => withGate({}, async 
   const shown = ends(await ben('change', 'show', id), DONE);
   assert.match(shown.out, /^hash +[0-9a-f]{64}$/m);
   assert.match(shown.out, /HARD_HALT +-> +CANCEL_ONLY/);
+  assert.match(shown.out, /^reached then +symbols 1, subscriptions 0, at version \d+\nreaches now +symbols 1, subscriptions 0, at version \d+$/m);
   ends(await ben('change', 'show', '01ARZ3NDEKTSV4RRFFQ69G5FAV'), REFUSED, /404 not-found/);
   ends(await ana('approve', id, '--yes'), REFUSED, /403 self-approval[^]*next: another person/);
   ends(await ben('cancel', id), REFUSED, /403 .*only account:ana can cancel/);
   ends(await ben('approve', id), USAGE, /no terminal/);
   const approved = ends(await ben('approve', id, '--yes', '--reason', 'books are whole'), DONE, /^done: in force after .*; audit \d+$/m);
-  assert.match(approved.err, /HARD_HALT +-> +CANCEL_ONLY/, 'it is shown before it is approved');
+  assert.match(approved.err, /HARD_HALT +-> +CANCEL_ONLY[^]*^reaches now +symbols 1/m, 'it is shown before it is approved');
   assert.equal(await mode(ana, 'BTC/USD'), 'CANCEL_ONLY');
   ends(await ben('approve', id, '--yes'), REFUSED, /409 change-decided/);
 

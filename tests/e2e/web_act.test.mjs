@@ -105,7 +105,9 @@ test('a halt is seen by a second browser and by a market-data client; another pe
   await sheetOf(hers).getByText('You asked for it.').waitFor();
   assert.equal(await sheetOf(hers).getByRole('button', { name: 'Approve' }).count(), 0, 'nobody approves her own');
   await until('he sees that it waits', 5000, () => his.getByRole('button', { name: 'pending approvals 1' }).count());
+  await sheetOf(hers).getByText('Whom it reaches').waitFor();
   await approveFirst(his, SYMBOL);
+  assert.match(await sheetOf(his).innerText(), /Whom it reaches\s+Symbols\s+1\s+Subscriptions of clients\s+\d+( \(\d+ when it was asked for\))?\s+Counted at version\s+\d+/);
   await sheetOf(his).getByText('Approved, in force.').waitFor();
   await until('her table', 5000, async () => /NORMAL/.test(await modeIn(hers, SYMBOL)));
   await sheetOf(hers).getByText('approved, in force').waitFor();

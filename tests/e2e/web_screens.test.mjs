@@ -185,22 +185,47 @@ test('people: a user is made, gets in, is given roles by two persons, is signed 
   await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
   await detail.getByRole('rowheader', { name: 'viewer' }).waitFor({ timeout: 8000 });
 
-  // two persons: the first asks, the second opens the link with the same words
-  await detail.getByRole('button', { name: 'Grant a role…' }).click();
-  await sheetOf(page).locator('select[name=role]').selectOption('approver');
-  await confirm(page, { ...why, typed: 'approver', button: 'Grant' });
-  await sheetOf(page).getByText('Requested, not in force.').waitFor();
-  await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
+  // two persons: the first asks, the second hears of it, sees who asked for what and why, and approves
+  const asks = async (role) => {
+    await detail.getByRole('button', { name: 'Grant a role…' }).click();
+    await sheetOf(page).locator('select[name=role]').selectOption(role);
+    await confirm(page, { ...why, typed: role, button: 'Grant' });
+    await sheetOf(page).getByText('Requested, not in force.').waitFor();
+  };
+  const hers = await signedIn(browser, stage, ruth, '/overview');
+  await hers.getByRole('button', { name: 'pending approvals 0' }).waitFor();
+  await asks('approver');
+  await sheetOf(page).getByRole('link', { name: 'Open the request' }).click();
+  await sheetOf(page).getByText('You asked for it.').waitFor();
+  assert.equal(await sheetOf(page).getByRole('button', { name: 'Approve' }).count(), 0, 'nobody approves her own');
+  await sheetOf(page).getByRole('button', { name: 'Cancel', exact: true }).click();
   assert.equal(await detail.getByRole('rowheader', { name: 'approver' }).count(), 0, 'nothing is optimistic');
-  const hers = await signedIn(browser, stage, ruth, '/settings/people?user=uma&grant=approver&kind=standing');
-  await sheetOf(hers, 'Grant uma a role').waitFor();
-  await confirm(hers, { ...why, typed: 'approver', button: 'Grant' });
-  await sheetOf(hers).getByText('uma holds it.').waitFor();
+  await hers.getByRole('button', { name: 'pending approvals 1' }).click({ timeout: 8000 });
+  await sheetOf(hers).getByRole('button', { name: /approver for uma/ }).click();
+  const request = sheetOf(hers, 'approver for uma');
+  await until('what is asked for', 5000, async () => /uma, Uma Thule, operations\s+now\s+viewer[^]*after\s+approver[^]*Asked for by\s+user:olga[^]*Reason\s+a test of the screens\s+Ticket\s+OPS-31/.test(await request.innerText()));
+  assert.match(await request.locator('pre').innerText(), /^portctl user approve \S{26}$/);
+  await confirm(hers, { typed: 'approver', button: 'Approve' });
+  await sheetOf(hers).getByText('Approved: uma holds it.').waitFor();
+  await sheetOf(hers).getByText('user:ruth').waitFor();
   await detail.getByRole('rowheader', { name: 'approver' }).waitFor({ timeout: 15000 });
   await detail.getByRole('button', { name: 'Take viewer back' }).click();
   await confirm(page, { ...why, typed: 'viewer', button: 'Take it' });
   await sheetOf(page).getByText('It is taken back.').waitFor();
   await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
+
+  // another is refused, by the link that she was sent
+  await asks('admin');
+  const link = await sheetOf(page).getByRole('link', { name: 'Open the request' }).getAttribute('href');
+  await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
+  await hers.goto(`/settings/approvals${link}`);
+  await sheetOf(hers, 'admin for uma').getByLabel(/^Reason/).fill('not before her training');
+  await sheetOf(hers).getByRole('button', { name: 'Refuse' }).click();
+  await sheetOf(hers).getByText('Refused: nothing was granted.').waitFor();
+  await sheetOf(hers).getByRole('button', { name: 'Close', exact: true }).click();
+  const roles = hers.getByRole('region', { name: 'Roles that take two persons' });
+  await until('both are listed', 8000, async () => /rejected[^]*uma\s+admin[^]*approved[^]*uma\s+approver/.test(await roles.innerText()));
+  await blameless(hers, 'approvals');
 
   await page.goto('/settings/sessions');
   const mine = page.getByRole('row', { name: /olga/ });

@@ -18,12 +18,13 @@ import { may, phase, signIn } from '../session/session.js';
 import { connection } from '../app.js';
 import { html } from '../ui.js';
 
-export const sheet = signal(null); // {kind: 'act', spec, n} | {kind: 'change', id, n} | {kind: 'pending', n}
+export const sheet = signal(null); // {kind: 'act', spec, n} | {kind: 'change' | 'role', id, n} | {kind: 'pending', n}
 let opened = 0;
 const show = (what) => { sheet.value = { ...what, n: ++opened }; };
 
 export const openSheet = (spec) => show({ kind: 'act', spec });
 export const changeSheet = (id) => show({ kind: 'change', id });
+export const roleSheet = (id) => show({ kind: 'role', id });
 export const pendingSheet = () => show({ kind: 'pending' });
 export const held = { secret: false }; // what is shown once is not kept anywhere yet: then nothing closes by itself
 export function closeSheet() {

@@ -9,34 +9,22 @@ import { Icon } from '../design/icons.js';
 import { Chip, Facts, Loading, NotThere, State } from '../design/parts.js';
 import { isMe, may } from '../session/session.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
-import { changeSheet, closeSheet, shell } from './acting.js';
-import { pending, usePending } from './pending.js';
+import { changeSheet, closeSheet, roleSheet, shell } from './acting.js';
+import { pending, usePending, useRolePending } from './pending.js';
+import { howWords, roleTitle } from './role_words.js';
 import { Command, Diff, effectWords, Problem, Radius, Typed, Why, whole } from './sheet.js';
 import { Direction, subject, wordFor } from './words.js';
 
-const why = { reason: 'preview of a sheet', ticket: 'OPS-0' };
-const path = (symbol) => `/v1/symbols/${encodeURIComponent(symbol)}/mode`;
-
-// Counted by the gateway now: what setting the same targets would reach. Withdrawals and accounts reach no subscription.
-async function radiusOf({ changes }) {
-  const modes = changes.filter((c) => c.kind === 'mode');
-  let answer;
-  if (changes.some((c) => c.kind === 'kill')) answer = await call('PUT', path('*'), { dryRun: true, ifMatch: '*', body: { mode: 'HARD_HALT', ...why } });
-  else if (changes[0]?.kind === 'throttle' || (modes.length === 1 && modes.length === changes.length)) answer = await call('PUT', path(changes[0].target), { dryRun: true, ifMatch: '*', body: { mode: 'HARD_HALT', ...why } });
-  else if (modes.length && modes.length <= 200) answer = await call('POST', '/v1/symbols:set-mode', { dryRun: true, body: { mode: 'HARD_HALT', symbols: modes.map((c) => c.target), ...why } });
-  return answer?.json?.blast_radius ?? null;
-}
-
-function useRadius(diff) {
-  const [radius, set] = useState(null);
-  useEffect(() => {
-    if (diff) radiusOf(diff).then(set);
-  }, [diff?.from_version, Boolean(diff)]);
-  return radius;
+// As the gateway counts it now, and as it was counted when it was asked for, where that differs.
+function radiusRows({ asked, now: is }) {
+  const of = is ?? asked;
+  if (!of) return null;
+  const text = (name) => `${whole(of[name])}${is && asked && asked[name] !== is[name] ? ` (${whole(asked[name])} when it was asked for)` : ''}`;
+  return [['Symbols', text('symbols')], ['Subscriptions of clients', text('subscriptions')], of.accounts > 0 && ['Accounts', text('accounts')], ['Counted at version', whole(of.version)]];
 }
 
 const ACTIONS = { 'symbol.mode': 'Set a mode', 'symbol.throttle': 'Change a throttle', 'kill.engage': 'Kill switch', 'kill.release': 'Release the kill switch', 'withdrawals.set': 'Resume withdrawals', 'account.trading': 'Let an account trade', 'fanout.profile': 'Fan-out profile', 'upstream.set': 'Choose the upstream' };
-const STATES = { pending: ['info', 'wait', 'waits for a second person'], approved: ['ok', 'ok', 'approved, in force'], rejected: ['bad', 'bad', 'refused'], cancelled: ['off', 'off', 'taken back'], expired: ['off', 'wait', 'expired'], failed: ['bad', 'bad', 'failed'] };
+const STATES = { pending: ['info', 'wait', 'waits for a second person'], approved: ['ok', 'ok', 'approved, in force'], rejected: ['bad', 'bad', 'refused'], cancelled: ['off', 'off', 'taken back'], expired: ['off', 'wait', 'expired'], granted: ['ok', 'ok', 'approved, granted'], failed: ['bad', 'bad', 'failed'] };
 
 export const titleOf = (change) => {
   const items = change.diff?.changes ?? [];
@@ -74,7 +62,6 @@ function Decided({ decided }) {
 }
 
 function Body({ change, values, set, mine, open }) {
-  const radius = useRadius(change.diff);
   const left = Date.parse(change.expires_at) - now.value;
   return html`
     <${Facts} rows=${[
@@ -84,8 +71,8 @@ function Body({ change, values, set, mine, open }) {
       change.decided_by && ['Decided by', `${change.decided_by}${change.decided_why ? `: ${change.decided_why}` : ''}`], change.result_audit && ['Decision entered as', whole(change.result_audit)],
     ]} />
     <div class="changes">${change.diff ? html`<${Diff} diff=${change.diff} />` : html`<p class="muted">no difference was kept</p>`}</div>
-    ${open && html`<${Radius} radius=${radius} />
-      <${Command} text=${mine ? `portctl cancel ${change.id}` : `portctl approve ${change.id}${values.reason ? ` --reason ${shell(values.reason)}` : ''}`} />`}`;
+    <${Radius} rows=${radiusRows(change.blast_radius)} />
+    ${open && html`<${Command} text=${mine ? `portctl cancel ${change.id}` : `portctl approve ${change.id}${values.reason ? ` --reason ${shell(values.reason)}` : ''}`} />`}`;
 }
 
 export function ChangeSheet({ id }) {
@@ -128,13 +115,22 @@ export function ChangeSheet({ id }) {
   <//>`;
 }
 
+const Left = ({ until }) => html`<${Chip} kind=${Date.parse(until) - now.value < 120000 ? 'warn' : 'info'} icon="wait" bare>${lasting(Math.max(0, Date.parse(until) - now.value))} left<//>`;
+const Asked = ({ by, at, ticket }) => html`<span>${by}${isMe(by) ? ' (you)' : ''} · ${age(Math.max(0, now.value - Date.parse(at)))} ago · ${ticket ?? 'no ticket'}</span>`;
+
+function PendingRoles() {
+  const requests = useRolePending().data?.requests ?? [];
+  return requests.length > 0 && html`<h2>Roles that take two persons</h2><ul class="waiting">${requests.map((r) => html`<li key=${r.id}><button type="button" onClick=${() => roleSheet(r.id)}><b>${roleTitle(r)}</b><${Asked} by=${r.requested_by} at=${r.created_at} ticket=${r.ticket} />
+    <span class="muted">${howWords(r)}: ${r.reason}</span><${Left} until=${r.expires_at} /></button></li>`)}</ul>`;
+}
+
 export function PendingSheet() {
   const state = usePending();
   const changes = state.data?.changes ?? [];
   return html`<${Dialog} label="Waiting for a second person" className="sheet" onClose=${closeSheet}>
     <div class="head"><h1>Waiting for a second person</h1></div>
     <div class="body">${state.phase !== 'ok' ? html`<${NotThere} state=${state} path="/v1/changes" of="Requests to loosen" />` : changes.length === 0 ? html`<${State} icon="ok" kind="ok" title="Nothing waits">Requests to loosen appear here until another person approves or refuses them.<//>`
-      : html`<ul class="waiting">${changes.map((c) => html`<li key=${c.id}><button type="button" onClick=${() => changeSheet(c.id)}><b>${titleOf(c)}</b><span>${c.requested_by}${isMe(c.requested_by) ? ' (you)' : ''} · ${age(now.value - Date.parse(c.created_at))} ago · ${c.ticket ?? 'no ticket'}</span><span class="muted">${c.reason}</span>
-        <${Chip} kind=${Date.parse(c.expires_at) - now.value < 120000 ? 'warn' : 'info'} icon="wait" bare>${lasting(Math.max(0, Date.parse(c.expires_at) - now.value))} left<//></button></li>`)}</ul>`}</div>
+      : html`<ul class="waiting">${changes.map((c) => html`<li key=${c.id}><button type="button" onClick=${() => changeSheet(c.id)}><b>${titleOf(c)}</b><${Asked} by=${c.requested_by} at=${c.created_at} ticket=${c.ticket} /><span class="muted">${c.reason}</span><${Left} until=${c.expires_at} /></button></li>`)}</ul>`}
+      ${may('people.read') && html`<${PendingRoles} />`}</div>
     <div class="foot-line"><button type="button" class="btn" data-first onClick=${closeSheet}>Close</button></div><//>`;
 }

@@ -1,10 +1,10 @@
 // Where sheets appear. They are loaded soon after the first screen, so that an act does not wait for a bad line; a request
-// named in the address (?change=ID) opens by itself.
+// named in the address (?change=ID, ?role_request=ID) opens by itself.
 import { toast } from '../design/parts.js';
 import { phase } from '../session/session.js';
 import { route, setFilter } from '../router.js';
 import { html, useEffect, useState } from '../ui.js';
-import { changeSheet, sheet } from './acting.js';
+import { changeSheet, roleSheet, sheet } from './acting.js';
 
 const IDLE_MS = 1500;
 let module;
@@ -20,11 +20,12 @@ export function SheetLayer() {
   useEffect(() => {
     if (wanted && !module) load().then(() => draw(1), () => toast('the sheet could not be loaded; try again', 'bad'));
   }, [wanted]);
-  const { change } = route.value.query;
+  const { change, role_request: role } = route.value.query;
   useEffect(() => {
-    if (!change || phase.value !== 'in') return;
-    setFilter('change', '');
-    changeSheet(change);
-  }, [change, phase.value]);
+    if ((!change && !role) || phase.value !== 'in') return;
+    setFilter(change ? 'change' : 'role_request', '');
+    if (change) changeSheet(change);
+    else roleSheet(role);
+  }, [change, role, phase.value]);
   return wanted && module ? html`<${module.Sheet} />` : null;
 }

@@ -8,6 +8,7 @@ import { Chip, CopyButton, Facts, Loading, toast } from '../design/parts.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { changeSheet, closeSheet, openSheet, sheet, shell } from './acting.js';
 import { ChangeSheet, PendingSheet } from './change.js';
+import { RoleSheet } from './role_request.js';
 import { Direction, subject, Value } from './words.js';
 
 const AGAIN_MS = 250; // after the last keystroke the gateway is asked again
@@ -68,7 +69,7 @@ async function previewOf(spec, why) {
 
 // --- its parts ------------------------------------------------------------------------------------------------------
 
-const Pair = ({ name, before, after }) => html`<div class="change">${name && html`<b class="of">${name}</b>`}
+export const Pair = ({ name, before, after }) => html`<div class="change">${name && html`<b class="of">${name}</b>`}
   <div><small>now</small>${before}</div><${Icon} name="becomes" size="16" label="becomes" /><div><small>after</small>${after}</div></div>`;
 
 // The same word for all symbols of a long list is said once.
@@ -82,7 +83,7 @@ export function Diff({ diff }) {
 }
 
 export function Radius({ radius, rows }) {
-  const shown = rows ?? (radius ? [['Symbols', whole(radius.symbols)], ['Subscriptions of clients', whole(radius.subscriptions)], ['Counted at version', whole(radius.version)]] : null);
+  const shown = rows ?? (radius ? [['Symbols', whole(radius.symbols)], ['Subscriptions of clients', whole(radius.subscriptions)], radius.accounts > 0 && ['Accounts', whole(radius.accounts)], ['Counted at version', whole(radius.version)]] : null);
   return html`<section><h2>Whom it reaches</h2>${shown ? html`<${Facts} rows=${shown} />` : html`<p class="muted">not counted</p>`}</section>`;
 }
 
@@ -240,6 +241,7 @@ export function Sheet() {
   const at = sheet.value;
   if (!at) return null;
   if (at.kind === 'act') return html`<${Act} key=${at.n} spec=${at.spec} />`;
+  if (at.kind === 'role') return html`<${RoleSheet} key=${at.n} id=${at.id} />`;
   return at.kind === 'change' ? html`<${ChangeSheet} key=${at.n} id=${at.id} />` : html`<${PendingSheet} key=${at.n} />`;
 }
 export { SHOWN };

@@ -2,7 +2,7 @@
 // does not offer is said so in grey, never shown as good.
 import { ActButton, openSheet, pendingSheet } from '../acting/acting.js';
 import { modeSheet } from '../acting/acts.js';
-import { usePending } from '../acting/pending.js';
+import { usePending, useRolePending } from '../acting/pending.js';
 import { valueWords } from '../acting/words.js';
 import { about, connection, instruments, stream, utc } from '../app.js';
 import { link, resource, useResource } from '../data/api.js';
@@ -13,7 +13,7 @@ import { age, lasting, time, whole } from '../data/format.js';
 import { Icon } from '../design/icons.js';
 import { Chip } from '../design/parts.js';
 import { SessionWarning } from '../session/layer.js';
-import { isMe, page, phase, session, signIn } from '../session/session.js';
+import { isMe, may, me, page, phase, session, signIn } from '../session/session.js';
 import { html, useEffect } from '../ui.js';
 
 const SYSTEM = { online: ['ok', 'ONLINE'], cancel_only: ['warn', 'CANCEL ONLY'], post_only: ['warn', 'POST ONLY'], maintenance: ['bad', 'MAINTENANCE'] };
@@ -223,14 +223,22 @@ function StreamAge() {
   return html`stream <b class=${old > 3000 ? 'warn' : ''}>${s.lastMessageAt && s.state.value.phase === 'live' ? `${Math.max(0, old / 1000).toFixed(1)} s` : '–'}</b>`;
 }
 
-// Requests to loosen that wait; those that wait for the person at this browser stand out.
+// What waits for a second person; what waits for the one at this browser stands out.
+function PendingButton({ all }) {
+  const others = all.filter((one) => !isMe(one.requested_by) && one.user !== me()).length;
+  return html`<button type="button" class=${`btn quiet${others ? ' waits' : ''}`} onClick=${pendingSheet} title="What waits for a second person: requests to loosen, roles that take two">
+    <${Icon} name="wait" size="13" /><span>pending approvals <b>${all.length}</b></span></button>`;
+}
+
+function PendingBoth({ changes }) {
+  return html`<${PendingButton} all=${[...changes, ...(useRolePending().data?.requests ?? [])]} />`;
+}
+
 function Pending() {
   const state = usePending();
   if (phase.value !== 'in' || !state.data) return null;
   const { changes } = state.data;
-  const others = changes.filter((c) => !isMe(c.requested_by)).length;
-  return html`<button type="button" class=${`btn quiet${others ? ' waits' : ''}`} onClick=${pendingSheet} title="Requests to loosen that wait for a second person">
-    <${Icon} name="wait" size="13" /><span>pending approvals <b>${changes.length}</b></span></button>`;
+  return may('people.read') ? html`<${PendingBoth} changes=${changes} />` : html`<${PendingButton} all=${changes} />`;
 }
 
 function You() {

@@ -25,7 +25,7 @@ async function related(entry) {
   return later.filter((e) => (json(e.approvals) ?? []).some?.((a) => a?.request_audit === entry.seq)).slice(0, 3);
 }
 
-const STEPS = { requested: 'asked', approved: 'approved', rejected: 'rejected', cancelled: 'taken back', done: 'done', denied: 'was refused', failed: 'failed' };
+const STEPS = { requested: 'asked', approved: 'approved', rejected: 'rejected', cancelled: 'taken back', done: 'done', denied: 'was refused', failed: 'failed', expired: 'says: not approved in time' };
 
 function People({ entry }) {
   const [others, setOthers] = useState(null);

@@ -6,9 +6,9 @@ import { age, localTime, whole } from '../../data/format.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, Facts, Panel, State, word } from '../../design/parts.js';
 import { DataTable, SearchField } from '../../design/table.js';
-import { navigate, route, setFilter } from '../../router.js';
-import { me, phase, session } from '../../session/session.js';
-import { html, useEffect, useMemo, useState } from '../../ui.js';
+import { route, setFilter } from '../../router.js';
+import { me, session } from '../../session/session.js';
+import { html, useMemo, useState } from '../../ui.js';
 import { Missing } from '../desk/who.js';
 import { createSheet, endRoleSheet, grantSheet, killAllSheet, killSessionSheet, resetSheet, ROLES, signSheet, stateSheet } from './people_sheets.js';
 
@@ -49,17 +49,12 @@ function OneUser({ user: u, close }) {
 
 export function People() {
   const { query } = route.value;
-  const { q = '', user: chosen = '', grant, kind, until } = query;
+  const { q = '', user: chosen = '' } = query;
   const state = useResource('/v1/users', { every: 10000 });
   const rows = state.phase === 'ok' ? state.data.users : null;
   const text = q.toLowerCase();
   const shown = useMemo(() => rows?.filter((u) => !text || `${u.name} ${u.label} ${u.state} ${roleText(u.roles)}`.toLowerCase().includes(text)), [rows, text]);
   const one = rows?.find((u) => u.name === chosen);
-  useEffect(() => { // a link of whoever asked first
-    if (!one || !grant || phase.value !== 'in') return;
-    for (const name of ['grant', 'kind', 'until']) setFilter(name, '');
-    grantSheet(one, { role: ROLES[grant] ? grant : undefined, kind: kind === 'eligible' ? 'eligible' : 'standing', until: /^\d{4}-\d\d-\d\d$/.test(until ?? '') ? until : '' });
-  }, [Boolean(one), grant]);
   return html`<div class=${one ? 'beside' : 'column'}><${Panel} title="People" at=${state.at} flush aside=${html`<${ActButton} permission="people.write" open=${createSheet}>Create a user…<//>`}>
     ${shown ? html`<${DataTable} label="People" primary columns=${columns} rows=${shown} keyOf=${(u) => u.name} ...${filters({ id: 'name', direction: 'asc' })} onOpen=${(u) => setFilter('user', u.name)} height="max(18rem, calc(100dvh - 20rem))"
         tools=${html`<${SearchField} label="Find a person" value=${q} onInput=${(v) => setFilter('q', v)} />`} empty=${html`<${State} icon="search" title=${rows.length ? 'Nobody matches' : 'No user yet'}>${rows.length ? '' : 'The first one is made on the gateway’s host: portcullis --bootstrap-user.'}<//>`} />`

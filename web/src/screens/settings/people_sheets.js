@@ -1,9 +1,8 @@
 // What may be done to users, their roles and sessions. Temporary passwords are shown once.
-import { openSheet, shell } from '../../acting/acting.js';
+import { openSheet, roleSheet, shell } from '../../acting/acting.js';
 import { resource } from '../../data/api.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, CopyButton, Pick } from '../../design/parts.js';
-import { addressOf } from '../../router.js';
 import { html } from '../../ui.js';
 import { Once } from '../desk/once.js';
 
@@ -46,14 +45,14 @@ export const stateSheet = (u, enable) => openSheet({
   call: { method: 'POST', path: `${user(u.name)}/${enable ? 'enable' : 'disable'}`, dryRun: false }, portctl: `portctl user ${enable ? 'enable' : 'disable'} ${shell(u.name)}`, done: refresh, result: () => said(enable ? 'She may sign in.' : 'She is disabled.'),
 });
 
-// A request for two persons: the second says the same, word by word; the link has the words.
-const Waits = ({ json, link }) => html`<div class="said k-info"><${Icon} name="wait" /><div><b>Requested, not in force.</b><p>It waits for ${json.waits_for}, within ${Math.round(json.within_s / 60)} minutes: the same user, role, kind and end.</p>
-  <p><${CopyButton} what="link with the same words" label="Copy a link with the same words" text=${`${location.origin}${link}`} /></p></div></div>`;
+// It waits for another, who finds it under the approvals that are pending, or by its link.
+const Waits = ({ json: { waits_for: whom, request } }) => html`<div class="said k-info"><${Icon} name="wait" /><div><b>Requested, not in force.</b><p>It waits for ${whom}, until ${request.expires_at.slice(11, 19)} UTC.</p>
+  <p><a href=${`?role_request=${request.id}`} onClick=${(e) => { e.preventDefault(); roleSheet(request.id); }}>Open the request</a> · <${CopyButton} what="link to the request" label="Copy its link" text=${() => `${location.origin}/settings/approvals?role_request=${request.id}`} /></p></div></div>`;
 
-export function grantSheet(u, given = {}) {
+export function grantSheet(u) {
   const today = new Date().toISOString().slice(0, 10);
   openSheet({
-    title: `Grant ${u.name} a role`, direction: 'GIVES', verb: 'Grant', options: { role: given.role ?? 'viewer', kind: given.kind ?? 'standing', until: given.until ?? '' },
+    title: `Grant ${u.name} a role`, direction: 'GIVES', verb: 'Grant', options: { role: 'viewer', kind: 'standing', until: '' },
     fields: (o, set) => html`<label class="field"><span>Role</span><select class="select" name="role" value=${o.role} onChange=${(e) => set({ ...o, role: e.target.value, kind: e.target.value === 'break_glass' ? 'eligible' : o.kind })}>${Object.keys(ROLES).map((r) => html`<option value=${r}>${r}</option>`)}</select></label>
       <p class="muted means">${ROLES[o.role]}.${TWO.includes(o.role) ? ' Takes two persons, where this gateway asks for that.' : ''}</p>
       ${group('How', html`<${Pick} label="How" value=${o.kind} options=${[['standing', 'Holds it'], ['eligible', 'May take it up', 'for 15 to 60 minutes, with reason and ticket']]} onPick=${(kind) => set({ ...o, kind })} />`)}
@@ -62,7 +61,7 @@ export function grantSheet(u, given = {}) {
       read: null, typed: o.role, before: html`<${Chip} kind="info">${u.roles.map((r) => r.role).join(', ') || 'no role'}<//>`, after: html`<${Chip} kind="info">${o.kind === 'eligible' ? 'may take up ' : ''}${o.role}${o.until ? ` until ${o.until}` : ''}<//>`,
       call: { method: 'POST', path: `${user(u.name)}/roles`, dryRun: false, body: { role: o.role, kind: o.kind, ...(o.until ? { until: `${o.until}T00:00:00Z` } : {}) } },
       portctl: `portctl user grant ${shell(u.name)} ${o.role}${o.kind === 'eligible' ? ' --eligible' : ''}${o.until ? ` --until ${o.until}T00:00:00Z` : ''}`, done: refresh,
-      result: ({ status, json }) => (status === 202 ? html`<${Waits} json=${json} link=${addressOf({ screen: 'settings', part: 'people', query: { user: u.name, grant: o.role, kind: o.kind, until: o.until } })} />` : said(`${u.name} ${o.kind === 'eligible' ? 'may take it up' : 'holds it'}.`)),
+      result: ({ status, json }) => (status === 202 ? html`<${Waits} json=${json} />` : said(`${u.name} ${o.kind === 'eligible' ? 'may take it up' : 'holds it'}.`)),
     }),
   });
 }
