@@ -75,7 +75,7 @@ function loadRows({ bytes, loads }) {
 }
 
 function frameRows({ frames }) {
-  const names = { blank: 'a blank page (what the machine gives)', rest: 'overview at rest, live', scroll: 'overview, symbols scrolling by at 150 rows a second' };
+  const names = { blank: 'a page of one word (what the machine gives)', rest: 'overview at rest, live', scroll: 'overview, 2.5 rows of the symbols scrolling by in a frame' };
   return Object.entries(names).flatMap(([part, name]) => {
     const f = frames[part];
     const rows = [[`frames: ${name}`, `p50 ${format(f.p50.median, 1)}, p95 ${format(f.p95.median, 1)}, p99 ${format(f.p99.median, 1)}, worst ${format(f.worst.max, 1)} ms; over 16.7 ms ${percent(f.over_16_7)}, over 33 ms ${percent(f.over_33)}`,

@@ -34,6 +34,8 @@ extern const unsigned feed_metric_entries, feed_metric_connected, feed_metric_br
 
 struct feed_listener {
     void (*on_event)(void *arg, uint32_t symbol, const struct apply_result *r);
+    /* Whether SYMBOL's entries can be read has changed: see instrument->unread. */
+    void (*on_readable)(void *arg, uint32_t symbol);
     void (*on_turn)(void *arg);
     void (*on_connected)(void *arg, bool connected);
 };

@@ -39,8 +39,8 @@ export function paints() {
     transferred: bytes([...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]) };
 }
 
-// Lengths of the frames of SECONDS, in ms, as requestAnimationFrame tells them. PIXELS a second are scrolled in the box
-// SELECTOR, to and fro; 0: nothing is.
+// Lengths of the frames of SECONDS, in ms, as requestAnimationFrame tells them. PIXELS are scrolled in each frame in the box
+// SELECTOR, to and fro; 0: nothing is. By frame, not by time: a frame is the same work whoever else uses the machine.
 export function frames({ selector, seconds, pixels }) {
   const box = selector ? document.querySelector(selector) : null;
   const lengths = [];
@@ -56,7 +56,7 @@ export function frames({ selector, seconds, pixels }) {
         lengths.push(at - before);
         if (box && pixels > 0) {
           const most = box.scrollHeight - box.clientHeight;
-          place += (way * pixels * (at - before)) / 1000;
+          place += way * pixels;
           if (place <= 0 || place >= most) {
             place = Math.max(0, Math.min(most, place));
             way = -way;
