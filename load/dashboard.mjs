@@ -89,7 +89,7 @@ const signed = (value, digits) => `${value >= 0 ? '+' : '−'}${format(Math.abs(
 
 function soakRows({ verdict, samples }) {
   return [['minutes, samples', `${samples.at(-1).minute}, ${samples.length}; slopes of the second half (${verdict[0].samples} samples)`, ''],
-    ...verdict.map((v) => [v.name, `${signed(v.slope, 1)} ± ${format(v.error, 1)} ${v.unit} a minute (from ${format(v.first, 0)} to ${format(v.last, 0)}): ${v.grows ? 'GROWS' : 'steady'}`, `${format(v.most, 1)} ${v.unit} a minute`])];
+    ...verdict.map((v) => [v.name, `${signed(v.slope, 1)} ± ${format(v.error, 1)} ${v.unit} a minute (from ${format(v.first, 0)} to ${format(v.last, 0)}): ${v.word}`, `${format(v.most, 1)} ${v.unit} a minute`])];
 }
 
 const rowsOf = (r) => (r.samples ? soakRows(r) : [['signing in, from the click to LIVE', `${format(r.sign_in_ms, 0)} ms, the code typed by hand and all`, ''], ...loadRows(r), ...frameRows(r)]);
@@ -172,7 +172,7 @@ async function main(argv) {
   else process.stdout.write(`${rowsOf(result).map((row) => row.filter((cell) => cell !== '').join('   ')).join('\n')}\n`);
   if (o.json && o.json !== '-') writeFileSync(o.json, JSON.stringify(result));
   if (o.record) record(result);
-  const growing = (result.verdict ?? []).filter((v) => v.grows);
+  const growing = (result.verdict ?? []).filter((v) => v.word === 'GROWS');
   for (const v of growing) say(`GROWS ${v.name}: ${signed(v.slope, 1)} ${v.unit} a minute; look at it with the browser's memory tools on the screen that was open`);
   return growing.length > 0 ? 1 : 0;
 }

@@ -8,6 +8,7 @@ const MINUTE_MS = 60000;
 const AWAY_MS = 20000; // of each minute on the market
 const BACK_MS = 10000; // on the overview again before it is looked
 const MIB = 2 ** 20;
+const LEAST = 5; // samples in the second half, for anything to be said about them
 
 // What may grow by how much a minute at most. A slope also has to stand out from the noise of its own samples.
 export const QUANTITIES = [
@@ -33,7 +34,8 @@ export function verdictOf(samples) {
   const half = samples.filter((s) => s.minute >= samples.at(-1).minute / 2);
   return QUANTITIES.map((q) => {
     const { slope, error } = slopeOf(half.map((s) => [s.minute, s[q.key] / q.scale]));
-    return { ...q, first: half[0][q.key] / q.scale, last: half.at(-1)[q.key] / q.scale, samples: half.length, slope, error, grows: slope > q.most && slope > 2 * error };
+    return { ...q, first: half[0][q.key] / q.scale, last: half.at(-1)[q.key] / q.scale, samples: half.length, slope, error,
+      word: half.length < LEAST ? 'too few samples to say' : slope > q.most && slope > 2 * error ? 'GROWS' : 'steady' };
   });
 }
 
