@@ -75,7 +75,7 @@ void call_people_problem(struct api_call *c, enum people_err err, const char *fi
 {
     const struct people_err_row *row = people_err_row(err);
 
-    if (err == PEOPLE_BUSY) {
+    if (err == PEOPLE_BUSY || err == PEOPLE_STALE || err == PEOPLE_UNAVAILABLE) {
         http_set_header(c->req, "retry-after", "1");
     }
     call_problem(c, &(struct api_problem){row->http_status, people_problem_code(err), row->text,

@@ -176,12 +176,21 @@ bool session_admit(struct api *a, struct http_req *req)
     const struct people_session *s;
     struct http_text token = {0};
     struct api_call *c;
+    enum people_err err;
 
-    if (a->opt.people == NULL || !cookie_of(req, &token) ||
-        people_find(a->opt.people, token.s, token.len, false, &s) != PEOPLE_OK) {
+    if (a->opt.people == NULL || !cookie_of(req, &token)) {
+        return false;
+    }
+    err = people_find(a->opt.people, token.s, token.len, false, &s);
+    if (err != PEOPLE_OK && err != PEOPLE_UNAVAILABLE) {
         return false;
     }
     c = call_create(a, req, route);
+    if (err == PEOPLE_UNAVAILABLE) { /* "log in" would be wrong: she may have a session */
+        admit_count(a, API_UNAVAILABLE);
+        call_people_problem(c, err, NULL, NULL);
+        return true;
+    }
     admit_prepare(c);
     take_session(c, s, token);
     if (change && !session_from_page(c)) {

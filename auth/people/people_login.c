@@ -46,7 +46,7 @@ static bool judge_code(struct people_op *op)
             len = sizeof nobody;
         }
     }
-    right = totp_verify(secret, len, code, people_now(op->p), op->last_step, &op->step) && have;
+    right = totp_verify(secret, len, code, op->asked_ns, op->last_step, &op->step) && have;
     OPENSSL_cleanse(secret, sizeof secret);
     if (!right) {
         op->step = -1;
@@ -73,6 +73,15 @@ static void on_verified(void *arg, const struct password_result *r)
     if (r->err == GW_EINVAL) {
         log_error("people", "hash_unusable", "\"user\":%s,\"next\":\"reset her password\"",
                   log_json(op->name));
+    }
+    if (r->err == GW_ESYS) {
+        log_error(
+            "people", "not_judged",
+            "\"user\":%s,\"next\":\"there is no memory to check a password with: give the gateway "
+            "more\"",
+            log_json(op->name));
+        (void)people_op_fail(op, PEOPLE_UNAVAILABLE);
+        return;
     }
     op->rehash = r->weak;
     judge(op, r->err == GW_OK);
@@ -117,6 +126,7 @@ static void on_counted(void *arg, const struct pg_reply *r)
         return;
     }
     if (pg_rows(r, 0) == 1) {
+        op->counted = true;
         read_user(op, r);
     }
     if (password) {
@@ -133,6 +143,7 @@ enum people_err people_try(struct people_op *op, const char *password)
     const struct pg_statement s = {.sql = TRY_SQL, .params = params, .param_count = 2};
     struct trying *t;
 
+    op->asked_ns = people_now(p); /* what she waits for makes her code no older */
     if (password != NULL) {
         if (!password_worker_take(p->worker)) {
             metrics_inc(p->opt.metrics, PEOPLE_M_BUSY);
@@ -195,7 +206,7 @@ static void store_hash(void *arg, const struct password_result *r)
     }
 }
 
-static void rehash(const struct people_op *from)
+void people_rehash(const struct people_op *from)
 {
     struct people_op *op;
 
@@ -282,9 +293,6 @@ static void login_judged(struct people_op *op)
     people_text(op, op->name);
     people_time(op, now_ns);
     people_int(op, PEOPLE_SESSIONS_MAX);
-    if (op->rehash) {
-        rehash(op);
-    }
     (void)people_op_change(op);
 }
 

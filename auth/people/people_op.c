@@ -322,6 +322,9 @@ void people_op_answer(struct people_op *op)
         const struct people_slot *slot = people_table_by_id(p->table, op->id);
 
         a->session = slot != NULL ? &slot->s : NULL;
+        if (op->rehash && op->change.act.kind == ACT_LOGIN) {
+            people_rehash(op); /* not before: the change wants the hash that was judged */
+        }
         if (slot == NULL) { /* committed, and ended again meanwhile; or it could not be read */
             *a = (struct people_answer){.err = PEOPLE_UNKNOWN};
         }
@@ -369,12 +372,34 @@ static void tell_refused(struct people_op *op)
     }
 }
 
+static void on_given_back(void *arg, const struct pg_reply *reply)
+{
+    struct people_op *op = arg;
+
+    (void)reply; /* at worst it counts as a wrong one */
+    (void)people_op_fail(op, op->state);
+}
+
+/* False: it cannot be, or need not. */
+static bool give_back(struct people_op *op)
+{
+    const struct pg_param params[] = {pg_text(op->name), pg_int8(op->answer.failures)};
+    const struct pg_statement s = {.sql = TRY_BACK_SQL, .params = params, .param_count = 2};
+    bool due = op->counted && op->state != PEOPLE_REFUSED;
+
+    op->counted = false;
+    return due && pg_query(op->p->opt.pg, &s, 0, on_given_back, op);
+}
+
 enum people_err people_op_fail(struct people_op *op, enum people_err err)
 {
     int64_t wait_ns = 0;
 
     GW_ASSERT(err != PEOPLE_OK);
     op->state = err;
+    if (give_back(op)) {
+        return PEOPLE_OK;
+    }
     if (err == PEOPLE_REFUSED) {
         tell_refused(op);
         wait_ns = GRID_NS - (clock_mono_ns() - op->begun_ns) % GRID_NS;

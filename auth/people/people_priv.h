@@ -93,6 +93,8 @@ struct people_op {
     void (*judged)(struct people_op *op); /* password and code are right, as far as is known */
     bool needs_code;                      /* where she has a factor */
     bool known;                           /* there is such a user, and she may try */
+    bool counted;                         /* the try was, for a user */
+    int64_t asked_ns;                     /* wall clock: when the code was given */
     const char *phc;
     const uint8_t *sealed;
     size_t sealed_len;
@@ -121,7 +123,8 @@ void people_bool(struct people_op *op, bool yes);
 void people_bytes(struct people_op *op, const void *bytes, size_t len);
 
 /* Each takes OP, and returns PEOPLE_OK: the answer will come. */
-/* ERR is the answer, in a later turn of the loop; a refusal of a try on the next line of the grid. */
+/* ERR is the answer, in a later turn of the loop; a refusal of a try on the next line of the grid. A
+ * try that was counted and not refused is given back first: the storage's failures lock nobody out. */
 enum people_err people_op_fail(struct people_op *op, enum people_err err);
 enum people_err people_op_invalid(struct people_op *op, const char *field, const char *why);
 /* Makes the change. */
@@ -140,6 +143,8 @@ struct people_op *people_op_of(struct people *p, enum people_act_kind kind, cons
 enum people_err people_try(struct people_op *op, const char *password);
 /* The try was wrong. Takes OP. */
 void people_op_refuse(struct people_op *op);
+/* Makes the hash of the password that was right anew, quietly. */
+void people_rehash(const struct people_op *from);
 /* Hashes PASSWORD, then calls GO with OP. Fails with PEOPLE_BUSY. Takes OP. */
 enum people_err people_hash(struct people_op *op, const char *password, password_result_fn *go);
 bool people_is_name(const char *name);

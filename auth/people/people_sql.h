@@ -27,6 +27,11 @@
     AT("$2") ") RETURNING password_hash, password_until IS NULL OR password_until > " AT("$2")     \
     ", totp_sealed, coalesce(totp_last_step, -1), failures - 1"
 
+/* That try undone, $2 being the failures before it; not when others have tried since. */
+#define TRY_BACK_SQL                                                                               \
+    "UPDATE users SET failures = $2::bigint, locked_until = NULL"                                  \
+    " WHERE name = $1 AND failures = $2::bigint + 1"
+
 /* `f`: the user $1 at $2, whose try was right, with the factor it was judged by used up; of two at
  * once with one code only one has a row. HASH: her password must still be that one. */
 #define FACTOR_SET "UPDATE users SET failures = 0, locked_until = NULL"

@@ -24,6 +24,13 @@ static void on_event(void *arg, uint32_t symbol, const struct apply_result *r)
     publisher_event(t->publisher, symbol, r);
 }
 
+static void on_readable(void *arg, uint32_t symbol)
+{
+    struct market_thread *t = arg;
+
+    publisher_readable(t->publisher, symbol);
+}
+
 static void on_turn(void *arg)
 {
     struct market_thread *t = arg;
@@ -66,6 +73,7 @@ static bool read_back(void *arg, uint32_t symbol, uint64_t from_id, void *token)
 
 static const struct feed_listener listener = {
     .on_event = on_event,
+    .on_readable = on_readable,
     .on_turn = on_turn,
     .on_connected = on_connected,
 };

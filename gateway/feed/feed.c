@@ -31,6 +31,8 @@ static const struct metric_label fault_label = {"kind", decode_fault_names, DECO
     X(FEED_M_HEALED,     "md_healed_total",                 COUNTER, NULL, "times a symbol regained continuity")      \
     X(FEED_M_ASKED,      "md_resnapshot_total",             COUNTER, NULL, "snapshots asked of the core")             \
     X(FEED_M_BROKEN,     "md_symbols_broken",               GAUGE,   NULL, "symbols without continuity now")          \
+    X(FEED_M_REFUSED,    "md_streams_refused_total",        COUNTER, NULL, "times the key of a symbol was found to be no stream") \
+    X(FEED_M_UNREADABLE, "md_symbols_unreadable",           GAUGE,   NULL, "symbols whose key is no stream now: they stand still, the others go on") \
     X(FEED_M_CONNECTED,  "upstream_connected",              GAUGE,   NULL, "1 while every reader of the feed answers")\
     X(FEED_M_RECONNECTS, "upstream_reconnects_total",       COUNTER, NULL, "times the feed came back after it was lost")      \
     X(FEED_M_CATCHUP,    "md_catchup_remaining",            GAUGE,   NULL, "entries still to be read while catching up (100,000 a symbol at most)") \
@@ -212,6 +214,28 @@ static void on_live(void *arg, uint32_t symbol, bool has_snapshot)
     }
 }
 
+static void on_refused(void *arg, uint32_t symbol, const char *why)
+{
+    struct feed *f = arg;
+    struct instrument *in = &f->market->instruments[symbol];
+    const char *name = symbols_at(f->market->symbols, symbol)->name;
+
+    in->unread = why != NULL;
+    f->unreadable += in->unread ? 1 : UINT32_MAX;
+    metrics_set(f->metrics, FEED_M_UNREADABLE, 0, f->unreadable);
+    if (in->unread) {
+        metrics_inc(f->metrics, FEED_M_REFUSED);
+        log_error(
+            "feed", "stream_refused",
+            "\"symbol\":\"%s\",\"key\":\"md:{%s}\",\"why\":%s,\"next\":\"the core must write a "
+            "stream there: remove what is there now; all other symbols go on\"",
+            name, name, log_json(why));
+    } else {
+        log_info("feed", "stream_readable", "\"symbol\":\"%s\"", name);
+    }
+    f->listener.on_readable(f->arg, symbol);
+}
+
 static void on_connected(void *arg, bool connected, int64_t since_ns)
 {
     struct feed *f = arg;
@@ -240,6 +264,7 @@ static const struct feed_sink sink = {
     .on_entry = on_entry,
     .on_live = on_live,
     .on_connected = on_connected,
+    .on_refused = on_refused,
     .on_turn = on_turn,
 };
 

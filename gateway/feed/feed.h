@@ -32,6 +32,8 @@ extern const struct metric_table feed_metrics;
 
 struct feed_listener {
     void (*on_event)(void *arg, uint32_t symbol, const struct apply_result *r);
+    /* Whether SYMBOL's entries can be read has changed: see instrument->unread. */
+    void (*on_readable)(void *arg, uint32_t symbol);
     void (*on_turn)(void *arg);
     void (*on_connected)(void *arg, bool connected);
 };

@@ -25,6 +25,7 @@ struct feed {
     uint32_t *dirty;
     uint32_t dirty_count;
     uint32_t broken;
+    uint32_t unreadable; /* symbols */
     uv_timer_t timer;
     struct feed_event event;
     uint32_t reading_back; /* feed_read_trades() under way */

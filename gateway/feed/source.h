@@ -31,6 +31,8 @@ struct feed_sink {
     void (*on_live)(void *arg, uint32_t symbol, bool has_snapshot);
     /* Connected: every reader answers. SINCE_NS: monotonic time of the change. */
     void (*on_connected)(void *arg, bool connected, int64_t since_ns);
+    /* SYMBOL cannot be read, WHY; the others are. WHY NULL: it can again. Told when it changes. */
+    void (*on_refused)(void *arg, uint32_t symbol, const char *why);
     /* A read turn is over: everything that had arrived has been delivered. */
     void (*on_turn)(void *arg);
 };

@@ -10,8 +10,6 @@
 #define READ_MARGIN_MS 1500u
 #define READ_ENTRIES   4096u /* of one XREAD, over all its streams, about */
 
-static void read_more(struct reader *r);
-
 /* --- state -------------------------------------------------------------------------------------
  */
 
@@ -44,7 +42,7 @@ static void on_reader_state(void *arg, bool up)
 
     check_connected(r->source);
     if (up) {
-        read_more(r);
+        source_read_more(r);
     }
 }
 
@@ -52,7 +50,7 @@ void source_symbol_restored(struct source *s, uint32_t symbol)
 {
     s->symbols[symbol].restored = true;
     s->restored++;
-    read_more(&s->readers[symbol / SOURCE_GROUP]);
+    source_read_more(&s->readers[symbol / SOURCE_GROUP]);
 }
 
 /* --- reading -----------------------------------------------------------------------------------
@@ -118,6 +116,20 @@ static void deliver_stream(struct reader *r, const struct redis_reply *stream, u
     }
 }
 
+static void tell_refused(struct reader *r, const struct redis_reply *reply)
+{
+    size_t len;
+
+    if (!r->told) {
+        log_warn(
+            "feed", "read_refused",
+            "\"error\":%s,\"next\":\"a key that is no stream is named by stream_refused; if none "
+            "is, look after Redis: it is tried again every second\"",
+            log_json(redis_text(reply, &len)));
+    }
+    r->told = true;
+}
+
 static void on_read(void *arg, const struct redis_reply *reply)
 {
     struct reader *r = arg;
@@ -128,18 +140,16 @@ static void on_read(void *arg, const struct redis_reply *reply)
         return;
     }
     if (redis_kind(reply) == REDIS_FAULT) {
-        size_t len;
-
-        log_error("feed", "read_refused",
-                  "\"error\":%s,\"next\":\"check the type of the md: keys\"",
-                  log_json(redis_text(reply, &len)));
-        return; /* the reconnect tries again */
+        tell_refused(r, reply);
+        source_read_refused(r);
+        return;
     }
+    r->told = false;
     for (size_t i = 0; i < redis_count(reply); i++) {
         deliver_stream(r, redis_item(reply, i), &hint);
     }
     r->source->sink->on_turn(r->source->arg);
-    read_more(r);
+    source_read_more(r);
 }
 
 static bool all_restored(const struct reader *r)
@@ -152,11 +162,13 @@ static bool all_restored(const struct reader *r)
     return true;
 }
 
-static void read_more(struct reader *r)
+void source_read_more(struct reader *r)
 {
+    const struct source_symbol *const symbols = &r->source->symbols[r->first];
     const char *argv[6 + 2 * SOURCE_GROUP];
     char count[16];
     int argc = 0;
+    int before;
 
     if (r->reading || !redis_up(r->redis) || !all_restored(r)) {
         return;
@@ -169,11 +181,19 @@ static void read_more(struct reader *r)
     argv[argc++] = "BLOCK";
     argv[argc++] = READ_BLOCK_MS;
     argv[argc++] = "STREAMS";
+    before = argc;
     for (uint32_t i = 0; i < r->count; i++) {
-        argv[argc++] = r->source->symbols[r->first + i].key;
+        if (!symbols[i].refused) {
+            argv[argc++] = symbols[i].key;
+        }
+    }
+    if (argc == before) {
+        return; /* none is a stream */
     }
     for (uint32_t i = 0; i < r->count; i++) {
-        argv[argc++] = r->source->symbols[r->first + i].last_id;
+        if (!symbols[i].refused) {
+            argv[argc++] = symbols[i].last_id;
+        }
     }
     r->reading = redis_command(r->redis, argc, argv, NULL, READ_MARGIN_MS, on_read, r);
 }
@@ -266,6 +286,7 @@ struct source *source_create(uv_loop_t *loop, const struct source_options *opt,
                                                                : SOURCE_GROUP;
         r->redis = redis_create(loop, &redis, on_reader_state, r);
     }
+    source_look_start(s);
     return s;
 }
 
@@ -278,12 +299,18 @@ static void on_part_closed(void *arg)
     }
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
 void source_close(struct source *s, void (*done)(void *arg), void *arg)
 {
     s->closing = true;
     s->on_closed = done;
     s->on_closed_arg = arg;
-    s->to_close = s->reader_count + 1;
+    s->to_close = s->reader_count + 2;
+    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
     redis_close(s->commands, on_part_closed, s);
     for (uint32_t i = 0; i < s->reader_count; i++) {
         redis_close(s->readers[i].redis, on_part_closed, s);

@@ -19,6 +19,7 @@ struct instrument {
     struct sequencer seq;
     struct book book;
     struct history history; /* of this epoch's book */
+    bool unread;            /* its entries cannot be read: what is here may be old */
     bool has_book;          /* a snapshot has been applied in this process */
     uint64_t events;        /* applied entries: what `gw.n` counts */
     uint64_t book_version;  /* changes when the book does */
@@ -65,6 +66,6 @@ struct apply_result instrument_apply(struct instrument *in, const struct feed_ev
 uint32_t instrument_checksum(struct instrument *in);
 static inline bool instrument_live(const struct instrument *in)
 {
-    return in->has_book && in->seq.state == SEQ_LIVE;
+    return in->has_book && in->seq.state == SEQ_LIVE && !in->unread;
 }
 #endif

@@ -210,8 +210,9 @@ static void tell_degraded(struct publisher *p, uint32_t number, uint32_t shard_m
     int64_t last = p->last_entry_ns != 0 ? p->last_entry_ns : now;
 
     buf_reset(&p->text);
-    encode_feed_degraded(&p->text, in->symbol, p->connected ? "SEQUENCE_GAP" : "UPSTREAM_LOST",
-                         since, in->seq.last, (now - last) / 1000000);
+    encode_feed_degraded(&p->text, in->symbol,
+                         p->connected && !in->unread ? "SEQUENCE_GAP" : "UPSTREAM_LOST", since,
+                         in->seq.last, (now - last) / 1000000);
     publisher_notice(p, number, shard_mask);
 }
 
@@ -229,7 +230,7 @@ static void check_degraded(struct publisher *p, uint32_t number)
 {
     struct pub_symbol *sym = &p->symbols[number];
     struct instrument *in = &p->opt.market->instruments[number];
-    bool sound = p->connected && in->seq.state != SEQ_BROKEN;
+    bool sound = p->connected && in->seq.state != SEQ_BROKEN && !in->unread;
 
     if (sound == !sym->degraded) {
         return;
@@ -283,6 +284,12 @@ void publisher_event(struct publisher *p, uint32_t symbol, const struct apply_re
     if (r->broken || r->healed || r->crossed) {
         check_degraded(p, symbol);
     }
+}
+
+void publisher_readable(struct publisher *p, uint32_t symbol)
+{
+    check_degraded(p, symbol);
+    wake_shards(p);
 }
 
 void publisher_turn(struct publisher *p)

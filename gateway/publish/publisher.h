@@ -43,6 +43,8 @@ void publisher_destroy(struct publisher **pp);
 
 /* After market_apply(). */
 void publisher_event(struct publisher *p, uint32_t symbol, const struct apply_result *r);
+/* Whether the entries of SYMBOL can be read has changed: those who follow it are told. */
+void publisher_readable(struct publisher *p, uint32_t symbol);
 /* After a batch of events: wakes the shards. */
 void publisher_turn(struct publisher *p);
 /* The trades asked for by read_back, oldest first; NULL when they could not be had. */

@@ -9,7 +9,7 @@ static const char *state_of(const struct instrument *in, const struct market_vie
     if (!in->has_book && in->seq.state == SEQ_EMPTY) {
         return "empty";
     }
-    return in->has_book && m->connected && in->seq.state == SEQ_LIVE ? "live" : "degraded";
+    return instrument_live(in) && m->connected ? "live" : "degraded";
 }
 
 static void put_time(struct buf *out, const char *name, int64_t ns, unsigned digits)

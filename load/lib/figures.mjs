@@ -44,6 +44,7 @@ function gatewayFigures(run) {
     rss_growth_mib: (most('rss') - first.rss) / MIB, backlog_kib: most('backlog') / 1024, choked: most('choked'),
     clients: last.clients, subscriptions: last.subscriptions, ring_kib: last.ring / 1024, conflated: last.conflated - first.conflated,
     messages_per_core_s: ratio(grown.sent, grown.cpu_s), us_per_write: ratio(grown.cpu_s * 1e6, grown.writes),
+    shard_us_per_write: ratio(grown.shard_cpu_s * 1e6, grown.writes), shard_cpu_percent: grown.seconds > 0 ? (grown.shard_cpu_s / grown.seconds) * 100 : null,
     messages_per_write: ratio(grown.sent, grown.writes), feed_per_s: ratio(grown.entries, grown.seconds),
     // Rings belong to streams, which all clients share: they are no cost of a client.
     bytes_per_client: ratio(last.rss - base.rss - (last.ring - base.ring), last.clients),
@@ -72,6 +73,7 @@ export function figuresOf(run, sessions) {
   if (run.ceiling) {
     f.ceiling_us = run.ceiling.cpu_us_per_flush;
     f.flush_ratio = ratio(f.us_per_write, f.ceiling_us);
+    f.shard_ratio = ratio(f.shard_us_per_write, f.ceiling_us);
     f.flush_bytes = run.ceiling.bytes;
   }
   return f;

@@ -23,6 +23,7 @@ export function labelled(map, name) {
 export function reduce(map) {
   return {
     started: map.get('process_start_time_seconds'), cpu_s: map.get('process_cpu_seconds_total'),
+    shard_cpu_s: sum(map, 'ws_shard_cpu_microseconds_total') / 1e6, // of the threads that write to clients
     rss: map.get('process_resident_memory_bytes'), clients: sum(map, 'ws_clients'), subscriptions: sum(map, 'ws_subscriptions'),
     choked: sum(map, 'ws_choked_clients'), backlog: sum(map, 'ws_backlog_bytes'), ring: sum(map, 'ws_ring_bytes'),
     writes: sum(map, 'ws_writes_total'), sent: sum(map, 'ws_sent_messages_total'), sent_bytes: sum(map, 'ws_sent_bytes_total'),
@@ -85,7 +86,7 @@ export class Sampler {
 
 // Growth of counters between FROM and TO (ms), over every pair of neighbours of one process: a restart does not spoil it.
 export function growth(samples, from, to) {
-  const total = { seconds: 0, cpu_s: 0, writes: 0, sent: 0, sent_bytes: 0, entries: 0 };
+  const total = { seconds: 0, cpu_s: 0, shard_cpu_s: 0, writes: 0, sent: 0, sent_bytes: 0, entries: 0 };
   const inside = samples.filter((s) => s.at >= from && s.at <= to);
   for (let i = 1; i < inside.length; i++) {
     const [a, b] = [inside[i - 1], inside[i]];

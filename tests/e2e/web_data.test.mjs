@@ -66,6 +66,21 @@ test('metrics: labels, escapes, rates, quantiles between two samples', () => {
   assert.equal(quantile(now, now, 'h', 0.5), undefined);
 });
 
+test('metrics: what did not move is the same object in the next sample; what moved, came or went is not', () => {
+  const first = parseMetrics('still 1\nmoves{a="x"} 1\nmoves{a="y"} 7\ngoes 3\nh_bucket{le="0.1"} 0\nh_bucket{le="+Inf"} 0\n');
+  const next = parseMetrics('# HELP still x\nstill 1\nmoves{a="x"} 2\nmoves{a="y"} 7\ncomes 4\nh_bucket{le="0.1"} 0\nh_bucket{le="+Inf"} 0\n', first);
+  assert.equal(next.get('still'), first.get('still'));
+  assert.equal(next.get('h_bucket'), first.get('h_bucket'));
+  assert.notEqual(next.get('moves'), first.get('moves'));
+  assert.deepEqual(next.get('moves'), [{ labels: { a: 'x' }, value: 2 }, { labels: { a: 'y' }, value: 7 }]);
+  assert.equal(next.get('moves')[1], first.get('moves')[1]);
+  assert.deepEqual(first.get('moves')[0], { labels: { a: 'x' }, value: 1 }, 'the older sample stays what it was');
+  assert.deepEqual([next.has('goes'), value(next, 'comes')], [false, 4]);
+  // rows that change places are told apart
+  const turned = parseMetrics('moves{a="y"} 7\nmoves{a="x"} 2\n', next);
+  assert.deepEqual(turned.get('moves').map((r) => [r.labels.a, r.value]), [['y', 7], ['x', 2]]);
+});
+
 test('events: fields, several lines, comments, ids, pieces cut anywhere', () => {
   const text = ':hello\r\nid: 7\r\nevent: mode\r\ndata: {"a":\r\ndata: 1}\r\n\r\nretry: 250\ndata:x\n\nid\ndata\n\nevent: empty\n\n';
   for (let cut = 1; cut < text.length; cut += 3) {

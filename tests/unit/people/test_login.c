@@ -6,6 +6,7 @@
 #include "tests/unit/people/people_fixture.h"
 
 #include <argon2.h>
+#include <sys/resource.h>
 #include "auth/people/people_sql.h"
 
 static void a_log_in(void **state)
@@ -430,6 +431,89 @@ static void closing_answers_everybody(void **state)
     }
 }
 
+/* Storage that fails after the try was counted: five of these must not lock her out. */
+static void r6_what_storage_spoils_is_no_wrong_try(void **state)
+{
+    struct gate g;
+    struct people_login l = as("ana", PASSWORD, "");
+    struct people_login wrong = as("ana", "not her password", "000000");
+
+    (void)state;
+    NEEDS_SERVER();
+    clean();
+    put_user("ana", true, "viewer");
+    gate_open(&g);
+    CALL(&g, PEOPLE_REFUSED, people_login(g.p, &wrong, TO_SAID(&g)));
+    g.break_audit = true;
+    for (unsigned i = 0; i < 7; i++) {
+        l.code = code_at(0);
+        CALL(&g, PEOPLE_UNAVAILABLE, people_login(g.p, &l, TO_SAID(&g)));
+        assert_string_equal(sql("SELECT failures || ' ' || (locked_until IS NULL) FROM users"),
+                            "1 true");
+    }
+    g.break_audit = false;
+    CALL(&g, PEOPLE_OK, people_login(g.p, &l, TO_SAID(&g)));
+    assert_int_equal(g.said.failures, 1); /* the wrong one still counts */
+    gate_close(&g);
+}
+
+/* A code was right when it came; that passwords take their time on a busy machine makes it no wrong one. */
+static void r6_a_code_is_judged_by_when_it_came(void **state)
+{
+    struct gate g;
+    struct people_login l = as("ana", PASSWORD, "");
+
+    (void)state;
+    NEEDS_SERVER();
+    clean();
+    put_user("ana", true, "viewer");
+    gate_open(&g);
+    l.code = code_at(-1);
+    memset(&g.said, 0, sizeof g.said);
+    assert_int_equal(people_login(g.p, &l, TO_SAID(&g)), PEOPLE_OK);
+    fake_now_ns += 30 * S;
+    UNTIL(&g.w.loop, g.said.calls == 1, 8000);
+    assert_int_equal(g.said.err, PEOPLE_OK);
+    /* and no code is good for longer because of it */
+    l.code = code_at(-2);
+    CALL(&g, PEOPLE_REFUSED, people_login(g.p, &l, TO_SAID(&g)));
+    gate_close(&g);
+}
+
+/* No memory to hash with: nobody knows whether the password is right, so it is not refused as wrong. */
+static void r6_no_memory_is_no_wrong_password(void **state)
+{
+    struct gate g;
+    struct people_login l = as("ana", PASSWORD, "");
+    struct rlimit limit;
+    struct rlimit small;
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+
+    (void)state;
+    NEEDS_SERVER();
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%ld", &pages), 1);
+    (void)fclose(statm);
+    if (pages > (long)(UINT64_C(1) << 40) / sysconf(_SC_PAGESIZE)) {
+        skip(); /* a sanitizer's address space cannot be bounded */
+    }
+    clean();
+    put_user("ana", true, "viewer");
+    sql("UPDATE users SET password_hash = regexp_replace(password_hash, 'm=[0-9]+', 'm=262144')");
+    gate_open(&g);
+    assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+    small = limit;
+    small.rlim_cur = (rlim_t)(pages * sysconf(_SC_PAGESIZE)) + (128u << 20);
+    assert_int_equal(setrlimit(RLIMIT_AS, &small), 0);
+    l.code = code_at(0);
+    CALL(&g, PEOPLE_UNAVAILABLE, people_login(g.p, &l, TO_SAID(&g)));
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    assert_string_equal(sql("SELECT failures FROM users"), "0");
+    assert_int_equal(g.refused, 0);
+    gate_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +530,9 @@ int main(void)
         cmocka_unit_test(no_entry_no_log_in),
         cmocka_unit_test(the_writer_of_its_own),
         cmocka_unit_test(closing_answers_everybody),
+        cmocka_unit_test(r6_what_storage_spoils_is_no_wrong_try),
+        cmocka_unit_test(r6_a_code_is_judged_by_when_it_came),
+        cmocka_unit_test(r6_no_memory_is_no_wrong_password),
     };
     int failed = cmocka_run_group_tests(tests, people_start, server_end);
 

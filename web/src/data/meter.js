@@ -9,7 +9,7 @@ import { parseMetrics } from './metrics.js';
 const EVERY_MS = 2000;
 const EVERY_LARGE_MS = 5000;
 const LARGE = 250000;
-const KEPT = 300;
+const KEPT_MS = 600000;
 const POINTS = 24;
 const BY_SYMBOL = { md_seq: 'seq', md_events_total: 'events', md_trades_total: 'trades', md_symbol_live: 'live',
   md_seq_gap_total: 'gaps', md_seq_duplicate_total: 'duplicates', md_book_levels: 'levels' };
@@ -55,13 +55,13 @@ async function sample() {
     return EVERY_MS;
   }
   const at = Date.now();
-  const metrics = parseMetrics(answer.data);
+  const metrics = parseMetrics(answer.data, old.samples.at(-1)?.metrics);
   const symbols = splitSymbols(metrics);
   compare(symbols, old.symbols, at, old.at ?? at - EVERY_MS);
   if (!paused.peek()) {
     // after a while unwatched the old samples tell nothing about now
-    const kept = at - (old.at ?? 0) > 60000 ? [] : old.samples;
-    meter.value = { phase, at, symbols, samples: [...kept, { at, metrics }].slice(-KEPT) };
+    const kept = at - (old.at ?? 0) > 60000 ? [] : old.samples.filter((s) => at - s.at < KEPT_MS);
+    meter.value = { phase, at, symbols, samples: [...kept, { at, metrics }] };
   }
   return answer.data.length > LARGE ? EVERY_LARGE_MS : EVERY_MS;
 }

@@ -1,33 +1,58 @@
 // Prometheus text (version 0.0.4) as the gateway serves it. Pure.
 
-// {name: [{labels, value}]}: labels is an object, empty for none.
-export function parseMetrics(text) {
+// What stands before a value, taken apart once: thousands of rows say the same in every sample. A text cut out of a sample
+// would keep the whole of it in memory, so names and labels are texts of their own.
+const KNOWN_MAX = 100000;
+const known = new Map(); // 'name{a="b"}' -> {name, labels}
+const own = (text) => Array.from(text).join('');
+
+function headOf(text) {
+  const brace = text.indexOf('{');
+  const labels = {};
+  if (brace >= 0) {
+    for (const [, key, value] of text.slice(brace + 1, text.lastIndexOf('}')).matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
+      labels[own(key)] = own(value.replace(/\\(.)/g, (_, c) => (c === 'n' ? '\n' : c)));
+    }
+  }
+  return { name: own(brace < 0 ? text : text.slice(0, brace)), labels };
+}
+
+function knownHead(text) {
+  let head = known.get(text);
+  if (!head) {
+    if (known.size >= KNOWN_MAX) known.clear();
+    head = headOf(text);
+    known.set(own(text), head);
+  }
+  return head;
+}
+
+// {name: [{labels, value}]}: labels is an object, empty for none. What is as it was in BEFORE (what this gave for an earlier
+// sample) is the same object as there: most metrics do not move, and many samples are kept.
+export function parseMetrics(text, before) {
   const out = new Map();
   let from = 0;
   while (from < text.length) {
     let end = text.indexOf('\n', from);
     if (end < 0) end = text.length;
-    if (text.charCodeAt(from) !== 35 && end > from) parseLine(text.slice(from, end), out);
+    const space = text.charCodeAt(from) === 35 ? -1 : text.lastIndexOf(' ', end - 1);
+    if (space > from) put(out, knownHead(text.slice(from, space)), Number(text.slice(space + 1, end)), before);
     from = end + 1;
+  }
+  if (before) {
+    for (const [name, rows] of out) {
+      const old = before.get(name);
+      if (old?.length === rows.length && rows.every((row, i) => row === old[i])) out.set(name, old);
+    }
   }
   return out;
 }
 
-function parseLine(line, out) {
-  const brace = line.indexOf('{');
-  const space = line.lastIndexOf(' ');
-  if (space <= 0) return;
-  const name = line.slice(0, brace < 0 ? space : brace);
-  const labels = {};
-  if (brace >= 0) {
-    for (const [, key, value] of line.slice(brace + 1, line.lastIndexOf('}')).matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
-      labels[key] = value.replace(/\\(.)/g, (_, c) => (c === 'n' ? '\n' : c));
-    }
-  }
-  const rows = out.get(name);
-  const row = { labels, value: Number(line.slice(space + 1)) };
-  if (rows) rows.push(row);
-  else out.set(name, [row]);
+function put(out, { name, labels }, value, before) {
+  let rows = out.get(name);
+  if (!rows) out.set(name, (rows = []));
+  const old = before?.get(name)?.[rows.length];
+  rows.push(old && old.labels === labels && old.value === value ? old : { labels, value });
 }
 
 export function value(metrics, name, labels) {

@@ -5,7 +5,8 @@ import { Icon } from './icons.js';
 import { CopyButton } from './parts.js';
 
 const ROW_REM = 1.75;
-const OVER = 8; // rows drawn beyond what is seen
+const OVER = 8; // rows drawn beyond what is seen, at least
+const STEP = 8; // rows come and go so many at a time: in the frames between nothing is drawn anew
 const ORDER_MS = 2000; // the order of live rows changes no more often, unless the reader asks
 
 // The table that j, k and Enter move in: the last one mounted as primary.
@@ -67,8 +68,8 @@ function useWindow(box, count) {
     let asked = 0;
     const measure = () => {
       asked = 0;
-      const first = Math.max(0, Math.floor(element.scrollTop / row) - OVER);
-      const last = Math.ceil((element.scrollTop + element.clientHeight) / row) + OVER;
+      const first = Math.max(0, Math.floor((element.scrollTop / row - OVER) / STEP) * STEP);
+      const last = Math.ceil(((element.scrollTop + element.clientHeight) / row + OVER) / STEP) * STEP;
       setRange(([a, b]) => (a === first && b === last ? [a, b] : [first, last]));
     };
     const later = () => { asked ||= requestAnimationFrame(measure); };
@@ -125,6 +126,16 @@ function useChoice({ primary, rows, keyOf, onOpen, onToggle, box, row }) {
   return [chosen, choose];
 }
 
+// May the cell's text be wider than its column? Each cell that is clipped costs the browser a layer: cells without text,
+// of columns that FIT, and figures that surely do need none. A digit is never wider than DIGIT_REM.
+const DIGIT_REM = 0.5;
+const PADDING_REM = 1.5;
+function tight(column, row) {
+  if (column.fits) return false;
+  const { length } = textOf(column, row);
+  return column.num ? length * DIGIT_REM * (4 / 3) + PADDING_REM > column.width : length > 0; // a comma for three digits
+}
+
 // Drawn again only when its row is another: scrolling draws what comes into sight and nothing else.
 class Row extends Component {
   shouldComponentUpdate(next) {
@@ -138,14 +149,14 @@ class Row extends Component {
     ${columns.map((c, i) => {
       const made = c.cell ? c.cell(row) : textOf(c, row);
       const cell = made === undefined || made === null || made === '' || made === false ? html`<span class="none">–</span>` : made;
-      const name = c.num ? 'num' : undefined;
+      const name = c.width && tight(c, row) ? (c.num ? 'num cut' : 'cut') : c.num ? 'num' : undefined;
       return i === 0 ? html`<th scope="row" class=${name}>${cell}</th>` : html`<td class=${name}>${cell}</td>`;
     })}</tr>`;
   }
 }
 
 // COLUMNS: {id, name, num, title, text(row), sort(row), cell(row), fixed, width (rem; all or none of them: then columns
-// stay as wide as they are whatever scrolls by)}. FILTER and SORT come from the address. PICKED, ONPICK(set): rows can be
+// stay as wide as they are whatever scrolls by), fits (whatever it says is narrower)}. FILTER and SORT come from the address. PICKED, ONPICK(set): rows can be
 // chosen with a box each (key x), over what a filter hides, too.
 export function DataTable({ label, columns, rows, keyOf, onOpen, primary, sort, onSort, tools, height = '24rem', empty, onRange, noCopy, picked, onPick }) {
   const box = useRef();

@@ -65,20 +65,20 @@ const columns = [
   { id: 'mode', width: 8.25, name: 'Mode', title: 'In force: the tightest of its own, its groups’, that of all, and the kill switch', text: (r) => (r.back && r.back.mode !== r.mode ? `${r.mode} (own: ${r.back.mode})` : r.mode), sort: (r) => -RANK.indexOf(r.mode),
     cell: (r) => html`${word(r.kind, r.mode)}${differs(r) ? html` <span class="down" title=${`the core says ${r.observed}`}>≠ core</span>` : ''}` },
   { id: 'why', width: 13, name: 'Because of', text: whyText, cell: (r) => (!r.back ? quiet : html`<span title=${`${whyText(r)}${r.back.mode !== r.mode ? `; its own mode: ${r.back.mode}` : ''}${r.back.by ? `; by ${r.back.by}` : ''}`}>${decides(r) && html`<b class="decides">${decides(r)}</b> `}${r.back.reason}</span>`) },
-  { id: 'since', width: 4, name: 'Since', text: (r) => r.back?.since ?? '', cell: (r) => (r.back ? hm(r.back.since) : quiet) },
-  { id: 'until', width: 4.5, name: 'Until', title: 'When a decision is due; nothing opens by itself', text: (r) => r.back?.until ?? '', cell: (r) => (r.back?.decision_due ? word('warn', 'due') : hm(r.back?.until) || quiet) },
+  { id: 'since', fits: true, width: 4, name: 'Since', text: (r) => r.back?.since ?? '', cell: (r) => (r.back ? hm(r.back.since) : quiet) },
+  { id: 'until', fits: true, width: 4.5, name: 'Until', title: 'When a decision is due; nothing opens by itself', text: (r) => r.back?.until ?? '', cell: (r) => (r.back?.decision_due ? word('warn', 'due') : hm(r.back?.until) || quiet) },
   { id: 'last', width: 5.75, name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
   { id: 'change', width: 5, name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && change(r.ticker.change_pct) },
   { id: 'bid', width: 5.75, name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
   { id: 'ask', width: 5.75, name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
   { id: 'trades', width: 4.75, name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
-  { id: 'activity', width: 5.75, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
+  { id: 'activity', fits: true, width: 5.75, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
   { id: 'seq', width: 5.25, name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
   { id: 'age', width: 4, name: 'Quiet', num: true, title: 'Since the sequence number last rose, to the precision of a sample', text: (r) => (r.movedAt ? age(Math.max(0, now.peek() - r.movedAt)) : ''), sort: (r) => (r.movedAt ? -r.movedAt : undefined) },
   { id: 'clients', width: 4.25, name: 'Clients', num: true, title: 'Subscriptions of clients of this gateway', text: (r) => r.clients, sort: (r) => r.clients, cell: (r) => r.clients !== undefined && whole(r.clients) },
   { id: 'rate', width: 4.5, name: 'Throttle', num: true, title: 'New orders a second, at most', text: (r) => r.rate, sort: (r) => r.rate, cell: (r) => (!r.rate ? quiet : html`<span class="warn-text">${whole(r.rate)}/s</span>`) },
   { id: 'gaps', width: 3.25, name: 'Gaps', num: true, text: (r) => r.gaps, sort: (r) => r.gaps, cell: (r) => (r.gaps ? html`<span class="down">${whole(r.gaps)}</span>` : r.gaps) },
-  { id: 'live', width: 4.75, name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : word(r.live ? 'ok' : 'bad', r.live ? 'sound' : 'broken')) },
+  { id: 'live', fits: true, width: 4.75, name: 'Book', sort: (r) => r.live, text: (r) => (r.live === undefined ? '' : r.live ? 'sound' : 'broken'), cell: (r) => (r.live === undefined ? null : word(r.live ? 'ok' : 'bad', r.live ? 'sound' : 'broken')) },
 ];
 
 function change(pct) {
@@ -105,7 +105,7 @@ function useSight() {
       for (const symbol of seen) {
         if (!held.current.has(symbol)) held.current.set(symbol, s.subscribe('ticker', symbol, { event_trigger: 'bbo', interval_ms: 250 }, tickers));
       }
-    }, 300);
+    }, held.current.size > 0 ? 300 : 0); // the first rows at once; then those at which scrolling has stopped
   };
   useEffect(() => () => {
     clearTimeout(timer.current);
