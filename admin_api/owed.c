@@ -25,6 +25,7 @@ struct owed_entry {
 
 struct owed {
     struct audit_store *store;
+    const struct keys *keys; /* they know whether PostgreSQL answers */
     uv_timer_t *timer;
     struct owed_entry *entries;
     unsigned count;
@@ -52,27 +53,37 @@ static void on_entered(void *arg, enum gw_err err, uint64_t seq)
     }
 }
 
+/* While PostgreSQL is away it is not offered: the store would say that it is lost. */
 static void offer(struct owed_entry *o)
 {
-    const char *field;
+    const char *field = NULL;
+    enum gw_err err;
 
-    o->offered = audit_append(o->owed->store, o->e, &field, on_entered, o) == GW_OK;
+    if (!keys_fresh(o->owed->keys, clock_mono_ns())) {
+        return;
+    }
+    err = audit_append(o->owed->store, o->e, &field, on_entered, o);
+    o->offered = err == GW_OK;
+    if (err == GW_EINVAL) {
+        log_warn("api", "not_audited", "\"action\":\"%s\",\"field\":\"%s\"", o->e->action,
+                 field != NULL ? field : "");
+        drop(o);
+    }
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct owed *w = timer->data;
     struct owed_entry *o;
-    bool left = false;
+    struct owed_entry *next;
 
-    DL_FOREACH(w->entries, o)
+    DL_FOREACH_SAFE(w->entries, o, next)
     {
-        left = true;
         if (!o->offered) {
             offer(o);
         }
     }
-    if (!left) {
+    if (w->entries == NULL) {
         (void)uv_timer_stop(timer);
     }
 }
@@ -108,6 +119,7 @@ void owed_init(struct api *a, uv_loop_t *loop)
 {
     a->owed = gw_calloc(1, sizeof *a->owed);
     a->owed->store = a->opt.audit;
+    a->owed->keys = a->opt.keys;
     a->owed->timer = gw_malloc(sizeof *a->owed->timer);
     GW_ASSERT(uv_timer_init(loop, a->owed->timer) == 0);
     a->owed->timer->data = a->owed;
