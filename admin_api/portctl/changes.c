@@ -91,21 +91,8 @@ static void put_change(struct buf *out, const json_t *change)
     const json_t *radius = json_object_get(change, "blast_radius");
     const json_t *asked = json_object_get(radius, "asked");
     const json_t *now = json_object_get(radius, "now");
-    struct table t;
 
-    table_init(&t, 2, NULL);
-    for (size_t i = 0; i < GW_LEN(all_fields); i++) {
-        struct buf text = {0};
-
-        field_put(&text, change, &all_fields[i]);
-        if (text.len != 0) {
-            table_cell(&t, all_fields[i].title);
-            table_cell(&t, buf_cstr(&text));
-        }
-        buf_fini(&text);
-    }
-    table_print(&t, out);
-    table_fini(&t);
+    fields_given(out, change, all_fields, GW_LEN(all_fields));
     diff_put(out, json_object_get(change, "diff"));
     if (json_is_object(asked)) {
         radius_put(out, "reached then", asked);

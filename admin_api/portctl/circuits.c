@@ -31,14 +31,16 @@ static const struct field columns[] = {
     {"LAST ERROR", "last_error", FIELD_PLAIN},
 };
 
-static void print_list(const json_t *list, bool open)
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
 {
+    bool open = args_get(a, "open") != NULL;
     struct buf out = {0};
     struct table t;
     size_t shown = 0;
     size_t i;
     const json_t *circuit;
 
+    (void)root;
     fields_table(&t, columns, GW_LEN(columns));
     json_array_foreach(list, i, circuit)
     {
@@ -59,20 +61,7 @@ static void print_list(const json_t *list, bool open)
 
 enum portctl_exit circuits_show(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    enum portctl_exit code =
-        client_call(c, &(struct call){.method = "GET", .target = "/v1/circuits"}, &answer);
-    const json_t *list = json_object_get(answer.root, "circuits");
-
-    if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("circuits");
-    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE) {
-        print_list(list, args_get(a, "open") != NULL);
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, "/v1/circuits", "circuits", print_list);
 }
 
 /* --- reset ------------------------------------------------------------------------------------- */

@@ -127,6 +127,25 @@ void fields_list(struct buf *out, const json_t *list, const struct field *fields
     table_fini(&t);
 }
 
+void fields_given(struct buf *out, const json_t *object, const struct field *fields, size_t count)
+{
+    struct table t;
+
+    table_init(&t, 2, NULL);
+    for (size_t i = 0; i < count; i++) {
+        struct buf text = {0};
+
+        field_put(&text, object, &fields[i]);
+        if (text.len != 0) {
+            table_cell(&t, fields[i].title);
+            table_cell(&t, buf_cstr(&text));
+        }
+        buf_fini(&text);
+    }
+    table_print(&t, out);
+    table_fini(&t);
+}
+
 enum portctl_exit show_list(struct client *c, const struct args *a, const char *target,
                             const char *member, show_fn print)
 {

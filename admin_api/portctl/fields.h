@@ -22,6 +22,8 @@ void fields_table(struct table *t, const struct field *fields, size_t count);
 void fields_row(struct table *t, const json_t *object, const struct field *fields, size_t count);
 /* A titled table, a row an object of LIST, behind OUT. */
 void fields_list(struct buf *out, const json_t *list, const struct field *fields, size_t count);
+/* One object, a line a field that has a value, behind OUT. */
+void fields_given(struct buf *out, const json_t *object, const struct field *fields, size_t count);
 /* One object, a line a field, on stdout; and the secret, if any. */
 void fields_print(const json_t *object, const struct field *fields, size_t count,
                   const char *secret);

@@ -198,21 +198,7 @@ enum portctl_exit incident_list(struct client *c, const struct args *a)
 /* Members that have a value, a line each. */
 static void put_incident(struct buf *out, const json_t *incident)
 {
-    struct table t;
-
-    table_init(&t, 2, NULL);
-    for (size_t i = 0; i < GW_LEN(shown); i++) {
-        struct buf text = {0};
-
-        field_put(&text, incident, &shown[i]);
-        if (text.len != 0) {
-            table_cell(&t, shown[i].title);
-            table_cell(&t, buf_cstr(&text));
-        }
-        buf_fini(&text);
-    }
-    table_print(&t, out);
-    table_fini(&t);
+    fields_given(out, incident, shown, GW_LEN(shown));
     put_table(out, json_object_get(incident, "steps"), step_columns, GW_LEN(step_columns));
     put_table(out, json_object_get(incident, "tasks"), task_columns, GW_LEN(task_columns));
 }

@@ -53,41 +53,25 @@ static const struct field all_fields[] = {
     {"hash", "hash", FIELD_PLAIN},
 };
 
+static void print_list(const json_t *root, const json_t *list, const struct args *a)
+{
+    struct buf out = {0};
+
+    (void)root;
+    if (json_array_size(list) == 0) {
+        say(args_get(a, "open") != NULL ? "no request waits" : "no requests");
+        return;
+    }
+    fields_list(&out, list, columns, GW_LEN(columns));
+    print_buf(&out);
+}
+
 enum portctl_exit role_requests(struct client *c, const struct args *a)
 {
     bool open = args_get(a, "open") != NULL;
-    struct answer answer;
-    const json_t *list;
-    enum portctl_exit code = client_call(
-        c,
-        &(struct call){.method = "GET",
-                       .target = open ? "/v1/role-requests?open=true" : "/v1/role-requests"},
-        &answer);
 
-    list = json_object_get(answer.root, "requests");
-    if (code == PORTCTL_DONE && !json_is_array(list)) {
-        code = answer_lacks("requests");
-    } else if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE && json_array_size(list) == 0) {
-        say(open ? "no request waits" : "no requests");
-    } else if (code == PORTCTL_DONE) {
-        struct buf out = {0};
-        struct table t;
-        size_t i;
-        const json_t *request;
-
-        fields_table(&t, columns, GW_LEN(columns));
-        json_array_foreach(list, i, request)
-        {
-            fields_row(&t, request, columns, GW_LEN(columns));
-        }
-        table_print(&t, &out);
-        table_fini(&t);
-        print_buf(&out);
-    }
-    answer_fini(&answer);
-    return code;
+    return show_list(c, a, open ? "/v1/role-requests?open=true" : "/v1/role-requests", "requests",
+                     print_list);
 }
 
 static void put_path(struct buf *out, const char *id, const char *tail)
@@ -114,21 +98,7 @@ static enum portctl_exit fetch(struct client *c, const char *id, struct answer *
 /* What is told of REQUEST, a line each; nothing for what is not. */
 static void put_request(struct buf *out, const json_t *request)
 {
-    struct table t;
-
-    table_init(&t, 2, NULL);
-    for (size_t i = 0; i < GW_LEN(all_fields); i++) {
-        struct buf text = {0};
-
-        field_put(&text, request, &all_fields[i]);
-        if (text.len != 0) {
-            table_cell(&t, all_fields[i].title);
-            table_cell(&t, buf_cstr(&text));
-        }
-        buf_fini(&text);
-    }
-    table_print(&t, out);
-    table_fini(&t);
+    fields_given(out, request, all_fields, GW_LEN(all_fields));
 }
 
 enum portctl_exit role_request_show(struct client *c, const struct args *a)
