@@ -374,7 +374,7 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     const roles = 'POST /v1/users/{name}/roles';
     for (const [by, status] of [[ana, 202], [bea, 200]]) await call(roles, '/v1/users/cyd/roles', { status, by, body: { role: 'security', ...why } });
     const two = '/v1/role-requests/{id}';
-    const asks = async () => (await call(roles, '/v1/users/cyd/roles', { status: 202, by: ana, body: { role: 'admin', kind: 'eligible', ...why } })).json.request;
+    const asks = async () => (await call(roles, '/v1/users/cyd/roles', { status: 202, by: ana, body: { role: 'approver', kind: 'eligible', ...why } })).json.request;
     const decides = (what, id, status, by, body = {}) => call(`POST ${two}/${what}`, `/v1/role-requests/${id}/${what}`, { status, by, body });
     const first = await asks();
     await get('/v1/role-requests', '/v1/role-requests?open=true', { by: bea });
