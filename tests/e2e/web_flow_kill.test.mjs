@@ -96,6 +96,7 @@ test('a release is asked for as it was looked at: engaged anew meanwhile, it is 
 
   await card.getByRole('button', { name: 'Next stage…' }).click();
   await sheetOf(hers).getByRole('button', { name: 'All of it' }).click();
+  await sleep(1000); // choosing asks anew
   await until('the preview', 5000, async () => /released for ETH\/USD[\s\S]*after\s+off/.test(await sheetOf(hers).locator('.changes').innerText()));
   const again = await ben.call('PUT', '/v1/kill-switch', { engaged: true, reason: 'orders run away again', ticket: 'OPS-10' }, { 'if-match': '*' });
   assert.equal(again.status, 200, again.body);
@@ -104,6 +105,10 @@ test('a release is asked for as it was looked at: engaged anew meanwhile, it is 
   await moved.waitFor();
   assert.match(await moved.innerText(), /orders run away again/);
   assert.equal((await ana.call('GET', '/v1/changes?open=true')).json.changes.length, 0, 'nothing was asked for');
+  for (const [path, body, kind] of [['/v1/kill-switch', { engaged: true }, 'kill'], ['/v1/withdrawals', { halted: true, asset: 'BTC' }, 'withdrawals']]) {
+    const late = await ben.call('PUT', path, { ...body, reason: 'a version of before', ticket: 'OPS-1' }, { 'if-match': '"999"' });
+    assert.deepEqual([late.status, late.json.current?.kind], [412, kind], `what it is now, of a target that the body names: ${late.body}`);
+  }
   await confirm(hers, { typed: 'RELEASE', button: 'Ask for it' });
   await sheetOf(hers).getByText('Requested, not in force.').waitFor();
   await hers.keyboard.press('Escape');
@@ -114,6 +119,7 @@ test('a release is asked for as it was looked at: engaged anew meanwhile, it is 
   for (const symbol of ['BTC/USD', 'ETH/USD']) await hers.getByLabel(`Choose ${symbol}`).check();
   await hers.getByRole('group', { name: 'Acts on the chosen symbols' }).getByRole('button', { name: 'Set mode…' }).click();
   await sheetOf(hers).getByRole('button', { name: 'NORMAL', exact: true }).click();
+  await sleep(1000);
   await until('the preview', 5000, async () => /CANCEL_ONLY[\s\S]*NORMAL/.test(await sheetOf(hers).locator('.changes').innerText()));
   assert.equal((await set('SOFT_HALT')).status, 200);
   await confirm(hers, { reason: 'validated against the ledger', ticket: 'OPS-7', typed: '2 SYMBOLS', button: 'Ask for it' });

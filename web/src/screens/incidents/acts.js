@@ -125,6 +125,7 @@ export function markStep(i, step, outcome, given = {}) {
 
 // What the gateway can be asked beforehand (dry run).
 const CONTROL = /^\/v1\/(symbols|kill-switch|withdrawals|fanout|upstreams|accounts)\b/;
+const RELEASE = /^\/v1\/kill-switch\/release-requests$/; // a POST: its version is that of the switch
 const LOOSENS = /release|resume/;
 const loosens = (path, body) => LOOSENS.test(path) || body.halted === false || body.engaged === false || body.mode === 'NORMAL' || body.profile === 'normal';
 
@@ -142,6 +143,7 @@ function stepSpec(i, step, given) {
   const { path, body, portctl, typed } = filled(step.action, i, given, utc());
   const { method } = step.action;
   return {
+    ...(RELEASE.test(path) ? { read: `/v1/kill-switch${body.scope ? `?scope=${encodeURIComponent(body.scope)}` : ''}` } : {}),
     direction: loosens(path, body) ? 'LOOSEN' : 'TIGHTEN', typed: typed || undefined, portctl: portctl || `portctl request ${method} ${shell(path)}`, incident: i.id,
     call: { method, path, body, ...(CONTROL.test(path) ? {} : { dryRun: false }) }, note: html`Step of ${i.id} ${i.title}: ${step.text}`,
     done: (answer) => tick(i, step, answer, { method, path }),
