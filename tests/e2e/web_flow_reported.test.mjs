@@ -78,7 +78,7 @@ test('a component that falls silent, a signal that grows old: said within second
   // the first screen says it, too
   await page.keyboard.press('1');
   await cardOf(page, 'engine-a').getByText('DISCONNECTED', { exact: true }).waitFor();
-  assert.equal(await cardOf(page, 'execution-officer').count() && await stateOf(page, 'execution-officer'), 'OK', 'it is good for an hour');
+  assert.equal(await cardOf(page, 'execution-officer').count(), 0, 'what is good is not in the way');
   await beat('engine-a', { group: 'engine', role: 'primary' });
   await until('well again', 5000, async () => (await cardOf(page, 'engine-a').count()) === 0 || (await stateOf(page, 'engine-a')) === 'OK');
   await blameless(page, 'components');

@@ -17,13 +17,13 @@ const href = (r) => `/incidents/${r.id}`;
 const columns = [
   { id: 'severity', name: 'Severity', width: 7.5, cell: (r) => html`<${Severity} of=${r.severity} />` },
   { id: 'number', name: 'Incident', width: 4.75, sort: (r) => r.number, text: (r) => r.id, cell: (r) => html`<a href=${href(r)}>${r.id}</a>` },
-  { id: 'ack_due_at', name: 'Acknowledge', width: 8.75, title: 'The time that is left to acknowledge it, or who did', text: (r) => r.ack_due_at, cell: (r) => html`<${AckClock} incident=${r} />` },
-  { id: 'title', name: 'What', width: 15, cell: (r) => html`<span title=${r.title}>${r.title}</span>` },
-  { id: 'state', name: 'State', width: 8.5, cell: (r) => html`<${StateChip} incident=${r} bare />` },
+  { id: 'ack_due_at', name: 'Acknowledge', width: 7.5, title: 'The time that is left to acknowledge it, or who did', text: (r) => r.ack_due_at, cell: (r) => html`<${AckClock} incident=${r} />` },
+  { id: 'title', name: 'What', width: 14.5, cell: (r) => html`<span title=${r.title}>${r.title}</span>` },
+  { id: 'state', name: 'State', width: 8, cell: (r) => html`<${StateChip} incident=${r} bare />` },
   { id: 'level', name: 'Level', width: 8, cell: (r) => html`<${Level} incident=${r} />` },
   { id: 'signal', name: 'Signal', width: 5.25, sort: (r) => r.signal?.state, text: (r) => r.signal?.state ?? 'by hand', cell: (r) => html`<${SignalChip} signal=${r.signal} bare />` },
-  { id: 'class', name: 'Class', width: 8.75, text: (r) => plain(r.class ?? '') },
-  { id: 'commander', name: 'Commander', width: 6.5, text: (r) => r.commander ?? '' },
+  { id: 'class', name: 'Class', width: 8.25, text: (r) => plain(r.class ?? '') },
+  { id: 'commander', name: 'Commander', width: 6.25, text: (r) => r.commander ?? '' },
   { id: 'opened_at', name: 'Opened', width: 5.25, title: 'UTC', text: (r) => stampText(r.opened_at), sort: (r) => r.opened_at, cell: (r) => stamp(r.opened_at, true) },
 ];
 
