@@ -13,7 +13,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const usage = `node web/screens.mjs - pictures of every screen of the dashboard
 
   --out DIR      where to (default docs/screens)
-  --only NAME    one of them, for example market
+  --only A,B     these alone, for example market,keys
   --themes A,B   dark, light, contrast (default dark,light)
   --symbols N    how large a market (default 120)
   --help
@@ -120,7 +120,7 @@ async function trouble({ ana }) {
 
 // Clients that listen.
 async function listeners(stage) {
-  const symbols = ['BTC/USD', 'ETH/USD', 'SOL/USD', 'XRP/USD'];
+  const symbols = ['BTC/USD', 'ETH/USD', 'LTC/USD', 'ADA/USD'];
   for (let i = 0; i < 24; i++) {
     const client = await Client.connect(stage);
     client.onMessage = () => { client.messages.length = 0; };
@@ -144,7 +144,7 @@ try {
   await trouble(people);
   await listeners(stage);
   await sleep(20000);
-  const shots = SHOTS.filter((s) => !opt.only || s.name === opt.only);
+  const shots = SHOTS.filter((s) => !opt.only || opt.only.split(',').includes(s.name));
   for (const shot of shots.filter((s) => !s.last)) for (const theme of opt.themes.split(',')) await take(browser, stage, shot, theme);
   for (const shot of shots.filter((s) => s.last)) {
     for (const theme of opt.themes.split(',')) {
