@@ -339,6 +339,21 @@ static void note_target(struct api_call *c, const struct control_diff *diff)
     }
 }
 
+/* The one target that the body names, of an order that was refused before its effect was known. */
+static void read_target(struct api_call *c, const struct gate_order *order)
+{
+    struct control_change change = {0};
+    struct control_error e;
+
+    if (c->target[0] == '\0' &&
+        control_body_parse(order->body, order->target, order->text, order->len, NULL, &change,
+                           &e) == CONTROL_FINE &&
+        change.count == 1) {
+        (void)snprintf(c->target, sizeof c->target, "%s", change.items[0].target);
+    }
+    control_change_fini(&change);
+}
+
 /* For the answer, which the request may not live to see. */
 static void note_many(struct api_call *c, const struct gate_order *order)
 {
@@ -426,11 +441,15 @@ static void mutate_new(struct api_call *c)
     struct gate_nonce nonce;
     struct gate_problem p = {0};
     struct control_diff diff;
+    bool read = read_order(c, &order, &nonce, &p);
 
-    if (read_order(c, &order, &nonce, &p) && gate_preview(c->api->opt.gate, &order, &diff, &p)) {
+    if (read && gate_preview(c->api->opt.gate, &order, &diff, &p)) {
         give(c, &order, &diff);
         control_diff_fini(&diff);
     } else {
+        if (read) {
+            read_target(c, &order);
+        }
         answer_conflict(c, &p, gate_now(c->api->opt.gate));
     }
 }

@@ -7,12 +7,13 @@ import { Browser, dist, live, needsBrowser } from '../tests/e2e/harness/browser.
 import { Stage, sleep, until } from '../tests/e2e/harness/gateway.mjs';
 import { Person } from '../tests/e2e/harness/people.mjs';
 import { sheetOf, signIn } from '../tests/e2e/harness/web_people.mjs';
+import { Client } from '../tests/e2e/harness/ws.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const usage = `node web/screens.mjs - pictures of every screen of the dashboard
 
   --out DIR      where to (default docs/screens)
-  --only NAME    one of them, for example market
+  --only A,B     these alone, for example market,keys
   --themes A,B   dark, light, contrast (default dark,light)
   --symbols N    how large a market (default 120)
   --help
@@ -38,10 +39,11 @@ const settle = 6000; // charts over time need a few samples
 const press = (...keys) => async (page) => { for (const key of keys) await page.keyboard.press(key); };
 const SHOTS = [
   { name: 'sign-in', path: '/overview', out: true },
+  { name: 'audit', path: '/audit' },
   { name: 'overview', path: '/overview' },
   { name: 'market', path: '/market/BTC-USD', height: 1240 },
   { name: 'connections', path: '/connections', height: 1300, wait: 16000 },
-  { name: 'keys', path: '/keys' }, { name: 'incidents', path: '/incidents' }, { name: 'incident', path: '/incidents/INC-2', height: 1500 }, { name: 'components', path: '/incidents/components' }, { name: 'audit', path: '/audit' }, { name: 'drills', path: '/drills' },
+  { name: 'keys', path: '/keys' }, { name: 'incidents', path: '/incidents' }, { name: 'incident', path: '/incidents/INC-2', height: 1500 }, { name: 'components', path: '/incidents/components', height: 1200 }, { name: 'drills', path: '/drills' },
   { name: 'settings', path: '/settings' }, { name: 'about', path: '/settings/about' },
   { name: 'help', path: '/overview', act: press('?') },
   { name: 'go-to-symbol', path: '/overview', act: press('g', 's', 'E', 'T') },
@@ -58,13 +60,17 @@ const SHOTS = [
   { name: 'disconnected', path: '/market/BTC-USD', last: true, act: async (page, stage) => { await stage.stopGateway('SIGKILL'); await sleep(9000); } },
 ];
 
+const kept = {}; // the cookie of who has signed in: a code is good once, and the next one takes half a minute
+
 async function take(browser, stage, shot, theme) {
-  const page = await browser.page(stage, { theme, width: shot.width ?? 1440, height: shot.height ?? 900 });
+  const who = shot.as ?? 'ana';
+  const page = await browser.page(stage, { theme, width: shot.width ?? 1440, height: shot.height ?? 900, storageState: shot.out ? undefined : kept[who] });
   await page.goto(shot.path);
   if (shot.out) await page.getByRole('dialog', { name: 'Sign in' }).waitFor();
   else {
-    await signIn(page, people[shot.as ?? 'ana']);
+    if (!kept[who]) await signIn(page, people[who]);
     await live(page);
+    kept[who] = { cookies: await page.context().cookies(), origins: [] };
   }
   await sleep(shot.wait ?? settle);
   await shot.act?.(page, stage);
@@ -102,6 +108,25 @@ async function trouble({ ana }) {
   await beat('ledger', { state: 'OK', version: '2.9.1' });
   await beat('bus', { state: 'OK' });
   await beat('custody', { state: 'PAUSED', detail: 'maintenance until 06:00' });
+  for (const id of ['signal-generator', 'trade-director', 'execution-officer']) await beat(id, { state: 'OK', group: 'pipeline' });
+  const signal = (name, value, unit = '', more = {}) => ({ name, value, unit, ttl_s: 3600, ...more });
+  await post('/v1/signals', { signals: [
+    signal('engine_queue_depth', '41'), signal('engine_loop_seconds', '0.00018', 's', { labels: { quantile: '0.99' } }), signal('wal_fsync_seconds', '0.0042', 's'), signal('bus_consume_lag', '1832', 'messages', { labels: { group: 'ledger' } }),
+    signal('settlement_lag_seconds', '12.4', 's', { ttl_s: 5 }), signal('pg_connections', '84'), signal('pg_replication_lag_seconds', '0.3', 's'),
+    signal('recent_signals', '118'), signal('pending_directives', '3'), signal('failed_executions', '0'),
+    signal('recon_consecutive_mismatch', '1'), signal('data_quality_errors', '0'), signal('data_stale_warnings', '0'), signal('paper_reconciliation_pass_ratio', '0.998'), signal('operational_error_ratio', '0.004'),
+  ] });
+}
+
+// Clients that listen.
+async function listeners(stage) {
+  const symbols = ['BTC/USD', 'ETH/USD', 'LTC/USD', 'ADA/USD'];
+  for (let i = 0; i < 24; i++) {
+    const client = await Client.connect(stage);
+    client.onMessage = () => { client.messages.length = 0; };
+    await client.subscribe({ channel: 'ticker', symbol: symbols });
+    await client.subscribe({ channel: ['book', 'trade', 'ohlc'][i % 3], symbol: [symbols[i % 3]], ...(i % 3 === 2 ? { interval: 1 } : {}) });
+  }
 }
 
 const wide = { limits: { login_burst: 1000, login_per_minute: 60000 } };
@@ -117,8 +142,9 @@ try {
   await stage.startGateway({ admin: { web_dir: dist }, playbooks: { dir: path.join(here, '../docs/playbooks') }, ...wide });
   stage.feed(...tape);
   await trouble(people);
+  await listeners(stage);
   await sleep(20000);
-  const shots = SHOTS.filter((s) => !opt.only || s.name === opt.only);
+  const shots = SHOTS.filter((s) => !opt.only || opt.only.split(',').includes(s.name));
   for (const shot of shots.filter((s) => !s.last)) for (const theme of opt.themes.split(',')) await take(browser, stage, shot, theme);
   for (const shot of shots.filter((s) => s.last)) {
     for (const theme of opt.themes.split(',')) {

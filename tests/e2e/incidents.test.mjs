@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { buildDir, onStage, until } from './harness/gateway.mjs';
 import { Person } from './harness/people.mjs';
 import { knows, verifyChain } from './harness/gate.mjs';
+import { growOlder } from './harness/incident_age.mjs';
 import { Signer } from './harness/signer.mjs';
 
 const tape = ['--data', 'synthetic', '--symbols', '2', '--rate', '200', '--seed', '5', '--time', 'now'];
@@ -185,13 +186,6 @@ test('nothing is loosened while a critical incident has no root cause: neither a
   verifyChain(stage);
 }));
 
-// PostgreSQL's clock cannot be turned: instead what is stored grows older while no gateway runs.
-function age(stage, id, minutes) {
-  stage.sql(`ALTER TABLE incidents DISABLE TRIGGER incidents_guard;
-    UPDATE incidents SET clock_at = clock_at - interval '${minutes} min', ack_due_at = ack_due_at - interval '${minutes} min',
-      level_next_at = level_next_at - interval '${minutes} min' WHERE number = ${id};
-    ALTER TABLE incidents ENABLE TRIGGER incidents_guard`);
-}
 const levels = (stage, id) => stage.sql(`SELECT string_agg(level::text, ',' ORDER BY seq) FROM incident_timeline WHERE incident = ${id} AND level IS NOT NULL`);
 
 test('levels survive kill -9 and are announced once by two gateways', within, () => withPeople({}, async (stage) => {
@@ -205,7 +199,7 @@ test('levels survive kill -9 and are announced once by two gateways', within, ()
   assert.equal(levels(stage, 1), '');
 
   await stage.stopGateway('SIGKILL');
-  age(stage, 1, 16);
+  growOlder(stage, 1, 16);
   const [, other] = await Promise.all([stage.startGateway({ limits: wide }), stage.replica({ limits: wide })]);
   await until('level 2', 10000, () => levels(stage, 1) !== '');
   await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -215,7 +209,7 @@ test('levels survive kill -9 and are announced once by two gateways', within, ()
 
   await stage.stopGateway('SIGKILL');
   await other.stopGateway('SIGKILL');
-  age(stage, 1, 30);
+  growOlder(stage, 1, 30);
   await Promise.all([stage.startGateway({ limits: wide }), other.startGateway({ limits: wide })]);
   await until('level 3', 10000, () => levels(stage, 1) === '2,3');
   const l3 = await until('the proposal', 5000, async () => { const i = await get(ben, 'INC-1'); return i.l3_proposal && i; });
@@ -234,7 +228,7 @@ test('level 3 performs the halt when ESCALATION_L3_ACTION says so', within, () =
   is(await open(ana, { severity: 'SEV1', title: 'the engine is split' }), 201);
   is(await act(ana, 'INC-1', 'ack', { notes: 'I have it' }), 200); // SEV1: the clock goes on
   await stage.stopGateway('SIGKILL');
-  age(stage, 1, 31);
+  growOlder(stage, 1, 31);
   stage.gatewayEnv = { ...process.env, ESCALATION_L3_ACTION: 'halt' };
   await stage.startGateway({ limits: wide });
   await until('the halt', 15000, async () => JSON.parse((await stage.get(`${stage.publicUrl}/v1/status`)).body).accepting_orders === false);

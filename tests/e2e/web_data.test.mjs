@@ -12,7 +12,7 @@ const withPackages = { skip: existsSync(path.join(webFolder, 'node_modules')) ? 
 const load = (file) => import(path.join(src, file));
 const { units, fixed, minus, group, parseLiteral, isZero } = await load('data/decimal.js');
 const { Book, total } = await load('data/book.js');
-const { parseMetrics, quantile, rate, sum, value } = await load('data/metrics.js');
+const { lastBound, parseMetrics, quantile, rate, sum, value } = await load('data/metrics.js');
 const { EventParser } = await load('data/sse_parse.js');
 
 test('decimals stay what was sent', () => {
@@ -63,6 +63,7 @@ test('metrics: labels, escapes, rates, quantiles between two samples', () => {
   const now = { at: 3000, metrics };
   assert.equal(quantile(now, undefined, 'h', 0.5), 1);
   assert.equal(quantile(now, undefined, 'h', 0.99), Infinity);
+  assert.equal(lastBound(now, 'h'), 1);
   assert.equal(quantile(now, now, 'h', 0.5), undefined);
 });
 
@@ -128,6 +129,15 @@ test('the source keeps to the policy: nothing that writes markup, no inline code
     assert.doesNotMatch(text, /\sstyle="|\son[a-z]+="|javascript:/, file);
     if (!file.endsWith('.html')) assert.doesNotMatch(text, /https?:\/\/(?!www\.tradingview\.com|www\.w3\.org)/, `${file} names another host`);
   }
+});
+
+test('the style sheet of incidents, which is loaded late, says nothing about classes of other screens', () => {
+  const files = readdirSync(src, { recursive: true }).filter((f) => f.endsWith('.js') && !/incidents[/\\]|components\.js$/.test(f));
+  const used = new Set(files.flatMap((f) => [...readFileSync(path.join(src, f), 'utf8').matchAll(/class(?:Name)?=(?:"([^"]*)"|\$\{`([^`]*)`)/g)].flatMap((m) => (m[1] ?? m[2]).match(/[\w-]+/g) ?? [])));
+  const sheet = readFileSync(path.join(src, 'screens/incidents/incidents.lazy.css'), 'utf8').replace(/\/\*.*?\*\//gs, '');
+  const first = [...sheet.matchAll(/([^{}]+)\{/g)].flatMap((m) => m[1].split(',')).map((s) => /^\s*\.([\w-]+)(?=\s|$)/.exec(s)?.[1]).filter(Boolean);
+  assert.ok(first.length > 50);
+  assert.deepEqual([...new Set(first)].filter((c) => used.has(c) && !['tabs', 'commands'].includes(c)), [], 'begin the rule with a class of this screen');
 });
 
 // --- the stream client against a real gateway, on the npm package ws in place of the browser's WebSocket ---

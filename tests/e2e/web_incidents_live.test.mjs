@@ -7,28 +7,12 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { needsBrowser } from './harness/browser.mjs';
 import { until } from './harness/gateway.mjs';
+import { act } from './harness/web_flow.mjs';
 import { sheetOf, signedIn, withPeople } from './harness/web_people.mjs';
 
 const playbooks = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../docs/playbooks');
 const slow = { ...needsBrowser, timeout: 240000 };
 const withBooks = { ...slow, skip: slow.skip || (!existsSync(path.join(playbooks, 'ws_overload.yaml')) && 'no playbook in docs/playbooks') };
-
-// Opens the sheet of BUTTON, fills FIELDS by their labels, presses VERB and waits until the gateway has done it.
-async function act(page, button, fields, verb, { refused } = {}) {
-  await page.getByRole('button', { name: button }).first().click();
-  const sheet = sheetOf(page);
-  for (const [label, value] of Object.entries(fields)) {
-    const field = sheet.getByLabel(new RegExp(`^${label}`));
-    if ((await field.evaluate((e) => e.tagName)) === 'SELECT') await field.selectOption(value);
-    else await field.fill(value);
-  }
-  await sheet.getByRole('button', { name: verb, exact: true }).click();
-  if (refused) {
-    await sheet.getByRole('alert').getByText(refused).first().waitFor();
-    await page.keyboard.press('Escape');
-  }
-  await until(`${verb}: the sheet closes`, 10000, async () => (await page.getByRole('dialog').count()) === 0);
-}
 
 test('an incident by two people in two browsers, from its opening to its end', slow, () => withPeople(async (stage, browser) => {
   const ana = await signedIn(browser, stage, stage.person('ana', 'operator,auditor'), '/incidents');

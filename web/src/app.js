@@ -1,7 +1,8 @@
 // What there is one of in a page: the stream, what it feeds, and what the gateway says about itself.
 import { computed, effect, signal } from '@preact/signals';
-import { link, request, resource } from './data/api.js';
+import { link, reloadAll, request, resource } from './data/api.js';
 import { hidden, now } from './data/beat.js';
+import { events } from './data/events.js';
 import { Instruments, Tickers } from './data/stores.js';
 import { MarketStream } from './data/stream.js';
 import { setClock } from './session/session.js';
@@ -56,6 +57,16 @@ function followAttention() {
   });
 }
 
+// What happened while no event came is not told later: everything in sight is asked for anew.
+function followEvents() {
+  let gone = false;
+  effect(() => {
+    const { phase } = events.value;
+    if (phase === 'live' && gone) reloadAll();
+    gone = phase === 'lost' || (gone && phase !== 'live');
+  });
+}
+
 // The admin link is asked for even where no screen asks.
 function watchLink() {
   resource('/livez', { every: 5000 }).use();
@@ -64,5 +75,6 @@ function watchLink() {
 export function startApp() {
   readAbout();
   followAttention();
+  followEvents();
   watchLink();
 }

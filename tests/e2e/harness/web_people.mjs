@@ -7,14 +7,15 @@ const tape = (symbols, rate = 300) => ['--data', 'synthetic', '--symbols', Strin
 export const wide = { login_burst: 2000, login_per_minute: 60000, session_burst: 5000, session_per_minute: 60000, halt_burst: 1000, halt_per_minute: 60000,
   preauth_burst: 5000, read_burst: 1000, write_burst: 1000 };
 
-// BODY(stage, browser) with stage.person(name, roles) and a market that does not end.
-export const withPeople = (body, { symbols = 12, overrides = {} } = {}) => onStage(async (stage) => {
-  stage.writeSymbols(tape(symbols));
+// BODY(stage, browser) with stage.person(name, roles) and a market that does not end. OVERRIDES may be made of the stage.
+export const withPeople = (body, { symbols = 12, rate = 300, overrides: given = {} } = {}) => onStage(async (stage) => {
+  stage.writeSymbols(tape(symbols, rate));
   await stage.startPostgres();
   stage.person = (name, roles) => Person.make(stage, name, roles);
+  const overrides = typeof given === 'function' ? given(stage) : given;
   stage.overrides = { ...overrides, admin: { web_dir: dist, ...overrides.admin }, limits: { ...wide, ...overrides.limits } };
   await stage.startGateway(stage.overrides);
-  stage.feeding = stage.feed(...tape(symbols), '--loop', 'forever');
+  stage.feeding = stage.feed(...tape(symbols, rate), '--loop', 'forever');
   const browser = await Browser.open();
   try {
     await body(stage, browser);

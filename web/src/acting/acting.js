@@ -6,7 +6,7 @@
 //     direction: 'TIGHTEN' | 'LOOSEN' | 'NEUTRAL',     as expected; where the server can be asked, its word replaces it
 //     before, after: text or markup; left out where the dry run tells
 //     call: { method, path, body: {...} | (why) => ({...}), ifMatch, dryRun: false to ask for none, bare: true for no reason }
-//     read: path of what is to change (the call's own path for PUT); its ETag goes into If-Match
+//     read: path of what is to change (the call's own path for PUT); its ETag goes into If-Match, also of a POST that loosens
 //     typed: 'BTC/USD' | 'ALL' | 'KILL' ...            what has to be typed
 //     portctl: 'portctl halt BTC/USD' | (why) => text  a text gets --reason and --ticket
 //     radius: [[name, value], ...]                     where there is no dry run

@@ -75,9 +75,11 @@ export function cancelAllSheet(symbol) {
   };
 }
 
+const killPath = (scope) => `/v1/kill-switch${scope === 'global' ? '' : `?scope=${encodeURIComponent(scope)}`}`;
+
 export function killSheet(scope = 'global') {
   return {
-    title: 'Engage the kill switch', typed: 'KILL', verb: 'Engage', direction: 'TIGHTEN', read: '/v1/kill-switch',
+    title: 'Engage the kill switch', typed: 'KILL', verb: 'Engage', direction: 'TIGHTEN', read: killPath(scope),
     note: 'No new orders anywhere: every symbol goes to CANCEL_ONLY. Released later in stages, by two persons.',
     call: { method: 'PUT', path: '/v1/kill-switch', ifMatch: '*', body: { engaged: true, ...(scope === 'global' ? {} : { scope }) } },
     portctl: `portctl kill on${scope === 'global' ? '' : ` --scope ${scope}`}`, undo: () => releaseSheet(scope),
@@ -98,7 +100,7 @@ export function releaseSheet(scope = 'global', symbols = '') {
       const n = percent === '' ? null : integer(percent, 1, 100);
       const end = stage === 'all' || (names.length === 0 && n === null);
       const body = end ? { engaged: false } : { ...(names.length ? { released_symbols: names } : {}), ...(n !== null ? { released_percent: n } : {}) };
-      return { direction: 'LOOSEN', typed: 'RELEASE', wrong: (percent !== '' && n === null) || (stage === 'stage' && end), note: 'Begin small; a stage has to hold before the next.',
+      return { direction: 'LOOSEN', typed: 'RELEASE', read: killPath(scope), wrong: (percent !== '' && n === null) || (stage === 'stage' && end), note: 'Begin small; a stage has to hold before the next.',
         call: { method: 'POST', path: '/v1/kill-switch/release-requests', body: { ...body, ...(scope === 'global' ? {} : { scope }) } },
         portctl: `portctl kill release${end ? '' : `${names.length ? ` --symbols ${names.map(shell).join(',')}` : ''}${n !== null ? ` --percent ${n}` : ''}`}${scope === 'global' ? '' : ` --scope ${scope}`}` };
     },

@@ -56,7 +56,7 @@ async function previewOf(spec, why) {
     const answer = await call('GET', spec.read ?? path);
     if (answer.status !== 200) return { phase: 'failed', problem: answer.problem ?? { title: 'no answer' } };
     current = answer.json;
-    if (ifMatch === undefined && method === 'PUT') etag = answer.headers.get('etag');
+    if (ifMatch === undefined && (method === 'PUT' || spec.direction === 'LOOSEN')) etag = answer.headers.get('etag') ?? undefined;
   }
   if (dryRun === false) return { phase: 'ok', current, etag };
   const answer = await call(method, path, { dryRun: true, ifMatch: etag, body: bodyOf(spec, { ...why, reason: why.reason.trim().length >= REASON_LEAST ? why.reason : PREVIEW.reason, ticket: why.ticket || PREVIEW.ticket }) });
@@ -158,6 +158,8 @@ function Outcome({ spec, answer }) {
 
 // --- the sheet ------------------------------------------------------------------------------------------------------
 
+const same = (a, b) => JSON.stringify(a.changes) === JSON.stringify(b.changes);
+
 // What has moved between what was looked at and what is now.
 function Moved({ moved }) {
   return html`<div class="said k-warn" role="alert"><${Icon} name="warn" /><div><b>It has moved since you looked.</b>
@@ -188,8 +190,17 @@ function Act({ spec: given }) {
     // the same text again is the same request
     if (text !== sent.current.text) sent.current = { text, once: crypto.randomUUID() };
     setState({ step: 'waiting' });
-    // what tightens never loses a race against what was looked at
-    const ifMatch = spec.call.ifMatch ?? (spec.call.method === 'PUT' ? (direction === 'TIGHTEN' ? '*' : preview.etag) : undefined);
+    // what tightens never loses a race against what was looked at; what loosens names it
+    const ifMatch = spec.call.ifMatch ?? (spec.call.method === 'PUT' && direction === 'TIGHTEN' ? '*' : preview.etag);
+    if (loosens && !ifMatch && preview.diff) {
+      // many at once have no version in common: what it would do now is compared with what is shown
+      const fresh = await look();
+      if (fresh.diff && !same(fresh.diff, preview.diff)) {
+        set({ ...values, typed: '' });
+        setState({ step: 'form', moved: { problem: { detail: 'What it would change is not what was shown.' } } });
+        return;
+      }
+    }
     const answer = await call(spec.call.method, spec.call.path, { body, ifMatch, once: sent.current.once });
     if (gone.current) { // the sheet was closed meanwhile: what came of it is said all the same
       if (answer.status >= 200 && answer.status < 300) toast(`${spec.title}: ${answer.json?.outcome ?? 'done'}${answer.json?.audit ? `, audit ${answer.json.audit}` : ''}`, 'ok');

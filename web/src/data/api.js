@@ -17,8 +17,10 @@ export const hooks = { factor: async () => false, ended: () => {}, renewed: asyn
   // Of a path only people may read: 'yes', 'no' while nobody is signed in, 'wait' until that is known.
   mayAsk: () => 'yes' };
 
+// After a loss everything in sight is of before it.
 function heard(up) {
   const before = link.peek();
+  if (up && !before.up) setTimeout(reloadAll);
   link.value = { up, since: before.up === up ? before.since : Date.now(), lastAt: up ? Date.now() : before.lastAt };
 }
 

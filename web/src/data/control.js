@@ -50,6 +50,9 @@ export const control = computed(() => {
 });
 
 export const cellOf = (c, kind, target) => c.cells.get(`${kind} ${target}`);
+const WAY = ['NORMAL', 'CANCEL_ONLY', 'SOFT_HALT', 'HARD_HALT'];
+// Is MODE of TARGET in force, or something tighter?
+export const holds = (c, { mode, target }) => WAY.indexOf(cellOf(c, 'mode', target)?.value.mode) >= WAY.indexOf(mode);
 export const cellsOfKind = (c, kind) => [...c.cells.values()].filter((cell) => cell.kind === kind);
 
 // What the core is asked and says; each command once, the newest first.

@@ -85,3 +85,6 @@ export function quantile(now, then, name, q) {
   if (!(all > 0)) return undefined;
   return buckets.find((b) => b.n >= q * all).le;
 }
+
+// The largest bound of a histogram that is a number.
+export const lastBound = (now, name) => Math.max(...(now?.metrics.get(`${name}_bucket`) ?? []).map((r) => Number(r.labels.le)).filter(Number.isFinite));

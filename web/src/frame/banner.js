@@ -7,14 +7,14 @@ import { valueWords } from '../acting/words.js';
 import { about, connection, instruments, stream, utc } from '../app.js';
 import { link, resource, useResource } from '../data/api.js';
 import { now, paused, setPaused } from '../data/beat.js';
-import { cellOf, cellsOfKind, useControl } from '../data/control.js';
+import { cellOf, cellsOfKind, holds, useControl } from '../data/control.js';
 import { events, onEvent } from '../data/events.js';
 import { age, lasting, time, whole } from '../data/format.js';
 import { Icon } from '../design/icons.js';
 import { Chip } from '../design/parts.js';
 import { SessionWarning } from '../session/layer.js';
 import { isMe, may, me, page, phase, session, signIn } from '../session/session.js';
-import { html, useEffect } from '../ui.js';
+import { html, useEffect, useRef } from '../ui.js';
 
 const SYSTEM = { online: ['ok', 'ONLINE'], cancel_only: ['warn', 'CANCEL ONLY'], post_only: ['warn', 'POST ONLY'], maintenance: ['bad', 'MAINTENANCE'] };
 
@@ -135,9 +135,9 @@ function Countdown({ incidents = [] }) {
   return html`<div class="sr" aria-live="polite">${said.map(([id, words]) => html`<p key=${id}>${id} ${words}</p>`)}</div>`;
 }
 
-// What the third level proposes: pre-filled, still nobody's act.
-function Proposals({ incidents = [] }) {
-  return incidents.filter((i) => i.l3_proposal && i.state !== 'closed').map((i) => html`<div class="lost" key=${i.id}><${Icon} name="bad" /><b>${i.id} has reached level 3.</b>
+// What the third level proposes: pre-filled, still nobody's act. What is in force already is not proposed.
+function Proposals({ c, incidents = [] }) {
+  return incidents.filter((i) => i.l3_proposal && i.state !== 'closed' && !holds(c, i.l3_proposal)).map((i) => html`<div class="lost" key=${i.id}><${Icon} name="bad" /><b>${i.id} has reached level 3.</b>
     <span>Proposed: ${i.l3_proposal.mode} of ${i.l3_proposal.target === '*' ? 'all symbols' : i.l3_proposal.target}.</span>
     <${ActButton} permission="control.tighten" danger open=${() => openSheet({ ...modeSheet(i.l3_proposal.target, i.l3_proposal.mode), incident: i.id, reason: `${i.id} reached level 3: ${i.title}`.slice(0, 500) })}>Open the sheet…<//></div>`);
 }
@@ -200,19 +200,26 @@ function Announce({ c }) {
   return html`<p class="sr" role="alert">${lost.length ? `Disconnected from ${lost.map((l) => l.what).join(' and ')}` : refused ? `Orders are refused: ${c.stats.halt_reason ?? c.stats.system_mode}` : ''}</p>`;
 }
 
+// How tall it is now is told to the style sheet: what gets the focus, or is linked to, stops below it.
 export function Banner() {
   const c = useControl();
   const open = openOnes();
   const up = link.value.up;
+  const box = useRef();
+  useEffect(() => {
+    const watch = new ResizeObserver(([{ borderBoxSize: [{ blockSize }] }]) => document.documentElement.style.setProperty('--banner', `${blockSize}px`));
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
   const incidents = open.phase === 'ok' ? open.data.incidents : undefined;
-  return html`<header class=${`banner${connection.value.lost.length ? ' is-lost' : ''}`}>
+  return html`<header ref=${box} class=${`banner${connection.value.lost.length ? ' is-lost' : ''}`}>
     <div class="line">
       <a class="brand" href="/overview" aria-label="Portcullis, overview"><svg width="18" height="18" viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" aria-hidden="true"><path d="M7 27V14a9 9 0 0 1 18 0v13M12 6.500V27M20 6.500V27M16 5v22M7 14h18M7 20.500h18" /></svg>Portcullis</a>
-      <${Live} />${up ? html`<${Orders} c=${c} /><${Kill} c=${c} /><${Withdrawals} c=${c} />` : html`<${Chip}>orders: unknown<//><${Chip}>kill switch: unknown<//><${Chip}>withdrawals: unknown<//>`}<${Feed} /><${Fanout} />${up && html`<${Slo} /><${Incidents} state=${open} />`}
+      <div class="state-chips"><${Live} />${up ? html`<${Orders} c=${c} /><${Kill} c=${c} /><${Withdrawals} c=${c} />` : html`<${Chip}>orders: unknown<//><${Chip}>kill switch: unknown<//><${Chip}>withdrawals: unknown<//>`}<${Feed} /><${Fanout} />${up && html`<${Slo} /><${Incidents} state=${open} />`}</div>
       <button type="button" class="btn quiet pause" aria-pressed=${String(paused.value)} title="Pause live updates (p)" onClick=${() => setPaused(!paused.peek())}>${paused.value ? 'Resume' : 'Pause'} <kbd>p</kbd></button>
     </div>
     ${up && html`<${Second} c=${c} />`}
-    <${Lost} /><${Proposals} incidents=${incidents} /><${SessionWarning} /><${Announce} c=${c} /><${Countdown} incidents=${incidents} />
+    <${Lost} /><${Proposals} c=${c} incidents=${incidents} /><${SessionWarning} /><${Announce} c=${c} /><${Countdown} incidents=${incidents} />
   </header>`;
 }
 

@@ -4,6 +4,7 @@ import './incidents/style.js';
 import { utc } from '../app.js';
 import { onEvent } from '../data/events.js';
 import { resource, useResource } from '../data/api.js';
+import { now } from '../data/beat.js';
 import { age, whole } from '../data/format.js';
 import { Icon } from '../design/icons.js';
 import { Chip, NotThere, Panel, State } from '../design/parts.js';
@@ -51,9 +52,17 @@ export const worse = (a, b) => (COMPONENT[b] && RANK[b] < RANK[a] ? b : a);
 // Two that hold the same lease are worse than none. Pure.
 export const holders = (list) => list.filter((c) => c.lease_holder && !['DISCONNECTED', 'DOWN', 'UNKNOWN'].includes(c.state));
 
+// Is a heartbeat of COMPONENTS, read at AT, so old at NOW (ms, the page's clock) that a newer one may well have come? A
+// renewal is no event: what is good for five seconds is read more often than that. Pure.
+export const due = (components, at, now) => components.some((c) => c.ttl_s && !c.own && c.state !== 'DISCONNECTED' && c.age_s !== null && c.age_s !== undefined
+  && c.age_s * 1000 + now - at > c.ttl_s * 500 && now - at > Math.max(900, c.ttl_s * 100));
+
 function useComponents() {
   useEffect(() => onEvent('component', () => resource(PATH).refresh()), []);
-  return useResource(PATH, { every: EVERY_MS });
+  const state = useResource(PATH, { every: EVERY_MS });
+  const stale = state.phase === 'ok' && due(state.data.components ?? [], state.at, now.value);
+  useEffect(() => { if (stale) resource(PATH).refresh(); }, [stale, state.at]);
+  return state;
 }
 
 function Card({ c }) {

@@ -2,7 +2,7 @@
 import { stream } from '../app.js';
 import { bytes, bytesText, lasting, perSecond, whole } from '../data/format.js';
 import { pair, useMeter } from '../data/meter.js';
-import { quantile, rate, sum, value } from '../data/metrics.js';
+import { lastBound, quantile, rate, sum, value } from '../data/metrics.js';
 import { now } from '../data/beat.js';
 import { Chart } from '../design/chart.js';
 import { Chip, Facts, NotThere, Panel, State, Tile } from '../design/parts.js';
@@ -42,7 +42,9 @@ function seriesOf(samples, ...of) {
 
 const gauge = (name) => (s) => sum(s.metrics, name);
 const per = (name, factor = 1) => (s, before) => { const r = rate(s, before, name); return r === undefined ? undefined : r * factor; };
-const lag = (q) => (s, before) => { const v = quantile(s, before, 'md_publish_lag_seconds', q); return v === Infinity ? 10 : v === undefined ? undefined : v * 1000; };
+const LAG = 'md_publish_lag_seconds';
+// In ms; above the last bound as that bound.
+const lag = (q) => (s, before) => { const v = quantile(s, before, LAG, q); return v === undefined ? undefined : 1000 * (v === Infinity ? lastBound(s, LAG) : v); };
 
 function Charts({ samples }) {
   const clients = useMemo(() => seriesOf(samples, gauge('ws_clients'), gauge('ws_choked_clients')), [samples]);

@@ -20,16 +20,16 @@ import { exported, save } from './walk.js';
 const MARKS = { ok: ['ok', 'whole'], bad: ['bad', 'bad'], off: ['off', 'not judged: it stands behind a bad record'] };
 const of = (name) => ({ text: (r) => r.entry?.[name] ?? '', cell: (r) => (r.entry ? r.entry[name] : null) });
 const columns = [
-  { id: 'seq', width: 6, name: 'Record', num: true, sort: (r) => r.seq, text: (r) => (r.entry ? String(r.seq) : ''),
+  { id: 'seq', width: 5.5, name: 'Record', num: true, sort: (r) => r.seq, text: (r) => (r.entry ? String(r.seq) : ''),
     cell: (r) => (r.entry ? html`<a class=${`mark k-${MARKS[r.mark][0]}`} href=${r.href} title=${r.fault ?? MARKS[r.mark][1]}><${Icon} name=${MARKS[r.mark][0]} size="12" label=${r.fault ?? MARKS[r.mark][1]} />${r.seq}</a>` : html`<span class="word k-bad">hole</span>`) },
   { id: 'time', width: 11, name: 'UTC', sort: (r) => r.seq, text: (r) => (r.entry ? timeOf(r.entry) : ''), cell: (r) => (r.entry ? html`<span title=${localTime(Date.parse(timeOf(r.entry)))}>${timeOf(r.entry).replace('T', ' ').slice(0, 23)}</span>` : '') },
-  { id: 'actor', width: 11, name: 'Actor', ...of('actor') },
+  { id: 'actor', width: 9, name: 'Actor', ...of('actor') },
   { id: 'action', width: 9, name: 'Action', text: (r) => r.entry?.action ?? r.words, cell: (r) => r.entry?.action ?? html`<span class="down">${r.words}</span>` },
-  { id: 'target', width: 9, name: 'Target', ...of('target') },
+  { id: 'target', width: 8.5, name: 'Target', ...of('target') },
   { id: 'outcome', width: 6.5, name: 'Outcome', text: (r) => r.entry?.outcome ?? '', cell: (r) => r.entry && outcomeChip(r.entry.outcome) },
-  { id: 'reason', width: 16, name: 'Reason', ...of('reason') },
-  { id: 'ticket', width: 6, name: 'Ticket', ...of('ticket') },
-  { id: 'hash', width: 7, name: 'Hash', text: (r) => r.entry?.hash ?? '', cell: (r) => r.entry && html`<code title=${r.entry.hash}>${r.entry.hash.slice(0, 10)}</code>` },
+  { id: 'reason', width: 14.5, name: 'Reason', ...of('reason') },
+  { id: 'ticket', width: 5.5, name: 'Ticket', ...of('ticket') },
+  { id: 'hash', width: 6.75, name: 'Hash', text: (r) => r.entry?.hash ?? '', cell: (r) => r.entry && html`<code title=${r.entry.hash}>${r.entry.hash.slice(0, 10)}</code>` },
 ];
 
 // Rows of ENTRIES (newest first) with what the verdict says of each; a hole gets a row of its own.

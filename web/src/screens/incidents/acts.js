@@ -45,7 +45,7 @@ const line = (path, body) => `printf %s ${quote(JSON.stringify(body))} |\n  port
 function ask({ title, verb, path, fields, body = (v) => v, before, after, note, done }) {
   openSheet({
     title, verb, direction: 'NEUTRAL', options: Object.fromEntries(fields.map((f) => [f.id, f.value ?? ''])),
-    fields: (options, set) => html`<div class="ask">${fields.map((f, i) => html`<${Field} key=${f.id} field=${f} options=${options} set=${set} first=${i === 0} />`)}
+    fields: (options, set) => html`<div class="ask-fields">${fields.map((f, i) => html`<${Field} key=${f.id} field=${f} options=${options} set=${set} first=${i === 0} />`)}
       ${Object.values(options).some(Boolean) && html`<p class="muted needs" role="status">${wrongIn(fields, options) ?? ''}</p>`}</div>`,
     make: (options) => ({
       before, after, note, wrong: Boolean(wrongIn(fields, options)),
@@ -128,6 +128,7 @@ export function markStep(i, step, outcome, given = {}) {
 
 // What the gateway can be asked beforehand (dry run).
 const CONTROL = /^\/v1\/(symbols|kill-switch|withdrawals|fanout|upstreams|accounts)\b/;
+const RELEASE = /^\/v1\/kill-switch\/release-requests$/; // a POST: its version is that of the switch
 const LOOSENS = /release|resume/;
 const loosens = (path, body) => LOOSENS.test(path) || body.halted === false || body.engaged === false || body.mode === 'NORMAL' || body.profile === 'normal';
 
@@ -145,6 +146,7 @@ function stepSpec(i, step, given) {
   const { path, body, portctl, typed } = filled(step.action, i, given, utc());
   const { method } = step.action;
   return {
+    ...(RELEASE.test(path) ? { read: `/v1/kill-switch${body.scope ? `?scope=${encodeURIComponent(body.scope)}` : ''}` } : {}),
     direction: loosens(path, body) ? 'LOOSEN' : 'TIGHTEN', typed: typed || undefined, portctl: portctl || `portctl request ${method} ${shell(path)}`, incident: i.id,
     call: { method, path, body, ...(CONTROL.test(path) ? {} : { dryRun: false }) }, note: html`Step of ${i.id} ${i.title}: ${step.text}`,
     done: (answer) => tick(i, step, answer, { method, path }),
@@ -157,7 +159,7 @@ export function stepAct(i, step) {
   const title = `${i.id}: ${step.title}`;
   if (needs.length === 0) return openSheet({ title, ticket: i.id, incident: i.id, ...stepSpec(i, step) });
   return openSheet({ title, ticket: i.id, incident: i.id, options: Object.fromEntries(needs.map((n) => [n, ''])),
-    fields: (options, set) => html`<div class="ask">${needs.map((n, k) => html`<${Field} key=${n} field=${{ id: n, label: plain(n)[0].toUpperCase() + plain(n).slice(1), max: 64 }} options=${options} set=${set} first=${k === 0} />`)}</div>`,
+    fields: (options, set) => html`<div class="ask-fields">${needs.map((n, k) => html`<${Field} key=${n} field=${{ id: n, label: plain(n)[0].toUpperCase() + plain(n).slice(1), max: 64 }} options=${options} set=${set} first=${k === 0} />`)}</div>`,
     make: (options) => ({ ...stepSpec(i, step, trimmed(options)), wrong: needs.some((n) => !options[n].trim()) }) });
 }
 

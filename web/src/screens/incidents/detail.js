@@ -1,6 +1,8 @@
 // One incident: since when, what may I do now, what is missing, what happened. Clocks run by the gateway's time.
+import { MODE_MEANS } from '../../acting/words.js';
 import { utc } from '../../app.js';
 import { useResource } from '../../data/api.js';
+import { cellOf, holds, useControl } from '../../data/control.js';
 import { ackClock, countdown, levelClock, missingWords, news, plain } from '../../data/incidents.js';
 import { lasting } from '../../data/format.js';
 import { Icon } from '../../design/icons.js';
@@ -76,10 +78,13 @@ function Actions({ i }) {
 }
 
 function Proposal({ i }) {
+  const c = useControl();
   if (!i.l3_proposal || i.state === 'closed') return null;
   const { mode, target } = i.l3_proposal;
+  const what = target === '*' ? 'every symbol' : target;
+  if (holds(c, i.l3_proposal)) return html`<div class="said k-warn proposal" role="group" aria-label="Proposal at L3"><${Icon} name="warn" size="20" /><div><b>L3: not mitigated in 30 minutes.</b> <p>In force: ${what} is at ${cellOf(c, 'mode', target).value.mode}.</p></div></div>`;
   return html`<div class="said k-bad proposal" role="group" aria-label="Proposal at L3"><${Icon} name="bad" size="20" /><div><b>L3: not mitigated in 30 minutes.</b>
-    <p>The gateway proposes <b>${mode}</b> of ${target === '*' ? 'every symbol' : target}: ${mode === 'SOFT_HALT' ? 'no new orders, books frozen and marked stale' : 'see the sheet'}. It does nothing by itself.</p></div>
+    <p>The gateway proposes <b>${mode}</b> of ${what}: ${MODE_MEANS[mode] ?? 'see the sheet'}. It does nothing by itself.</p></div>
     <${Act} danger permission="control.tighten" open=${() => proposal(i)}>Review ${mode}…<//></div>`;
 }
 

@@ -1,6 +1,7 @@
 // Every incident, worst first; above the table those that nobody has acknowledged, with the time that is left.
 import { utc } from '../../app.js';
 import { request, useResource } from '../../data/api.js';
+import { holds, useControl } from '../../data/control.js';
 import { ackClock, CLASSES, listed, merged, news, plain, SEVERITIES, stateOf, useOpen, worstFirst } from '../../data/incidents.js';
 import { countdown } from '../../data/incidents.js';
 import { CopyButton, NotThere, Panel, State } from '../../design/parts.js';
@@ -16,24 +17,24 @@ const href = (r) => `/incidents/${r.id}`;
 const columns = [
   { id: 'severity', name: 'Severity', width: 7.5, cell: (r) => html`<${Severity} of=${r.severity} />` },
   { id: 'number', name: 'Incident', width: 4.75, sort: (r) => r.number, text: (r) => r.id, cell: (r) => html`<a href=${href(r)}>${r.id}</a>` },
-  { id: 'ack_due_at', name: 'Acknowledge', width: 8.75, title: 'The time that is left to acknowledge it, or who did', text: (r) => r.ack_due_at, cell: (r) => html`<${AckClock} incident=${r} />` },
-  { id: 'title', name: 'What', width: 15, cell: (r) => html`<span title=${r.title}>${r.title}</span>` },
-  { id: 'state', name: 'State', width: 7.5, cell: (r) => html`<${StateChip} incident=${r} bare />` },
+  { id: 'ack_due_at', name: 'Acknowledge', width: 7.5, title: 'The time that is left to acknowledge it, or who did', text: (r) => r.ack_due_at, cell: (r) => html`<${AckClock} incident=${r} />` },
+  { id: 'title', name: 'What', width: 14.5, cell: (r) => html`<span title=${r.title}>${r.title}</span>` },
+  { id: 'state', name: 'State', width: 8, cell: (r) => html`<${StateChip} incident=${r} bare />` },
   { id: 'level', name: 'Level', width: 8, cell: (r) => html`<${Level} incident=${r} />` },
   { id: 'signal', name: 'Signal', width: 5.25, sort: (r) => r.signal?.state, text: (r) => r.signal?.state ?? 'by hand', cell: (r) => html`<${SignalChip} signal=${r.signal} bare />` },
-  { id: 'class', name: 'Class', width: 8.75, text: (r) => plain(r.class ?? '') },
-  { id: 'commander', name: 'Commander', width: 6.5, text: (r) => r.commander ?? '' },
+  { id: 'class', name: 'Class', width: 8.25, text: (r) => plain(r.class ?? '') },
+  { id: 'commander', name: 'Commander', width: 6.25, text: (r) => r.commander ?? '' },
   { id: 'opened_at', name: 'Opened', width: 5.25, title: 'UTC', text: (r) => stampText(r.opened_at), sort: (r) => r.opened_at, cell: (r) => stamp(r.opened_at, true) },
 ];
 
 // One that waits: big enough to be read from where one stands up.
-function Card({ incident: i, first }) {
+function Card({ incident: i, first, c }) {
   const clock = ackClock(i, utc());
   return html`<li class=${`wait k-${clock?.kind ?? 'bad'}`}>
     <div class="top-line"><${Severity} of=${i.severity} /><a href=${href(i)}>${i.id}</a><${Level} incident=${i} /></div>
     <p class="what"><a href=${href(i)}>${i.title}</a></p>
     <div class="bottom-line"><div class="left">${clock ? html`<b class="clock">${clock.left < 0 ? '−' : ''}${countdown(clock.left)}</b><small>${clock.said}</small>` : html`<b class="clock"><${OpenFor} incident=${i} /></b><small>not mitigated</small>`}</div>
-      <div class="actions">${i.l3_proposal && html`<${Act} danger permission="control.tighten" open=${() => proposal(i)}>Proposed: ${i.l3_proposal.mode}…<//>`}
+      <div class="actions">${i.l3_proposal && !holds(c, i.l3_proposal) && html`<${Act} danger permission="control.tighten" open=${() => proposal(i)}>Proposed: ${i.l3_proposal.mode}…<//>`}
       ${!i.acked_at && html`<${Act} main=${first} kbd=${first ? 'a' : undefined} about=${i.id} open=${() => acknowledge(i)}>Acknowledge…<//>`}</div></div></li>`;
 }
 
@@ -41,11 +42,12 @@ const waits = (i) => (!i.acked_at && i.state === 'open' && i.ack_due_at) || i.l3
 const CARDS = 4;
 
 function Waiting({ open }) {
+  const c = useControl();
   if (!open) return null;
   const list = [...open.filter(waits)].sort((a, b) => (ms(a.acked_at ? undefined : a.ack_due_at) ?? Infinity) - (ms(b.acked_at ? undefined : b.ack_due_at) ?? Infinity));
   if (list.length === 0) return null;
   const first = list.find((i) => !i.acked_at);
-  return html`<section aria-label="Waiting to be acknowledged"><ul class="waits">${list.slice(0, CARDS).map((i) => html`<${Card} key=${i.id} incident=${i} first=${i === first} />`)}</ul>
+  return html`<section aria-label="Waiting to be acknowledged"><ul class="waits">${list.slice(0, CARDS).map((i) => html`<${Card} key=${i.id} incident=${i} first=${i === first} c=${c} />`)}</ul>
     ${list.length > CARDS && html`<p class="muted note">and ${list.length - CARDS} more below</p>`}</section>`;
 }
 
@@ -63,7 +65,7 @@ function useMore(path, next) {
 }
 
 const WORDS = { open: 'not closed', closed: 'closed', all: 'all' };
-const holds = (r, text) => JSON.stringify([r.id, r.title, r.summary, r.class, r.commander, r.symbol, r.component, r.signal?.key]).toLowerCase().includes(text.toLowerCase());
+const contains = (r, text) => JSON.stringify([r.id, r.title, r.summary, r.class, r.commander, r.symbol, r.component, r.signal?.key]).toLowerCase().includes(text.toLowerCase());
 
 function Filters({ query }) {
   const select = (name, label, values, fallback = '') => html`<select class="select" aria-label=${label} value=${query[name] ?? fallback} onChange=${(e) => setFilter(name, e.target.value === fallback ? '' : e.target.value)}>${values.map(([v, text]) => html`<option value=${v} selected=${v === (query[name] ?? fallback)}>${text}</option>`)}</select>`;
@@ -83,7 +85,7 @@ export function List() {
   const open = useOpen();
   const more = useMore(path, state.data?.next);
   const rows = state.phase === 'ok' ? worstFirst(merged([...state.data.incidents, ...more.rows.filter((r) => !state.data.incidents.some((f) => f.id === r.id))], news.value, filters)) : null;
-  const shown = rows?.filter((r) => listed(r, filters) && (!q || holds(r, q)));
+  const shown = rows?.filter((r) => listed(r, filters) && (!q || contains(r, q)));
   useKey('a', guarded(() => {
     const chosen = activeTable()?.chosen();
     const one = chosen ?? open?.find((i) => !i.acked_at && i.state === 'open');

@@ -36,7 +36,7 @@ function Looked({ state, path }) {
 // "PUT /v1/withdrawals {halted: true}" in the words of the API, for who wants to know what the button will ask for.
 const callWords = (action, i) => {
   const path = i ? filled(action, i).path : action.path;
-  return `${action.method} ${path} ${JSON.stringify(action.body ?? {}).replace(/\{\+(\w+)\}/g, 'now + $1')}`;
+  return `${action.method} ${path} ${JSON.stringify(action.body ?? {}).replace(/,"/g, ', "').replace(/\{\+(\w+)\}/g, 'now + $1')}`;
 };
 
 function Buttons({ step, i }) {

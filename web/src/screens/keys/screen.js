@@ -14,12 +14,12 @@ import { issueSheet } from './sheets.js';
 
 const PATH = '/v1/keys?limit=1000';
 const columns = [
-  { id: 'state', width: 6, name: 'State', cell: (r) => stateChip(r.state, true) },
-  { id: 'account', width: 7, name: 'Account' }, { id: 'label', width: 11, name: 'Label' }, { id: 'owner', width: 6, name: 'Owner' },
+  { id: 'state', width: 5.5, name: 'State', cell: (r) => stateChip(r.state, true) },
+  { id: 'account', width: 6, name: 'Account' }, { id: 'label', width: 10, name: 'Label' }, { id: 'owner', width: 5.5, name: 'Owner' },
   { id: 'id', width: 13.5, name: 'Key', cell: (r) => html`<code>${r.id}</code>` },
-  { id: 'scopes', width: 17, name: 'Scopes', text: (r) => r.scopes.join(' ') },
-  { id: 'ip_allow', width: 9, name: 'Networks', text: (r) => r.ip_allow.join(' ') || 'any' },
-  { id: 'rate_class', width: 5.5, name: 'Class' },
+  { id: 'scopes', width: 14, name: 'Scopes', text: (r) => r.scopes.join(' ') },
+  { id: 'ip_allow', width: 7, name: 'Networks', text: (r) => r.ip_allow.join(' ') || 'any' },
+  { id: 'rate_class', width: 5, name: 'Class' },
   { id: 'not_after', width: 6, name: 'Ends', text: (r) => r.not_after ?? 'never', cell: (r) => html`<span title=${r.not_after ?? 'no end'}>${away(r.not_after)}</span>` },
   { id: 'created_at', width: 10, name: 'Issued', text: (r) => r.created_at, cell: (r) => at(r.created_at) },
   { id: 'algorithm', width: 9, name: 'Algorithm' },

@@ -31,7 +31,7 @@ function Card(t) {
       ['Reconciliation', html`<${Chip} kind=${kind} bare>${words}${t.reconciliation?.value !== null && t.reconciliation?.value !== undefined ? ` ${t.reconciliation.value}` : ''}${t.reconciliation?.age_s !== null && t.reconciliation?.age_s !== undefined ? `, ${age(t.reconciliation.age_s * 1000)} ago` : ''}<//>`],
     ]} />
     ${t.incidents_stale && html`<p class="warn-text means-line">PostgreSQL does not answer: incidents are as they were at ${clock(t.incidents_as_of)}.</p>`}
-    ${!open ? html`<p class="warn-text means-line">Which incidents are open is not known: PostgreSQL does not answer.</p>` : open.length > 0 ? html`<ul class="assets incidents">${open.map((i) => html`<li><${Chip} kind=${SEVERITY[i.severity] ?? 'off'}>${i.severity}<//><a class="clip" href=${`/incidents/${i.id}`} title=${i.title}>${i.id} ${i.title}</a><span class="muted">${i.state === 'open' && i.ack_due_at ? (Date.parse(i.ack_due_at) > utc() ? `${lasting(Date.parse(i.ack_due_at) - utc())} to acknowledge` : 'overdue') : i.state}</span></li>`)}</ul>`
+    ${!open ? html`<p class="warn-text means-line">Which incidents are open is not known: PostgreSQL does not answer.</p>` : open.length > 0 ? html`<ul class="assets incidents">${open.map((i) => html`<li><${Chip} kind=${SEVERITY[i.severity] ?? 'off'}>${i.severity}<//><a class="clip" href=${`/incidents/${i.id}`} title=${i.title}>${i.id} ${i.title}</a><span class="muted" title=${i.state === 'open' && i.ack_due_at ? 'to acknowledge it' : undefined}>${i.state === 'open' && i.ack_due_at ? (Date.parse(i.ack_due_at) > utc() ? `${lasting(Date.parse(i.ack_due_at) - utc())} left` : 'overdue') : i.state}</span></li>`)}</ul>`
       : html`<p class="muted means-line">${t.incidents_stale ? 'None was open then.' : 'No incident is open.'}</p>`}`;
 }
 
@@ -47,6 +47,9 @@ export function Triage() {
 
 const SLO = { ok: ['ok', 'met'], breached: ['bad', 'BREACHED'], unknown: ['off', 'unknown'] };
 const STALE_S = 120;
+const percent = (v) => `${Number((Number(v) * 100).toPrecision(6))} %`;
+const READING = { incident_ack: (v) => lasting(Number(v) * 1000), paper_reconciliation_pass: percent, operational_errors: percent }; // in the words of the target
+const readingOf = ({ id, value }) => (value === null || value === undefined ? '–' : READING[id]?.(value) ?? value);
 
 // A level nobody has reported for a while is not met: it is unknown.
 export function Slo() {
@@ -55,6 +58,6 @@ export function Slo() {
   return html`<${Reported} title="Service levels" state=${state} path="/v1/slo" limit=${60000} of="Targets, what is measured and whether they are met" className="slos">${({ slos }) => html`<div class="slo-tiles">${slos.map((s) => {
     const [kind, words] = SLO[s.state] ?? SLO.unknown;
     return html`<div class=${`slo k-${kind}`} key=${s.id} title=${s.title}><h3>${s.title}</h3><${Chip} kind=${kind} bare>${words}<//>
-      <p class="reading">${s.value ?? '–'}</p><p class="muted">target ${s.target}${s.window ? `, ${s.window}` : ''}${s.age_s > STALE_S ? html`, <span class="warn-text">${age(s.age_s * 1000)} old</span>` : ''}</p></div>`;
+      <p class="reading">${readingOf(s)}</p><p class="muted">target ${s.target}${s.window ? `, ${s.window}` : ''}${s.age_s > STALE_S ? html`, <span class="warn-text">${age(s.age_s * 1000)} old</span>` : ''}</p></div>`;
   })}</div>`}<//>`;
 }
