@@ -15,6 +15,21 @@ const { Book, total } = await load('data/book.js');
 const { lastBound, parseMetrics, quantile, rate, sum, value } = await load('data/metrics.js');
 const { EventParser } = await load('data/sse_parse.js');
 
+test('an answer whose body is cut off is no answer, and no data', withPackages, async () => {
+  const { link, request } = await load('data/api.js');
+  const was = globalThis.fetch;
+  try {
+    globalThis.fetch = async () => new Response(new ReadableStream({ pull: (c) => c.error(new TypeError('cut off')) }), { headers: { 'content-type': 'application/json' } });
+    const { status, ok, data, problem } = await request('GET', '/v1/components');
+    assert.deepEqual([status, ok, data, problem.title, link.value.up], [0, false, undefined, 'no answer', false]);
+    globalThis.fetch = async () => Response.json({ components: [] });
+    assert.deepEqual((await request('GET', '/v1/components')).data, { components: [] });
+    assert.ok(link.value.up);
+  } finally {
+    globalThis.fetch = was;
+  }
+});
+
 test('decimals stay what was sent', () => {
   assert.equal(units('50000.10'), 5000010);
   assert.equal(units('123456789012.12345678'), 12345678901212345678n);

@@ -41,6 +41,7 @@ async function bodyOf(response) {
 export async function request(method, path, { body, ifMatch, idempotencyKey, headers = {}, base = '', text = false } = {}) {
   const acts = method !== 'GET' && method !== 'HEAD';
   let response;
+  let data;
   try {
     response = await fetch(base + path, {
       method, credentials: base ? 'omit' : 'same-origin', cache: 'no-store', redirect: 'error',
@@ -52,12 +53,12 @@ export async function request(method, path, { body, ifMatch, idempotencyKey, hea
       },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    data = await (text && response.ok ? response.text() : bodyOf(response)); // one that was cut off is no answer either
   } catch (error) {
     if (!base) heard(false);
     return { status: 0, ok: false, problem: { title: 'no answer', detail: error.name === 'TimeoutError' ? `nothing within ${TIMEOUT_MS / 1000} s` : 'the connection failed' } };
   }
   if (!base) heard(true);
-  const data = await (text && response.ok ? response.text() : bodyOf(response)).catch(() => undefined);
   const { status, ok } = response;
   return { status, ok, etag: response.headers.get('etag'), data: ok ? data : undefined, location: response.headers.get('location'), headers: response.headers,
     problem: ok ? undefined : problemOf(status, data) };
