@@ -68,6 +68,44 @@ static void sent_from_disk_and_entered(void **state)
     folder_remove(folder);
 }
 
+/* Paging is off here and nobody can be asked: what is spooled now is not sent by a later process. */
+static void suppressed_while_paging_is_off(void **state)
+{
+    struct world w;
+    struct sender s = {0};
+
+    (void)state;
+    NEEDS_SERVER();
+    empty();
+    folder_make(folder);
+    world_away(&w);
+    sender_open(&s, &w, folder);
+    s.config.enabled = false;
+    spool(&s, "INC-1", PAGE_TRIGGER);
+    settle_down(&w, &s, 1);
+    assert_int_equal(metrics_get(s.p->metrics, PAGING_M_SUPPRESSED, 0), 1);
+    kept(&w, &s, 2); /* and that it is not to be sent */
+    sender_close(&s, &w);
+    sender_open(&s, &w, folder); /* on again, and PostgreSQL is still away */
+    settle_down(&w, &s, 1);
+    assert_int_equal(got_count, 0);
+    sender_close(&s, &w);
+    world_close(&w);
+
+    world_open(&w, 2, 64);
+    sender_open(&s, &w, folder);
+    settle_down(&w, &s, 1);
+    assert_int_equal(got_count, 0);
+    assert_string_equal(
+        sql("SELECT string_agg(incident || ': ' || last_error, ', ') FROM pages WHERE"
+            " suppressed AND skipped_at IS NOT NULL AND delivered_at IS NULL"),
+        "INC-1: paging is off (slo_paging.enabled)");
+    UNTIL(&w.loop, journal_count(s.p->journal) == 0, 5000);
+    sender_close(&s, &w);
+    world_close(&w);
+    folder_remove(folder);
+}
+
 static void killed_while_it_waits(void **state)
 {
     struct world w;
@@ -265,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sent_from_disk_and_entered),
+        cmocka_unit_test(suppressed_while_paging_is_off),
         cmocka_unit_test(killed_while_it_waits),
         cmocka_unit_test(an_hour_without_anything),
         cmocka_unit_test(entered_once),
