@@ -173,7 +173,7 @@ async function main(argv) {
   if (o.json && o.json !== '-') writeFileSync(o.json, JSON.stringify(result));
   if (o.record) record(result);
   const growing = (result.verdict ?? []).filter((v) => v.word === 'GROWS');
-  for (const v of growing) say(`GROWS ${v.name}: ${signed(v.slope, 1)} ${v.unit} a minute; look at it with the browser's memory tools on the screen that was open`);
+  for (const v of growing) say(`GROWS ${v.name}: ${signed(v.slope, 1)} ${v.unit} a minute; ${v.next}`);
   return growing.length > 0 ? 1 : 0;
 }
 
