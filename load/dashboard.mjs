@@ -167,7 +167,8 @@ async function main(argv) {
     clearTimeout(timer);
     await stop();
   }
-  result.command = ['node load/dashboard.mjs', ...argv.filter((a) => a !== '--record')].join(' ');
+  const asked = Object.keys(bounds).concat('market').filter((name) => argv.some((a) => a.split('=')[0] === `--${name}`));
+  result.command = ['node load/dashboard.mjs', ...asked.map((name) => `--${name} ${o[name]}`)].join(' ');
   if (o.json === '-') process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stdout.write(`${rowsOf(result).map((row) => row.filter((cell) => cell !== '').join('   ')).join('\n')}\n`);
   if (o.json && o.json !== '-') writeFileSync(o.json, JSON.stringify(result));
