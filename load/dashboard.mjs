@@ -167,13 +167,14 @@ async function main(argv) {
     clearTimeout(timer);
     await stop();
   }
-  result.command = ['node load/dashboard.mjs', ...argv.filter((a) => a !== '--record')].join(' ');
+  const asked = Object.keys(bounds).concat('market').filter((name) => argv.some((a) => a.split('=')[0] === `--${name}`));
+  result.command = ['node load/dashboard.mjs', ...asked.map((name) => `--${name} ${o[name]}`)].join(' ');
   if (o.json === '-') process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stdout.write(`${rowsOf(result).map((row) => row.filter((cell) => cell !== '').join('   ')).join('\n')}\n`);
   if (o.json && o.json !== '-') writeFileSync(o.json, JSON.stringify(result));
   if (o.record) record(result);
   const growing = (result.verdict ?? []).filter((v) => v.word === 'GROWS');
-  for (const v of growing) say(`GROWS ${v.name}: ${signed(v.slope, 1)} ${v.unit} a minute; look at it with the browser's memory tools on the screen that was open`);
+  for (const v of growing) say(`GROWS ${v.name}: ${signed(v.slope, 1)} ${v.unit} a minute; ${v.next}`);
   return growing.length > 0 ? 1 : 0;
 }
 
