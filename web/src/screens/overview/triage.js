@@ -24,10 +24,10 @@ function Card(t) {
   const open = t.open_incidents; // null: nobody knows
   const owed = t.postmortems;
   return html`<${Facts} rows=${[
-      ['Halted because', t.halt_reason ? html`<b>${t.halt_reason}</b>` : 'nothing is halted'], t.trading_halted_until && ['Until', clock(t.trading_halted_until)],
+      ['All trading halted', t.halt_reason ? html`<b>${t.halt_reason}</b>` : 'no'], t.trading_halted_until && ['Until', clock(t.trading_halted_until)],
       ['Acknowledgement', t.ack_overdue === null ? html`<${Chip} kind="off" bare>unknown<//>` : t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind="ok" bare>none overdue<//>`],
       ['Postmortems', !owed ? html`<${Chip} kind="off" bare>unknown<//>` : owed.overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(owed.overdue)} overdue<//>` : owed.owed > 0 ? `${whole(owed.owed)} to write, the next by ${clock(owed.next_due_at)}` : 'none to write'],
-      ['Last SLO breach', t.last_slo_breach ? (typeof t.last_slo_breach === 'string' ? clock(t.last_slo_breach) : html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(t.last_slo_breach.at ?? t.last_slo_breach.since)}`) : 'none seen'],
+      ['Last SLO breach', t.last_slo_breach ? (typeof t.last_slo_breach === 'string' ? clock(t.last_slo_breach) : html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(t.last_slo_breach.at ?? t.last_slo_breach.since)}`) : t.last_slo_breach_known === false ? html`<${Chip} kind="off" bare>unknown<//>` : 'none seen'],
       ['Reconciliation', html`<${Chip} kind=${kind} bare>${words}${t.reconciliation?.value !== null && t.reconciliation?.value !== undefined ? ` ${t.reconciliation.value}` : ''}${t.reconciliation?.age_s !== null && t.reconciliation?.age_s !== undefined ? `, ${age(t.reconciliation.age_s * 1000)} ago` : ''}<//>`],
     ]} />
     ${t.incidents_stale && html`<p class="warn-text means-line">PostgreSQL does not answer: incidents are as they were at ${clock(t.incidents_as_of)}.</p>`}
