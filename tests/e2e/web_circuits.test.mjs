@@ -33,13 +33,13 @@ test('what waits is on the overview and tried at once; a breaker of the core tak
       await until('the receiver is seen', 10000, async () => /answered 503: not now/.test(await rowOf(page, 'paging').innerText()));
       assert.match(await rowOf(page, 'paging').innerText(), /in \d min/);
 
-      await page.getByRole('button', { name: 'Try paging' }).click();
+      await page.getByRole('button', { name: 'Try now… paging' }).click();
       assert.match(await sheetOf(page).innerText(), /portctl circuit reset paging --reason/);
       await confirm(page, { ...why, typed: 'paging', button: 'Try it now' });
       await sheetOf(page).getByText('Tried now, and it failed.').waitFor({ timeout: 8000 });
       await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
       status = 200;
-      await page.getByRole('button', { name: 'Try paging' }).click();
+      await page.getByRole('button', { name: 'Try now… paging' }).click();
       await confirm(page, { ...why, typed: 'paging', button: 'Try it now' });
       await sheetOf(page).getByText('Tried now: it answers.').waitFor({ timeout: 8000 });
       await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
@@ -47,12 +47,12 @@ test('what waits is on the overview and tried at once; a breaker of the core tak
 
       await page.goto('/settings/circuits');
       await until('all of them are here', 10000, async () => /closed/.test(await rowOf(page, 'postgresql-listen').innerText()));
-      await page.getByRole('button', { name: 'Close core:risk' }).click();
+      await page.getByRole('button', { name: 'Close… core:risk' }).click();
       await confirm(page, { ...why, typed: 'core:risk', button: 'Ask for it' });
       await sheetOf(page).getByText('Asked for, not sent to the core.').waitFor({ timeout: 8000 });
 
       const his = await signedIn(browser, stage, ben, '/settings/circuits', { theme: 'light' });
-      await his.getByRole('button', { name: 'Close core:risk' }).click();
+      await his.getByRole('button', { name: 'Close… core:risk' }).click();
       await sheetOf(his).getByText(/ana has asked for it/).waitFor();
       await confirm(his, { ...why, typed: 'core:risk', button: 'Ask the core' });
       await sheetOf(his).getByText('the core did it').waitFor({ timeout: 8000 });

@@ -30,6 +30,27 @@ test('an answer whose body is cut off is no answer, and no data', withPackages, 
   }
 });
 
+test('what is read again and again is so, also when news of it came before anybody looked', withPackages, async () => {
+  const { resource } = await load('data/api.js');
+  const was = globalThis.fetch;
+  let asked = 0;
+  globalThis.fetch = async () => Response.json({ n: ++asked });
+  try {
+    resource('/v1/incidents/INC-7').refresh(); // nobody looks: nothing is asked
+    assert.equal(asked, 0);
+    const seen = resource('/v1/incidents/INC-7', { every: 20 });
+    const leave = seen.use();
+    await until('three readings', 5000, () => seen.state.value.data?.n >= 3);
+    leave();
+    await sleep(60);
+    const then = asked;
+    await sleep(100);
+    assert.equal(asked, then, 'not once nobody looks');
+  } finally {
+    globalThis.fetch = was;
+  }
+});
+
 test('decimals stay what was sent', () => {
   assert.equal(units('50000.10'), 5000010);
   assert.equal(units('123456789012.12345678'), 12345678901212345678n);

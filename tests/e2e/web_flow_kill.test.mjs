@@ -48,6 +48,8 @@ test('kill_switch by its playbook: nothing is released before the question is an
 
   // asked for before the cause stands in the incident: refused, and said why
   const first = { fields: { Symbol: 'ETH/USD' }, reason: 'first stage of the release', typed: 'RELEASE', button: 'Ask for it' };
+  assert.equal(await stepOf(hers, 'ask_first_stage').getByRole('button', { name: /^Act/ }).isEnabled(), false, 'no recovery before a class');
+  await act(hers, 'Classify…', { Class: 'reconciliation' }, 'Classify');
   await carryOut(hers, 'ask_first_stage', { ...first, said: /INC-1 .* has no root cause yet/ });
   assert.equal((await read(hers, '/v1/changes?open=true')).changes.length, 0);
   await act(hers, 'Root cause…', { 'Root cause': 'a strategy without a limit' }, 'Record');

@@ -109,7 +109,7 @@ test('ws_overload: clients stall, the gateway opens the incident, the operator f
   await act(page, 'Root cause…', { 'Root cause': 'a client library that stopped reading' }, 'Record');
   await until('every exit condition', 20000, async () => /4 of 4 met/i.test(await page.locator('.panel', { has: page.locator('.exits') }).innerText()));
   await page.getByText('nothing is missing').waitFor({ timeout: 15000 });
-  await until('the signal is over', 15000, async () => (await read(page, FIRST)).signal.state === 'cleared');
+  await until('the signal is over', 60000, async () => (await read(page, FIRST)).signal.state === 'cleared');
   await act(page, 'Close…', { Notes: 'queues stay short' }, 'Close');
   await page.locator('.incident .chips').getByText('closed').waitFor();
 

@@ -171,7 +171,9 @@ class Resource {
 export function resource(path, options = {}) {
   const key = `${path} ${typeof options.base === 'string' ? options.base : ''}`;
   if (!resources.has(key)) resources.set(key, new Resource(path, options));
-  return resources.get(key);
+  const r = resources.get(key);
+  r.every ??= options.every; // who only said that it has changed may have been first
+  return r;
 }
 
 // The state of GET PATH, loaded while a component uses it, again every EVERY ms.

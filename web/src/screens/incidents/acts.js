@@ -97,7 +97,7 @@ export const rootCause = (i) => act(i, 'Record the root cause of', { what: 'note
   body: (v) => ({ ...v, kind: 'root_cause' }) });
 
 export const postmortem = (i) => act(i, 'Give the postmortem of', { what: 'note', title: `Where the postmortem of ${i.id} is`, verb: 'Record', before: i.postmortem_url ?? 'not written', after: 'as written below',
-  fields: [{ id: 'text', label: 'Address of the postmortem', required: true, max: NOTES_MAX, placeholder: 'https://…', value: i.postmortem_url ?? '' }], note: 'Ends its reminders, and its task is done.', body: (v) => ({ ...v, kind: 'postmortem' }) });
+  fields: [{ id: 'text', label: 'Address of the postmortem', required: true, max: NOTES_MAX, placeholder: 'an https address', value: i.postmortem_url ?? '' }], note: 'Ends its reminders, and its task is done.', body: (v) => ({ ...v, kind: 'postmortem' }) });
 
 // "2026-11-21T15:00" as typed, meant as UTC.
 const dueOf = (text) => (text ? `${text}:00Z` : undefined);

@@ -13,7 +13,7 @@ import { Missing } from '../desk/who.js';
 const PATH = '/v1/circuits';
 const reload = () => resource(PATH).load();
 const STATES = { closed: ['ok', 'closed'], half_open: ['info', 'being tried'], open: ['warn', 'open'], unknown: ['off', 'unknown'] };
-const RESULTS = { closed: ['ok', 'Tried now: it answers.'], was_closed: ['ok', 'It was closed: nothing waited.'], failed: ['bad', 'Tried now, and it failed.'], trying: ['wait', 'It is being tried; there is no verdict yet.'], nothing_to_try: ['off', 'There is nothing to send, so nothing was tried.'] };
+const RESULTS = { closed: ['ok', 'Tried now: it answers.'], was_closed: ['ok', 'It was closed: nothing waited.'], failed: ['bad', 'Tried now, and it failed.'], trying: ['info', 'It is being tried; there is no verdict yet.'], nothing_to_try: ['off', 'There is nothing to send, so nothing was tried.'] };
 const since = (at) => lasting(Math.max(0, now.value - Date.parse(at)));
 const until = (at) => (at ? (Date.parse(at) > now.value ? `in ${lasting(Date.parse(at) - now.value)}` : 'now') : '–');
 
@@ -21,7 +21,7 @@ function Outcome({ answer: { json } }) {
   if (json.command) return html`<${CommandState} command=${json.command} />`;
   if (json.outcome === 'requested') return html`<div class="said k-info"><${Icon} name="wait" /><div><b>Asked for, not sent to the core.</b> <p>Another person has to ask for the same, here, before ${json.expires_at.slice(11, 16)} UTC.</p></div></div>`;
   const [kind, words] = RESULTS[json.result] ?? ['off', json.result];
-  return html`<div class=${`said k-${kind === 'wait' ? 'info' : kind}`}><${Icon} name=${kind === 'off' ? 'info' : kind} /><div><b>${words}</b>${json.circuit.last_error && html`<p>${json.circuit.last_error}</p>`}</div></div>`;
+  return html`<div class=${`said k-${kind}`}><${Icon} name=${kind === 'off' ? 'info' : kind} /><div><b>${words}</b>${json.circuit.last_error && html`<p>${json.circuit.last_error}</p>`}</div></div>`;
 }
 
 function resetSheet(c) {
@@ -40,9 +40,10 @@ const takes = (c) => (c.of !== 'core' ? 'control.tighten' : c.asked_by && cannot
 
 function Row({ c }) {
   const [kind, words] = STATES[c.state] ?? ['off', c.state];
+  const verb = c.of === 'core' ? 'Close…' : 'Try now…';
   return html`<tr><th scope="row"><span title=${c.what}>${c.name}</span></th><td><${Chip} kind=${kind} bare>${words}<//></td><td>${since(c.since)}</td><td class="num">${c.members === null ? '–' : `${whole(c.waiting)} of ${whole(c.members)}`}</td>
     <td class="num">${c.failures === null ? '–' : whole(c.failures)}</td><td>${until(c.retry_at)}</td><td>${c.last_error ?? '–'}</td>
-    <td class="num">${c.state !== 'closed' && html`<${ActButton} permission=${takes(c)} small label=${`${c.of === 'core' ? 'Close' : 'Try'} ${c.name}`} open=${() => resetSheet(c)}>${c.of === 'core' ? 'Close…' : 'Try now…'}<//>`}</td></tr>`;
+    <td class="num">${c.state !== 'closed' && html`<${ActButton} permission=${takes(c)} small label=${`${verb} ${c.name}`} open=${() => resetSheet(c)}>${verb}<//>`}</td></tr>`;
 }
 
 const Table = ({ rows }) => html`<div class="scroll" tabindex="0" role="region" aria-label="Circuits"><table class="grid"><caption class="sr">Circuits</caption>
