@@ -97,7 +97,7 @@ static void refusals_are_alike(void **state)
 
         CALL(&g, PEOPLE_REFUSED, people_login(g.p, &l, TO_SAID(&g)));
         took_ms = (g.said.at_ns - from_ns) / 1000000;
-        if (took_ms < 245 || (took_ms + 2) % 250 > 120) { /* on the grid */
+        if (took_ms < 245 || (took_ms + 5) % 250 > 120) { /* on the grid, as the loop sees time */
             fail_msg("%s: %d ms", cases[i].name, (int)took_ms);
         }
         assert_string_equal(g.said.token, "");
