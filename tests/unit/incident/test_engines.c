@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "tests/unit/incident/engine_fixture.h"
+#include "tests/unit/incident/gates_fixture.h"
 
 static const char *levels(uint64_t number)
 {
@@ -81,65 +81,33 @@ struct fate {
 };
 
 struct play {
-    uint32_t seed;
-    struct engine gates[2];
-    bool up[2];
+    struct gates g;
     struct fate fates[INCIDENTS];
     unsigned count;
     unsigned now_s;
-    unsigned restarts;
 };
-
-static uint32_t dice(struct play *p, uint32_t sides)
-{
-    p->seed = p->seed * 1664525u + 1013904223u;
-    return (p->seed >> 8) % sides;
-}
-
-static unsigned running(struct play *p, struct engine **out)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < 2; i++) {
-        if (p->up[i]) {
-            out[n++] = &p->gates[i];
-        }
-    }
-    return n;
-}
-
-static void flip(struct play *p, unsigned which)
-{
-    if (p->up[which]) {
-        engine_close(&p->gates[which]);
-    } else {
-        engine_open(&p->gates[which], "", false);
-        p->restarts++;
-    }
-    p->up[which] = !p->up[which];
-}
 
 static void step(struct play *p)
 {
     struct engine *list[2];
-    unsigned n = running(p, list);
-    unsigned what = dice(p, 10);
+    unsigned n = gates_running(&p->g, list);
+    unsigned what = gates_dice(&p->g, 10);
 
     if (what < 3) { /* also while both are down */
-        flip(p, dice(p, 2));
+        gates_flip(&p->g, gates_dice(&p->g, 2));
     } else if (what < 7) {
-        unsigned s = 1 + dice(p, 600);
+        unsigned s = 1 + gates_dice(&p->g, 600);
 
         turn(s);
         p->now_s += s;
     } else if (n != 0 && what == 7 && p->count < INCIDENTS) {
         struct fate *f = &p->fates[p->count++];
 
-        f->severity = (enum incident_severity)dice(p, 2);
-        f->number = engine_open_one(list[dice(p, n)], f->severity);
+        f->severity = (enum incident_severity)gates_dice(&p->g, 2);
+        f->number = engine_open_one(list[gates_dice(&p->g, n)], f->severity);
         f->opened_s = p->now_s;
     } else if (n != 0 && what == 8 && p->count != 0) {
-        struct fate *f = &p->fates[dice(p, p->count)];
+        struct fate *f = &p->fates[gates_dice(&p->g, p->count)];
         struct incident_ask a = asked(ACT_ACK, f->number);
         struct told t;
 
@@ -149,7 +117,7 @@ static void step(struct play *p)
             f->acked_s = p->now_s;
         }
     } else if (n != 0) {
-        engines_run(list, n, dice(p, 30)); /* some are announced, some are not yet */
+        engines_run(list, n, gates_dice(&p->g, 30)); /* some are announced, some are not yet */
     }
 }
 
@@ -170,25 +138,17 @@ static void at_random_moments(void **state)
     (void)state;
     NEEDS_SERVER();
     clean();
-    p->seed = getenv("PORTCULLIS_TEST_SEED") != NULL
-                  ? (uint32_t)strtoul(getenv("PORTCULLIS_TEST_SEED"), NULL, 10)
-                  : 20261121;
-    flip(p, 0);
-    flip(p, 1);
+    gates_open(&p->g);
     for (unsigned i = 0; i < STEPS; i++) {
         step(p);
     }
-    for (unsigned i = 0; i < 2; i++) {
-        if (!p->up[i]) {
-            flip(p, i);
-        }
-    }
+    gates_raise(&p->g);
     turn(3600);
-    settle(list, running(p, list));
+    settle(list, gates_running(&p->g, list));
     engines_run(list, 2, 300);
-    print_message("%u incidents, %u restarts, %u s of the clock\n", p->count, p->restarts,
+    print_message("%u incidents, %u restarts, %u s of the clock\n", p->count, p->g.restarts,
                   p->now_s);
-    assert_true(p->count == INCIDENTS && p->restarts > 10);
+    assert_true(p->count == INCIDENTS && p->g.restarts > 10);
     for (unsigned i = 0; i < p->count; i++) {
         assert_string_equal(levels(p->fates[i].number), expected(&p->fates[i]));
     }
@@ -198,8 +158,7 @@ static void at_random_moments(void **state)
                             " i.opened_at + interval '15 min' * (t.level - 1) OR"
                             " t.clock_at <> i.opened_at)"),
                         "0");
-    engine_close(&p->gates[0]);
-    engine_close(&p->gates[1]);
+    gates_close(&p->g);
     free(p);
 }
 

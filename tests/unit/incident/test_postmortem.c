@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "tests/unit/incident/engine_fixture.h"
+#include "tests/unit/incident/gates_fixture.h"
 
 #include "gateway/incident/postmortem.h"
 
@@ -215,44 +215,12 @@ struct fate {
 };
 
 struct play {
-    uint32_t seed;
-    struct engine gates[2];
-    bool up[2];
+    struct gates g;
     struct fate fates[INCIDENTS];
     unsigned count;
     unsigned now_s;
-    unsigned restarts;
     unsigned rounds;
 };
-
-static uint32_t dice(struct play *p, uint32_t sides)
-{
-    p->seed = p->seed * 1664525u + 1013904223u;
-    return (p->seed >> 8) % sides;
-}
-
-static unsigned running(struct play *p, struct engine **out)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < 2; i++) {
-        if (p->up[i]) {
-            out[n++] = &p->gates[i];
-        }
-    }
-    return n;
-}
-
-static void flip(struct play *p, unsigned which)
-{
-    if (p->up[which]) {
-        engine_close(&p->gates[which]);
-    } else {
-        engine_open(&p->gates[which], "", false);
-        p->restarts++;
-    }
-    p->up[which] = !p->up[which];
-}
 
 /* What should have come in this round until now. */
 static void note_round(struct fate *f, unsigned now_s)
@@ -273,7 +241,7 @@ static void note_round(struct fate *f, unsigned now_s)
 /* Resolved, opened again, or its address is known: of one incident. */
 static void work(struct play *p, struct engine *e, struct fate *f)
 {
-    if (!f->waits && dice(p, 2) == 0) {
+    if (!f->waits && gates_dice(&p->g, 2) == 0) {
         assert_int_equal(act_on(e, ACT_RESOLVE, f->number, NULL), INCIDENT_FINE);
         f->waits = true;
         f->since_s = p->now_s;
@@ -287,25 +255,25 @@ static void work(struct play *p, struct engine *e, struct fate *f)
 static void step(struct play *p)
 {
     struct engine *list[2];
-    unsigned n = running(p, list);
-    unsigned what = dice(p, 10);
+    unsigned n = gates_running(&p->g, list);
+    unsigned what = gates_dice(&p->g, 10);
 
     if (what < 3) { /* also while both are down */
-        flip(p, dice(p, 2));
+        gates_flip(&p->g, gates_dice(&p->g, 2));
     } else if (what < 6) {
-        unsigned s = 1 + dice(p, 10 * HOUR_S);
+        unsigned s = 1 + gates_dice(&p->g, 10 * HOUR_S);
 
         turn(s);
         p->now_s += s;
     } else if (n != 0 && what == 6 && p->count < INCIDENTS) {
         struct fate *f = &p->fates[p->count++];
 
-        f->number = engine_open_one(list[dice(p, n)], SEV1);
+        f->number = engine_open_one(list[gates_dice(&p->g, n)], SEV1);
     } else if (n != 0 && what < 9 && p->count != 0) {
         settle(list, n);
-        work(p, list[dice(p, n)], &p->fates[dice(p, p->count)]);
+        work(p, list[gates_dice(&p->g, n)], &p->fates[gates_dice(&p->g, p->count)]);
     } else if (n != 0) {
-        engines_run(list, n, dice(p, 30)); /* some are announced, some are not yet */
+        engines_run(list, n, gates_dice(&p->g, 30)); /* some are announced, some are not yet */
     }
 }
 
@@ -317,24 +285,16 @@ static void at_random_moments(void **state)
     (void)state;
     NEEDS_SERVER();
     clean();
-    p->seed = getenv("PORTCULLIS_TEST_SEED") != NULL
-                  ? (uint32_t)strtoul(getenv("PORTCULLIS_TEST_SEED"), NULL, 10)
-                  : 20261121;
-    flip(p, 0);
-    flip(p, 1);
+    gates_open(&p->g);
     for (unsigned i = 0; i < STEPS; i++) {
         step(p);
     }
-    for (unsigned i = 0; i < 2; i++) {
-        if (!p->up[i]) {
-            flip(p, i);
-        }
-    }
-    settle(list, running(p, list));
+    gates_raise(&p->g);
+    settle(list, gates_running(&p->g, list));
     engines_run(list, 2, 300);
     print_message("%u incidents, %u rounds, %u restarts, %u h of the clock\n", p->count, p->rounds,
-                  p->restarts, p->now_s / HOUR_S);
-    assert_true(p->count == INCIDENTS && p->restarts > 10 && p->rounds > 5);
+                  p->g.restarts, p->now_s / HOUR_S);
+    assert_true(p->count == INCIDENTS && p->g.restarts > 10 && p->rounds > 5);
     for (unsigned i = 0; i < p->count; i++) {
         note_round(&p->fates[i], p->now_s);
         assert_string_equal(reminders(p->fates[i].number), p->fates[i].expected);
@@ -342,8 +302,7 @@ static void at_random_moments(void **state)
     assert_string_equal(sql("SELECT count(*) FROM incident_timeline WHERE reminder IS NOT NULL AND"
                             " at < due_at - (ARRAY[24, 4, 0])[reminder] * interval '1 h'"),
                         "0"); /* none before its time */
-    engine_close(&p->gates[0]);
-    engine_close(&p->gates[1]);
+    gates_close(&p->g);
     free(p);
 }
 
