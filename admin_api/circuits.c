@@ -13,6 +13,7 @@
 #include <string.h>
 #include <utlist.h>
 #include "admin_api/api_priv.h"
+#include "gateway/base/json_put.h"
 #include "gateway/core/core.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/store/circuit.h"
@@ -67,36 +68,14 @@ struct circuit_desk {
 
 /* --- as JSON ----------------------------------------------------------------------------------- */
 
-static void put_text(struct buf *out, const char *name, const char *text)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (text == NULL || text[0] == '\0') {
-        buf_lit(out, "null");
-    } else {
-        buf_json_str(out, text, strlen(text));
-    }
-}
-
-static void put_time(struct buf *out, const char *name, int64_t ns)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (ns == 0) {
-        buf_lit(out, "null");
-    } else {
-        buf_putc(out, '"');
-        buf_rfc3339(out, ns, 6);
-        buf_putc(out, '"');
-    }
-}
-
 static void put_own(struct buf *out, const struct circuit_view *v)
 {
     buf_printf(out, "{\"name\":\"%s\",\"of\":\"gateway\",\"what\":\"%s\",\"state\":\"%s\"", v->name,
                v->what, circuit_state_words[v->state]);
-    put_time(out, "since", v->since_ns);
+    json_put_time(out, "since", v->since_ns);
     buf_printf(out, ",\"failures\":%" PRIu32, v->failures);
-    put_time(out, "retry_at", v->retry_ns);
-    put_text(out, "last_error", v->why);
+    json_put_time(out, "retry_at", v->retry_ns);
+    json_put_given(out, "last_error", v->why);
     buf_printf(out, ",\"members\":%u,\"waiting\":%u,\"core\":null,\"asked_by\":null}", v->members,
                v->waiting);
 }
@@ -126,11 +105,11 @@ static void put_core(struct buf *out, struct circuit_desk *d, const struct core_
                "{\"name\":\"%s\",\"of\":\"core\",\"what\":\"circuit breaker of the exchange core\","
                "\"state\":\"%s\"",
                name, stale ? "unknown" : circuit_state_words[c->state]);
-    put_time(out, "since", c->since_ns);
+    json_put_time(out, "since", c->since_ns);
     buf_lit(out, ",\"failures\":null,\"retry_at\":null");
-    put_text(out, "last_error", c->detail);
+    json_put_given(out, "last_error", c->detail);
     buf_printf(out, ",\"members\":null,\"waiting\":null,\"core\":\"%s\"", c->core);
-    put_text(out, "asked_by", a != NULL ? a->person : NULL);
+    json_put_given(out, "asked_by", a != NULL ? a->person : NULL);
     buf_putc(out, '}');
 }
 
@@ -427,7 +406,7 @@ static void begin_send(struct api_call *c, const char *name, const struct core_o
     struct entering *e = entering_create(c, name, once);
 
     buf_lit(&e->after, "{\"command\":\"circuit_reset\"");
-    put_text(&e->after, "asked_by", first);
+    json_put_given(&e->after, "asked_by", first);
     buf_putc(&e->after, '}');
     enter(e, first[0] != '\0' ? "approved" : "requested");
 }
@@ -439,8 +418,8 @@ static void begin_ask(struct api_call *c, const char *name, const struct core_on
     e->asks = true;
     e->ends_real_ns = clock_real_ns() + ASKED_NS;
     buf_printf(&e->after, "{\"outcome\":\"requested\",\"name\":\"%s\"", name);
-    put_text(&e->after, "asked_by", c->person);
-    put_time(&e->after, "expires_at", e->ends_real_ns);
+    json_put_given(&e->after, "asked_by", c->person);
+    json_put_time(&e->after, "expires_at", e->ends_real_ns);
     buf_putc(&e->after, '}');
     enter(e, "requested");
 }

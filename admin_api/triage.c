@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
+#include "gateway/base/json_put.h"
 #include "gateway/incident/incidents.h"
 #include "gateway/reported/reported.h"
 
@@ -82,28 +83,6 @@ struct held {
     int64_t due_ns; /* the next; 0: none */
 };
 
-static void put_text(struct buf *out, const char *name, const char *value)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (value != NULL) {
-        buf_json_str(out, value, strlen(value));
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
-static void put_time(struct buf *out, const char *name, int64_t ns)
-{
-    buf_printf(out, ",\"%s\":", name);
-    if (ns != 0) {
-        buf_putc(out, '"');
-        buf_rfc3339(out, ns, 6);
-        buf_putc(out, '"');
-    } else {
-        buf_lit(out, "null");
-    }
-}
-
 static void put_open(void *arg, const struct incident *i)
 {
     struct held *h = arg;
@@ -116,14 +95,14 @@ static void put_open(void *arg, const struct incident *i)
                ",\"severity\":\"%s\",\"state\":\"%s\"",
                h->count++ != 0 ? "," : "", i->number, i->number, severity_rows[i->severity].word,
                incident_state_words[i->state]);
-    put_text(&h->open, "title", i->title);
-    put_time(&h->open, "opened_at", i->opened_ns);
-    put_time(&h->open, "ack_due_at", i->ack_due_ns);
-    put_time(&h->open, "acked_at", i->acked_ns);
+    json_put_text(&h->open, "title", i->title);
+    json_put_time(&h->open, "opened_at", i->opened_ns);
+    json_put_time(&h->open, "ack_due_at", i->ack_due_ns);
+    json_put_time(&h->open, "acked_at", i->acked_ns);
     buf_printf(&h->open, ",\"level\":%" PRIu64, i->level);
-    put_text(&h->open, "symbol", i->symbol);
-    put_text(&h->open, "component", i->component);
-    put_text(&h->open, "playbook", i->playbook);
+    json_put_text(&h->open, "symbol", i->symbol);
+    json_put_text(&h->open, "component", i->component);
+    json_put_text(&h->open, "playbook", i->playbook);
     buf_putc(&h->open, '}');
 }
 
@@ -164,11 +143,11 @@ static void put_incidents(struct api_call *c, const struct reported_overview *o,
     } else {
         buf_lit(body, "null,\"ack_overdue\":null");
     }
-    put_time(body, "incidents_as_of", stale ? h.now_ns - age_ns : o->known ? h.now_ns : 0);
+    json_put_time(body, "incidents_as_of", stale ? h.now_ns - age_ns : o->known ? h.now_ns : 0);
     if (age_ns >= 0) {
         buf_printf(body, ",\"postmortems\":{\"owed\":%" PRIu64 ",\"overdue\":%" PRIu64, h.owed,
                    h.overdue);
-        put_time(body, "next_due_at", h.due_ns);
+        json_put_time(body, "next_due_at", h.due_ns);
         buf_putc(body, '}');
     } else {
         buf_lit(body, ",\"postmortems\":null");
