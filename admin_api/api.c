@@ -289,6 +289,27 @@ static void set_ticket_pattern(struct api *a, const char *pattern)
     buf_fini(&whole);
 }
 
+uv_timer_t *api_timer(uv_loop_t *loop, void *data)
+{
+    uv_timer_t *timer = gw_malloc(sizeof *timer);
+
+    GW_ASSERT(uv_timer_init(loop, timer) == 0);
+    timer->data = data;
+    uv_unref((uv_handle_t *)timer);
+    return timer;
+}
+
+static void on_timer_closed(uv_handle_t *timer)
+{
+    free(timer);
+}
+
+void api_timer_end(uv_timer_t **timer)
+{
+    uv_close((uv_handle_t *)*timer, on_timer_closed);
+    *timer = NULL;
+}
+
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
 {
     struct api *a = gw_calloc(1, sizeof *a);

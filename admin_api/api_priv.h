@@ -145,6 +145,13 @@ void call_problem(struct api_call *c, const struct api_problem *p);
 /* 422 of the field NAME. */
 void call_invalid(struct api_call *c, const char *name, const char *detail);
 
+/* --- timers (api.c) --------------------------------------------------------------------------- */
+
+/* A timer of the loop that does not keep it alive; DATA is in its data. */
+uv_timer_t *api_timer(uv_loop_t *loop, void *data);
+/* Stops it at once; its memory is given back by the loop, later, and no more of DATA is touched. */
+void api_timer_end(uv_timer_t **timer);
+
 /* --- refusals held back (late.c) -------------------------------------------------------------- */
 
 void late_init(struct api *a, uv_loop_t *loop);

@@ -489,16 +489,8 @@ void circuits_init(struct api *a, uv_loop_t *loop)
     struct circuit_desk *d = gw_calloc(1, sizeof *d);
 
     d->kept = repeats_create(KEPT_MOST);
-    d->timer = gw_malloc(sizeof *d->timer);
-    GW_ASSERT(uv_timer_init(loop, d->timer) == 0);
-    d->timer->data = d;
-    uv_unref((uv_handle_t *)d->timer);
+    d->timer = api_timer(loop, d);
     a->circuits = d;
-}
-
-static void on_closed(uv_handle_t *timer)
-{
-    free(timer);
 }
 
 void circuits_fini(struct api *a)
@@ -516,6 +508,6 @@ void circuits_fini(struct api *a)
         free(r);
     }
     repeats_destroy(&d->kept);
-    uv_close((uv_handle_t *)d->timer, on_closed); /* which is after the end of D */
+    api_timer_end(&d->timer);
     free(d);
 }

@@ -5,7 +5,6 @@
  * (Last-Event-ID), and is judged like any request.
  * Owner: the control loop. From memory only: while PostgreSQL is away what is known goes on. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "gateway/http/sse.h"
@@ -52,22 +51,14 @@ static void on_timer(uv_timer_t *timer)
 void events_init(struct api *a, uv_loop_t *loop)
 {
     if (a->opt.events != NULL) {
-        a->events_timer = gw_malloc(sizeof *a->events_timer);
-        GW_ASSERT(uv_timer_init(loop, a->events_timer) == 0);
-        a->events_timer->data = a;
+        a->events_timer = api_timer(loop, a);
         GW_ASSERT(uv_timer_start(a->events_timer, on_timer, JUDGE_MS, JUDGE_MS) == 0);
-        uv_unref((uv_handle_t *)a->events_timer);
     }
-}
-
-static void on_closed(uv_handle_t *timer)
-{
-    free(timer);
 }
 
 void events_fini(struct api *a)
 {
     if (a->events_timer != NULL) {
-        uv_close((uv_handle_t *)a->events_timer, on_closed); /* which is after the end of A */
+        api_timer_end(&a->events_timer);
     }
 }

@@ -54,18 +54,10 @@ void late_forget(struct api_call *c)
 
 void late_init(struct api *a, uv_loop_t *loop)
 {
-    a->late_timer = gw_malloc(sizeof *a->late_timer);
-    GW_ASSERT(uv_timer_init(loop, a->late_timer) == 0);
-    a->late_timer->data = a;
-    uv_unref((uv_handle_t *)a->late_timer);
-}
-
-static void on_closed(uv_handle_t *timer)
-{
-    free(timer);
+    a->late_timer = api_timer(loop, a);
 }
 
 void late_fini(struct api *a)
 {
-    uv_close((uv_handle_t *)a->late_timer, on_closed); /* which is after the end of A */
+    api_timer_end(&a->late_timer);
 }

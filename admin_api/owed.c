@@ -120,15 +120,7 @@ void owed_init(struct api *a, uv_loop_t *loop)
     a->owed = gw_calloc(1, sizeof *a->owed);
     a->owed->store = a->opt.audit;
     a->owed->keys = a->opt.keys;
-    a->owed->timer = gw_malloc(sizeof *a->owed->timer);
-    GW_ASSERT(uv_timer_init(loop, a->owed->timer) == 0);
-    a->owed->timer->data = a->owed;
-    uv_unref((uv_handle_t *)a->owed->timer);
-}
-
-static void on_closed(uv_handle_t *timer)
-{
-    free(timer);
+    a->owed->timer = api_timer(loop, a->owed);
 }
 
 void owed_fini(struct api *a)
@@ -147,6 +139,6 @@ void owed_fini(struct api *a)
             o->owed = NULL;
         }
     }
-    uv_close((uv_handle_t *)w->timer, on_closed); /* which is after the end of W */
+    api_timer_end(&w->timer);
     free(w);
 }
