@@ -51,6 +51,24 @@ test('what is read again and again is so, also when news of it came before anybo
   }
 });
 
+test('a new incident is told of once, whether an event or a reading knows it first', withPackages, async () => {
+  const { Arrivals } = await load('data/incidents.js');
+  const told = [];
+  const arrivals = new Arrivals((i) => told.push(i.id));
+  const open = (id, state = 'open') => ({ id, state });
+  arrivals.reading(null); // not known which
+  arrivals.event(open('INC-3')); // while the first reading is under way
+  arrivals.reading([open('INC-1'), open('INC-2', 'acknowledged'), open('INC-3')]);
+  assert.deepEqual(told, ['INC-3'], 'what was there before the page is no news');
+  arrivals.reading([open('INC-1'), open('INC-3'), open('INC-4')]);
+  arrivals.event(open('INC-4'));
+  arrivals.event(open('INC-5'));
+  arrivals.reading([open('INC-4'), open('INC-5'), open('INC-6', 'acknowledged')]);
+  arrivals.event(open('INC-6'));
+  arrivals.event(undefined);
+  assert.deepEqual(told, ['INC-3', 'INC-4', 'INC-5'], 'what somebody has acknowledged already is no news');
+});
+
 test('decimals stay what was sent', () => {
   assert.equal(units('50000.10'), 5000010);
   assert.equal(units('123456789012.12345678'), 12345678901212345678n);

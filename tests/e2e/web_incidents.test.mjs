@@ -150,6 +150,8 @@ test('acknowledging: notes, the command line, one call with its key; the answer 
     fake.incidents.set('INC-13', { ...fake.incidents.get('INC-12'), id: 'INC-13', number: 13, version: 1, title: 'Redis is away' });
     fake.tell('incident', { incident: fake.incidents.get('INC-13') });
     await page.locator('.toast', { hasText: 'INC-13, SEV1: Redis is away' }).waitFor();
+    fake.incidents.set('INC-14', { ...fake.incidents.get('INC-12'), id: 'INC-14', number: 14, version: 1, title: 'PostgreSQL is away' });
+    await page.locator('.toast', { hasText: 'INC-14, SEV1: PostgreSQL is away' }).waitFor(); // no event came: the next reading found it
     await blameless(page);
   });
 });

@@ -1,6 +1,6 @@
 // Incidents as screens need them: words and marks of their states, clocks by the gateway's time, what is worst, and one
 // picture of those that are open, kept fresh by events. Everything above "live" is pure.
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
 import { resource, useResource } from './api.js';
 import { onEvent } from './events.js';
 
@@ -135,6 +135,7 @@ export function filled(action, incident, given = {}, now = 0) {
 const OPEN = '/v1/incidents?state=open';
 const EVERY_MS = 15000;
 const KEPT = 300;
+const KNOWN = 2000;
 
 export const news = signal(new Map()); // id -> the newest picture an event gave
 const openState = () => resource(OPEN, { every: EVERY_MS });
@@ -162,14 +163,44 @@ export function told(incident) {
   for (const path of [`/v1/incidents/${incident.id}`, OPEN]) resource(path).refresh();
 }
 
+// Who hears of what is new: whether an event or the next reading knows it first. What the first reading finds was there
+// before this page; from then on each incident that is open and was not known is told of once.
+export class Arrivals {
+  constructor(arrived) {
+    Object.assign(this, { arrived, known: new Set(), read: false });
+  }
+
+  // An event told of INCIDENT.
+  event(incident) {
+    if (!incident?.id || this.known.has(incident.id)) return;
+    this.known.add(incident.id);
+    if (this.known.size > KNOWN) this.known.delete(this.known.values().next().value);
+    if (incident.state === 'open') this.arrived(incident);
+  }
+
+  // A reading found INCIDENTS, those that are not closed; null: it is not known which.
+  reading(incidents) {
+    if (!incidents) return;
+    for (const i of incidents) {
+      if (this.read) this.event(i);
+      else this.known.add(i.id);
+    }
+    this.read = true;
+  }
+}
+
 let started = false;
 // ARRIVED(incident): one that was not known, in any tab.
 export function startIncidents(arrived) {
   if (started) return;
   started = true;
+  const arrivals = new Arrivals(arrived);
   onEvent('incident', ({ incident }) => {
-    const known = news.peek().has(incident?.id) || openIncidents.peek()?.some((i) => i.id === incident?.id);
+    arrivals.event(incident);
     told(incident);
-    if (!known && incident?.state === 'open') arrived(incident);
+  });
+  effect(() => {
+    const open = openIncidents.value;
+    untracked(() => arrivals.reading(open));
   });
 }
