@@ -51,7 +51,8 @@ static void open_all(struct anchored *t, uint32_t interval_ms)
 {
     struct redis_options opt = {.endpoint = redis_server->endpoint,
                                 .name = "test",
-                                .timeout_ms = 500,
+                                .timeout_ms =
+                                    5000, /* a late answer is a note sent again: not here */
                                 .backoff_min_ms = 10,
                                 .backoff_max_ms = 100,
                                 .metrics = metrics_create(&redis_metrics)};
