@@ -56,6 +56,12 @@ const SHOTS = [
     await page.locator('.waiting button').first().click();
     await sheetOf(page).getByText('Asked for by').waitFor();
   } },
+  { name: 'role', path: '/settings/approvals', as: 'ben', act: async (page) => {
+    await page.getByRole('button', { name: /pending approvals/ }).click();
+    await sheetOf(page).getByRole('button', { name: /approver for uma/ }).click();
+    await sheetOf(page, 'approver for uma').getByText('Asked for by').waitFor();
+  } },
+  { name: 'circuits', path: '/settings/circuits' },
   { name: 'narrow', path: '/market/BTC-USD', width: 390, height: 844 },
   { name: 'disconnected', path: '/market/BTC-USD', last: true, act: async (page, stage) => { await stage.stopGateway('SIGKILL'); await sleep(9000); } },
 ];
@@ -96,6 +102,8 @@ async function trouble({ ana }) {
   await put('/v1/withdrawals', { halted: true, asset: 'BTC', reason: 'the chain was reorganised' });
   const { headers } = await ana.call('GET', '/v1/symbols/SOL%2FUSD/mode');
   await put('/v1/symbols/SOL%2FUSD/mode', { mode: 'NORMAL', reason: 'prices agree again with both venues' }, headers.etag);
+  await call('POST', '/v1/users', { name: 'uma', label: 'Uma Thule, operations', reason: 'she joins the night shift' });
+  await call('POST', '/v1/users/uma/roles', { role: 'approver', kind: 'eligible', reason: 'she is on call at night from Monday', ticket: 'OPS-41' });
   let count = 0;
   const post = (path, body) => call('POST', path, body, { 'idempotency-key': `picture-${count++}` });
   await post('/v1/incidents', { severity: 'SEV2', title: 'Ledger and engine differ on ETH/USD', reason: 'two fills are missing in the ledger', class: 'reconciliation', symbol: 'ETH/USD' });

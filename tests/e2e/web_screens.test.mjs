@@ -273,7 +273,7 @@ test('a second factor that is too old is asked for, and the act goes on', { ...n
 // --- for everybody --------------------------------------------------------------------------------------------------
 
 const SCREENS = ['/audit', '/audit/2', '/keys', '/keys/ID', '/connections', '/settings', '/settings/me', '/settings/people?user=olga', '/settings/sessions', '/settings/approvals', '/settings/access', '/settings/paging', '/settings/circuits', '/settings/config', '/settings/about'];
-const SHEETS = [['/keys', 'Issue a key…'], ['/keys/ID', 'Revoke…'], ['/settings/people', 'Create a user…'], ['/settings/access', 'Sign it off…']];
+const SHEETS = [['/settings/approvals?role_request=ROLE'], ['/keys', 'Issue a key…'], ['/keys/ID', 'Revoke…'], ['/settings/people', 'Create a user…'], ['/settings/access', 'Sign it off…']];
 
 // Something on every screen.
 async function furnish(stage) {
@@ -282,6 +282,12 @@ async function furnish(stage) {
   await put(stage, stage.ana, '/v1/accounts/mm1/trading', { paused: true, ...why });
   const { headers } = await stage.call(stage.ana, 'GET', '/v1/withdrawals');
   await put(stage, stage.ana, '/v1/withdrawals', { halted: false, ...why }, { 'if-match': headers.etag });
+  const sue = stage.person('sue', 'security');
+  await until('she is in', 5000, async () => (await sue.logIn()).status === 200);
+  assert.equal((await sue.call('POST', '/v1/users', { name: 'uma', label: 'Uma', reason: why.reason })).status, 201);
+  const asked = await sue.call('POST', '/v1/users/uma/roles', { role: 'approver', ...why });
+  assert.equal(asked.status, 202, asked.body);
+  stage.roleRequest = asked.json.request.id;
   return stage.person('olga', 'security,auditor,operator,approver,admin');
 }
 
@@ -292,12 +298,12 @@ for (const theme of ['dark', 'light', 'contrast']) {
     const page = await signedIn(browser, stage, olga, '/overview', { theme, bypassCSP: true });
     const wrong = [];
     for (const [at, button] of [...SCREENS.map((s) => [s]), ...SHEETS]) {
-      await page.goto(at.replace('ID', stage.keyId));
+      await page.goto(at.replace('ID', stage.keyId).replace('ROLE', stage.roleRequest));
       await live(page);
       if (button) {
         await page.getByRole('button', { name: button }).first().click();
         await sheetOf(page).waitFor();
-      }
+      } else if (at.includes('ROLE')) await sheetOf(page, 'approver for uma').getByText('user:sue').waitFor();
       await sleep(at === '/connections' ? 3500 : 700);
       await page.evaluate(axe);
       const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
