@@ -149,7 +149,7 @@ static void on_class_timer(uv_timer_t *timer)
         struct pub_symbol *sym = &p->symbols[list->v[i]];
 
         sym->dirty &= ~(1u << t->class);
-        publish_class(p, list->v[i], t->class, sym->dirty_since_ns);
+        publish_class(p, list->v[i], t->class, sym->dirty_since_ns[t->class]);
     }
     list->count = 0;
     wake_shards(p);
@@ -159,13 +159,12 @@ static void mark_dirty(struct publisher *p, uint32_t number)
 {
     struct pub_symbol *sym = &p->symbols[number];
     unsigned fresh = sym->slots & ~sym->dirty & ~1u;
+    int64_t now = fresh != 0 ? clock_mono_ns() : 0;
 
-    if (sym->dirty == 0) {
-        sym->dirty_since_ns = clock_mono_ns();
-    }
     sym->dirty |= fresh;
     for (unsigned c = 1; fresh >> c != 0; c++) {
         if ((fresh >> c & 1) != 0) {
+            sym->dirty_since_ns[c] = now;
             p->dirty[c].v[p->dirty[c].count++] = number;
         }
     }

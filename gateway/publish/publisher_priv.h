@@ -26,7 +26,7 @@ struct pub_symbol {
     struct pub_stream *streams;
     unsigned slots; /* bit mask of timers that have streams here */
     unsigned dirty; /* bit mask of timers whose list holds this symbol */
-    int64_t dirty_since_ns;
+    int64_t dirty_since_ns[INTERVAL_CLASSES];
     bool degraded; /* clients were told so */
     enum book_show show;
 };

@@ -232,3 +232,20 @@ test('SIGTERM: closed one by one over the drain, each with its hint', { timeout:
   }
   assert.ok(hints.size > 20, 'they do not all come back at once');
 }));
+
+test('publish lag is that of each interval, however many intervals follow a symbol that is never quiet', { timeout: 60000 }, () => withMarket({}, 3000, async (stage) => {
+  for (const [depth, interval_ms] of [[10, 50], [25, 100], [100, 250], [500, 1000]]) {
+    const client = await Client.connect(stage);
+    const ack = await client.subscribe({ channel: 'book', symbol: [SYMBOL], depth, gw: { interval_ms } });
+    assert.ok(ack.success, ack.raw);
+  }
+  const read = async () => {
+    const metrics = await stage.metrics();
+    return ['sum', 'count'].map((name) => metrics.get(`md_publish_lag_seconds_${name}`));
+  };
+  const [sum, count] = await read();
+  await sleep(6000);
+  const [sum2, count2] = await read();
+  assert.ok(count2 > count + 50, `${count2 - count} messages`);
+  assert.ok((sum2 - sum) / (count2 - count) < 1, `${(sum2 - sum) / (count2 - count)} s on average`);
+}));
