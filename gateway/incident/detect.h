@@ -37,7 +37,7 @@
 #define DETECT_RULES(X)                                                                                                   \
     X(GAP,        "gateway:sequence_gap", SEV3, "data_quality",        "",           "Market data has sequence gaps")        \
     X(DUPLICATE,  "gateway:sequence_duplicate", SEV2, "data_quality",        "",           "Market data repeats sequence numbers") \
-    X(SLOW,       "gateway:slow_consumers", SEV3, "",                 "ws_overload", "Many WebSocket clients are too slow") \
+    X(SLOW,       "gateway:slow_consumers", SEV2, "",                 "ws_overload", "Many WebSocket clients are too slow") \
     X(REPLAY,     "gateway:replay",      SEV2, "",                    "",           "Requests are being replayed")          \
     X(AUTH,       "gateway:auth_failures", SEV3, "",                  "",           "Many requests are not authentic")      \
     X(RECONNECT,  "gateway:upstream_reconnects", SEV2, "broker_connectivity", "",   "The feed is lost again and again")     \

@@ -119,7 +119,7 @@ test('slow consumers are told with the playbook of an overload', within, () => w
     slow.push(follower);
   }
   const signal = await until('the surge', 60000, () => firing(stage).find((s) => s.key === 'gateway:slow_consumers'));
-  assert.deepEqual([signal.severity, signal.playbook], ['SEV3', 'ws_overload']);
+  assert.deepEqual([signal.severity, signal.playbook], ['SEV2', 'ws_overload']);
   assert.ok((await stage.metrics()).get('ws_close_total{reason="SLOW_CONSUMER"}') >= 2);
   for (const follower of slow) follower.drop();
 }));

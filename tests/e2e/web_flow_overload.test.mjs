@@ -61,7 +61,7 @@ test('ws_overload: clients stall, the gateway opens the incident, the operator f
   // nobody opens it but the gateway; the list shows it without being asked
   await page.locator('.grid tbody tr', { hasText: 'INC-1' }).waitFor({ timeout: 60000 });
   const opened = await read(page, FIRST);
-  assert.deepEqual([opened.severity, opened.playbook, opened.source, opened.signal.key, opened.signal.state], ['SEV3', 'ws_overload', 'gateway', 'gateway:slow_consumers', 'firing']);
+  assert.deepEqual([opened.severity, opened.playbook, opened.source, opened.signal.key, opened.signal.state], ['SEV2', 'ws_overload', 'gateway', 'gateway:slow_consumers', 'firing']);
   assert.ok((await stage.metrics()).get(CLOSED) >= 3);
   await page.getByRole('link', { name: 'INC-1' }).first().click();
   await page.getByRole('heading', { level: 1, name: opened.title }).waitFor();

@@ -206,7 +206,7 @@ static const struct {
      "1 in 60 s (limit 1): ETH/USD"},
     {"gateway:sequence_duplicate", duplicate, 1, 300, SEV2, "", "data_quality", "",
      "2 in 60 s (limit 1): BTC/USD, SOL/USD"},
-    {"gateway:slow_consumers", slow, 10, 300, SEV3, "ws_overload", "", "",
+    {"gateway:slow_consumers", slow, 10, 300, SEV2, "ws_overload", "", "",
      "20 in 60 s (limit 20)"},
     {"gateway:replay", replay, 10, 300, SEV2, "", "", "", NULL},
     {"gateway:auth_failures", unauthentic, 10, 300, SEV3, "", "", "", NULL},

@@ -1,4 +1,4 @@
-/* links: gw_playbook gw_admin_api */
+/* links: gw_playbook gw_admin_api gw_incident */
 /* The playbooks that are shipped, against the routes that there are. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "admin_api/playbooks.h"
+#include "gateway/incident/detect.h"
 #include "gateway/playbook/progress.h"
 #include "gateway/runtime/json.h"
 
@@ -44,6 +45,28 @@ static void they_are_read(void **state)
             assert_true(playbook_has(&decision->guard.answers[1].locks, s->id));
         }
     }
+    playbooks_destroy(&all);
+}
+
+/* What the gateway opens by itself is as grave as the playbook says. */
+static void detectors_agree(void **state)
+{
+    struct playbooks *all = shipped();
+    size_t named = 0;
+
+    (void)state;
+    for (size_t i = 0; i < DETECT_RULE_COUNT; i++) {
+        const struct detect_rule_row *rule = &detect_rules[i];
+
+        if (rule->playbook[0] != '\0') {
+            const struct playbook *p = playbooks_find(all, rule->playbook);
+
+            assert_non_null(p);
+            assert_int_equal(rule->severity, p->severity);
+            named++;
+        }
+    }
+    assert_true(named >= 2);
     playbooks_destroy(&all);
 }
 
@@ -179,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_are_read),
+        cmocka_unit_test(detectors_agree),
         cmocka_unit_test(each_can_be_walked),
         cmocka_unit_test(actions_are_held_against_the_routes),
         cmocka_unit_test(templates_are_filled),
