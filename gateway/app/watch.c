@@ -66,6 +66,9 @@ static void on_read(void *arg, struct detect_sample *out)
     out->chain_broken = count_of("audit_chain_broken", NULL) > 0;
     out->kill_engaged = killed(gate_now(w->opt.gate));
     out->decisions_due = count_of("gate_decisions_due", NULL);
+    out->late_commands = count_of("core_commands_late", NULL);
+    out->approval_wait_s = count_of("gate_approval_wait_seconds", NULL);
+    out->break_glass = count_of("gate_break_glass_total", NULL);
 }
 
 static void on_pulse(void *arg, const struct query_pulse *pulses, uint32_t count)

@@ -30,6 +30,7 @@ struct core_command {
 struct core_commands {
     uint32_t most;
     uint32_t open;
+    uint32_t late;
     struct core_command *by_id;
     struct core_command *newest;
     struct core_command *due;
@@ -68,6 +69,8 @@ static void set_state(struct core_commands *t, struct core_command *c, enum core
     }
     t->open -= !core_states[c->state].settled;
     t->open += !core_states[next].settled;
+    t->late -= c->state == CORE_TIMED_OUT;
+    t->late += next == CORE_TIMED_OUT;
     c->was = c->state;
     c->state = next;
 }
@@ -131,6 +134,7 @@ static void forget(struct core_commands *t, struct core_command *c)
         DL_DELETE2(t->due, c, due_prev, due_next);
     }
     t->open -= !core_states[c->state].settled;
+    t->late -= c->state == CORE_TIMED_OUT;
     HASH_DEL(t->by_id, c);
     DL_DELETE(t->newest, c);
     core_request_fini(&c->asked);
@@ -337,6 +341,11 @@ uint32_t core_commands_count(const struct core_commands *t)
 uint32_t core_commands_open(const struct core_commands *t)
 {
     return t->open;
+}
+
+uint32_t core_commands_late(const struct core_commands *t)
+{
+    return t->late;
 }
 
 static void put_flag(struct buf *b, const char *name, bool value)

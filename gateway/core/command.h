@@ -90,6 +90,8 @@ enum gw_err core_commands_list(const struct core_commands *t, const struct core_
 uint32_t core_commands_count(const struct core_commands *t);
 /* Unsettled ones: asked for and not answered yet, timed-out ones among them. */
 uint32_t core_commands_open(const struct core_commands *t);
+/* Of those, the ones whose time is over: nobody knows what became of them. */
+uint32_t core_commands_late(const struct core_commands *t);
 
 /* The command as REST and the event stream show it. */
 void core_command_print(struct buf *b, const struct core_command_view *c);

@@ -302,6 +302,7 @@ static void on_tick(uv_timer_t *timer)
     core_read_again(c);
     metrics_set(m, CORE_M_QUEUE, 0, c->outbox.count);
     metrics_set(m, CORE_M_OPEN, 0, core_commands_open(c->commands));
+    metrics_set(m, CORE_M_LATE, 0, core_commands_late(c->commands));
     metrics_set(m, CORE_M_AGE, 0, core_silence_ns(c) / 1000000000);
     metrics_set(m, CORE_M_VERSION, 0, (int64_t)core_version(c));
 }

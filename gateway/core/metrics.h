@@ -13,6 +13,7 @@ extern const struct metric_label core_dropped_label;
 #define CORE_METRICS(X)                                                                                              \
     X(CORE_M_COMMANDS,   "core_commands_total",         COUNTER, &core_command_label, "commands by kind and the state they came into, of all gateways") \
     X(CORE_M_OPEN,       "core_commands_open",          GAUGE,   NULL,                "commands the core has not settled, timed-out ones among them") \
+    X(CORE_M_LATE,       "core_commands_late",          GAUGE,   NULL,                "of those, the ones that timed out and that nobody has cancelled") \
     X(CORE_M_ACKS,       "core_acks_total",             COUNTER, &core_ack_label,     "acks of commands, by what became of them") \
     X(CORE_M_MALFORMED,  "core_malformed_total",        COUNTER, &core_field_label,   "entries of control:acks and control:commands refused, by field") \
     X(CORE_M_VERSION,    "core_observed_version",       GAUGE,   NULL,                "control state that every core has applied") \

@@ -25,7 +25,9 @@
     X(GATE_M_PENDING,   "gate_journaled",            GAUGE,     NULL, "orders in force that the audit chain does not hold yet") \
     X(GATE_M_UNAUDITED, "gate_unaudited",            GAUGE,     NULL, "of those, orders no disk took")                 \
     X(GATE_M_LATE,      "gate_unconfirmed_total",    COUNTER,   NULL, "answers given before every loop had confirmed") \
-    X(GATE_M_DUE,       "gate_decisions_due",        GAUGE,     NULL, "halts whose `until` has passed: somebody has to decide")
+    X(GATE_M_DUE,       "gate_decisions_due",        GAUGE,     NULL, "halts whose `until` has passed: somebody has to decide") \
+    X(GATE_M_WAITS,     "gate_approval_wait_seconds", GAUGE,    NULL, "how long the oldest request to loosen has waited for a second person; 0: none waits") \
+    X(GATE_M_ALONE,     "gate_break_glass_total",    COUNTER,   NULL, "loosenings that one person made alone, by break-glass")
 /* clang-format on */
 enum gate_metric { GATE_METRICS(METRIC_AS_ENUM) GATE_M_COUNT };
 

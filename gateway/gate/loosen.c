@@ -199,6 +199,7 @@ static void ended_request(struct job *j, bool done)
     }
     w->result.audit = j->seq;
     if (j->alone) {
+        metrics_inc(g->metrics, GATE_M_ALONE);
         gate_adopt(g, j->record->id);
         wait_ready(w, GATE_DONE, g->generation);
         return;

@@ -91,6 +91,7 @@ static void take_head(struct gate *g, const struct pg_reply *r)
 {
     int64_t version;
     int64_t seq;
+    int64_t waits;
     size_t len;
     const char *text = pg_value(r, 0, 0, 2, &len);
     const char *id = pg_value(r, 0, 0, 3, NULL);
@@ -98,6 +99,9 @@ static void take_head(struct gate *g, const struct pg_reply *r)
 
     if (pg_value_i64(r, 0, 0, 1, &seq) && g->opt.sink.on_head != NULL) {
         g->opt.sink.on_head(g->opt.arg, (uint64_t)seq);
+    }
+    if (pg_value_i64(r, 0, 0, 5, &waits)) {
+        metrics_set(g->metrics, GATE_M_WAITS, 0, waits);
     }
     if (!pg_value_i64(r, 0, 0, 0, &version) || !pg_value_i64(r, 0, 0, 1, &seq) ||
         !take_state(g, (uint64_t)version, (uint64_t)seq, text, len)) {
@@ -129,7 +133,9 @@ void replicas_read_head(struct gate *g)
     const struct pg_statement ask = {
         "SELECT version, seq, CASE WHEN version <> $1 THEN state END,"
         " (SELECT id FROM audit_entries e WHERE e.seq = h.seq),"
-        " array_to_string(ARRAY(SELECT id FROM audit_entries WHERE id = ANY ($2::text[])), ' ')"
+        " array_to_string(ARRAY(SELECT id FROM audit_entries WHERE id = ANY ($2::text[])), ' '),"
+        " (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::bigint"
+        " FROM change_requests WHERE state = 'pending' AND expires_at > now())"
         " FROM gate_head h",
         params, GW_LEN(params)};
     struct pending *p;

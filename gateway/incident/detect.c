@@ -212,6 +212,17 @@ static void judge_anchor(const struct detect *d, const struct detect_sample *s, 
     v->limit = d->config->anchor / 1000;
 }
 
+static void judge_waiting(const struct detect *d, const struct detect_sample *s, struct verdict *v)
+{
+    uint64_t limit_s = d->config->approvals / 1000;
+
+    judge_level(v, d->config->approvals != 0 && s->approval_wait_s >= limit_s, 0);
+    v->known = s->postgres_up;
+    v->value = s->approval_wait_s;
+    v->limit = limit_s;
+    v->prompt = true;
+}
+
 static void judge_counters(struct detect *d, enum detect_rule rule, const struct detect_sample *s,
                            struct verdict *v)
 {
@@ -230,6 +241,9 @@ static void judge_counters(struct detect *d, enum detect_rule rule, const struct
         break;
     case DETECT_RECONNECT:
         judge_rate(r, s, s->reconnects, c->reconnects, c->reconnect_window, v);
+        break;
+    case DETECT_ALONE:
+        judge_rate(r, s, s->break_glass, 1, c->window, v);
         break;
     default:
         if (s->pulses != NULL) {
@@ -286,6 +300,15 @@ static void judge(struct detect *d, enum detect_rule rule, const struct detect_s
         v->value = s->decisions_due;
         v->noun = "halts";
         v->prompt = true;
+        break;
+    case DETECT_LATE:
+        judge_level(v, s->late_commands > 0, 0);
+        v->value = s->late_commands;
+        v->noun = "commands";
+        v->prompt = true;
+        break;
+    case DETECT_WAITING:
+        judge_waiting(d, s, v);
         break;
     }
 }

@@ -31,7 +31,8 @@
     X(redis_away,       MSEC_LIVE, "10s",  0, 86400000,   "no connection to Redis answers for so long")                    \
     X(postgres_away,    MSEC_LIVE, "10s",  0, 86400000,   "no connection to PostgreSQL answers for so long")               \
     X(journal,          MSEC_LIVE, "60s",  0, 86400000,   "the emergency journal is not drained for so long, though PostgreSQL answers") \
-    X(anchor,           MSEC_LIVE, "5m",   0, 86400000,   "the audit log has not been signed for so long, though PostgreSQL answers")
+    X(anchor,           MSEC_LIVE, "5m",   0, 86400000,   "the audit log has not been signed for so long, though PostgreSQL answers") \
+    X(approvals,        MSEC_LIVE, "10m",  0, 86400000,   "a request to loosen waits for a second person for so long")
 
 /*    symbol      key                    severity class                  playbook      title */
 #define DETECT_RULES(X)                                                                                                   \
@@ -49,7 +50,10 @@
     X(ANCHOR,     "gateway:audit_anchor", SEV3, "",                   "",           "The audit log is not being signed")    \
     X(BROKEN,     "gateway:audit_broken", SEV1, "",                   "",           "The audit log does not follow from its last signed head") \
     X(KILL,       "gateway:kill_switch", SEV1, "",                    "kill_switch", "The kill switch is engaged")          \
-    X(DUE,        "gateway:decision_due", SEV2, "",                   "",           "A halt has passed its time: somebody has to decide")
+    X(DUE,        "gateway:decision_due", SEV2, "",                   "",           "A halt has passed its time: somebody has to decide") \
+    X(LATE,       "gateway:core_commands", SEV2, "broker_connectivity", "",       "The core has not confirmed a command in its time") \
+    X(WAITING,    "gateway:approvals_waiting", SEV3, "",              "",           "A request to loosen waits for a second person") \
+    X(ALONE,      "gateway:break_glass", SEV1, "",                    "",           "One person alone has loosened, by break-glass")
 /* clang-format on */
 #define DETECT_RULE_AS_ENUM(sym, key, severity, class_, playbook, title) DETECT_##sym,
 enum detect_rule { DETECT_RULES(DETECT_RULE_AS_ENUM) DETECT_RULE_COUNT };
@@ -88,6 +92,9 @@ struct detect_sample {
     bool chain_broken;
     bool kill_engaged;
     uint64_t decisions_due;
+    uint64_t late_commands;
+    uint64_t approval_wait_s;
+    uint64_t break_glass;
     bool feed_up;
     const struct detect_pulse
         *pulses; /* always of the same symbols in the same order; NULL: not known */

@@ -2,10 +2,11 @@
 // while nothing is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gateTape, killPg, newKey, put, startPg, why, withGate } from './harness/gate.mjs';
+import { gateTape, killPg, modeOf, newKey, post, put, startPg, why, withGate } from './harness/gate.mjs';
 import { entries } from './harness/feed.mjs';
 import { Follower } from './harness/follower.mjs';
 import { sleep, until } from './harness/gateway.mjs';
+import { Person } from './harness/people.mjs';
 
 const within = { timeout: 180000 };
 const quick = { detect: { redis_away: '2s', postgres_away: '2s', clear: '3s', window: '10s', auth_failures: 20, replays: 5, reconnects: 3, slow_closes: 2 } };
@@ -122,4 +123,40 @@ test('slow consumers are told with the playbook of an overload', within, () => w
   assert.deepEqual([signal.severity, signal.playbook], ['SEV2', 'ws_overload']);
   assert.ok((await stage.metrics()).get('ws_close_total{reason="SLOW_CONSUMER"}') >= 2);
   for (const follower of slow) follower.drop();
+}));
+
+test('what waits for others: a command the core does not confirm, a request to loosen that nobody approves', within, () => withGate({ detect: { ...quick.detect, approvals: '2s' } }, async (stage) => {
+  await until('the link', 10000, async () => (await stage.call(stage.ana, 'GET', '/v1/commands')).json?.core.linked);
+  const asked = await post(stage, stage.ana, '/v1/symbols/BTC%2FUSD/cancel-all', why);
+  assert.equal(asked.status, 202, asked.body);
+  assert.equal((await put(stage, stage.ana, modeOf('ETH/USD'), { mode: 'SOFT_HALT', ...why })).status, 200);
+  const { headers } = await stage.call(stage.ana, 'GET', modeOf('ETH/USD'));
+  const request = await put(stage, stage.ana, modeOf('ETH/USD'), { mode: 'NORMAL', ...why }, { 'if-match': headers.etag });
+  assert.equal(request.status, 202, request.body);
+  const waits = await fired(stage, 'approvals_waiting');
+  assert.deepEqual([waits.severity, waits.details.limit], ['SEV3', 2]);
+  assert.equal((await post(stage, stage.ana, `${request.headers.location}/cancel`, {})).status, 200);
+  await cleared(stage, 'approvals_waiting');
+  const late = await until('the command is late', 50000, () => firing(stage).find((s) => s.key === 'gateway:core_commands')); // its deadline is 30 s
+  assert.deepEqual([late.severity, late.summary], ['SEV2', '1 commands']);
+  assert.equal((await stage.metrics()).get('core_commands_late'), 1);
+  assert.equal((await post(stage, stage.ana, `${asked.headers.location}/cancel`, why)).status, 202);
+  await cleared(stage, 'core_commands');
+}));
+
+test('one person alone, by break-glass: a SEV1 that owes its root cause and a postmortem', within, () => withGate({ ...quick, gate: { break_glass: true } }, async (stage) => {
+  const eve = Person.make(stage, 'eve', 'operator,break_glass');
+  await until('she is in', 10000, async () => (await eve.logIn()).status === 200);
+  assert.equal((await put(stage, stage.ana, modeOf('ETH/USD'), { mode: 'SOFT_HALT', ...why })).status, 200);
+  assert.equal((await eve.call('POST', '/v1/session/elevate', { role: 'break_glass', seconds: 900, ...why })).status, 200);
+  const { headers } = await eve.call('GET', modeOf('ETH/USD'));
+  const alone = await eve.call('PUT', modeOf('ETH/USD'), { mode: 'NORMAL', ...why }, { 'if-match': headers.etag });
+  assert.equal(alone.status, 200, alone.body);
+  assert.equal((await fired(stage, 'break_glass')).severity, 'SEV1');
+  const incident = await until('the incident', 10000, async () => (await eve.call('GET', '/v1/incidents?state=open')).json?.incidents?.find((i) => i.signal?.key === 'gateway:break_glass'));
+  assert.equal(incident.severity, 'SEV1');
+  assert.equal((await stage.metrics()).get('gate_break_glass_total'), 1);
+  const close = await eve.call('POST', `/v1/incidents/${incident.id}/close`, { notes: 'it is over' });
+  assert.equal(close.status, 409, close.body);
+  assert.match(close.body, /root_cause[^]*postmortem|postmortem[^]*root_cause/);
 }));

@@ -128,6 +128,7 @@ static void words_in_states(void **state)
                 assert_int_equal(get(t, 0).count, 3);
             }
             assert_int_equal(core_commands_open(t), !core_states[get(t, 0).state].settled);
+            assert_int_equal(core_commands_late(t), get(t, 0).state == CORE_TIMED_OUT);
             core_commands_destroy(&t);
         }
     }

@@ -181,11 +181,25 @@ static void due(void)
 {
     sample.decisions_due = 2;
 }
+static void late_commands(void)
+{
+    sample.late_commands = 2;
+}
+static void approvals(void)
+{
+    sample.approval_wait_s++;
+    sample.anchored_ns = sample.wall_ns;
+}
+static void alone(void)
+{
+    sample.break_glass++;
+}
 
 static void well(void)
 {
     sample.redis_up = sample.postgres_up = true;
     sample.journaled = sample.unaudited = sample.decisions_due = 0;
+    sample.late_commands = sample.approval_wait_s = 0;
     sample.chain_broken = sample.kill_engaged = false;
     sample.anchored_ns = sample.wall_ns;
 }
@@ -223,6 +237,10 @@ static const struct {
     {"gateway:audit_broken", broken, 1, 300, SEV1, "", "", "", ""},
     {"gateway:kill_switch", kill_switch, 1, 5, SEV1, "kill_switch", "", "", ""},
     {"gateway:decision_due", due, 1, 5, SEV2, "", "", "", "2 halts"},
+    {"gateway:core_commands", late_commands, 1, 5, SEV2, "", "broker_connectivity", "",
+     "2 commands"},
+    {"gateway:approvals_waiting", approvals, 600, 5, SEV3, "", "", "", "600 s (limit 600 s)"},
+    {"gateway:break_glass", alone, 1, 300, SEV1, "", "", "", "1 in 60 s (limit 1)"},
 };
 /* clang-format on */
 
