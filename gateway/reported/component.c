@@ -8,6 +8,7 @@
 #define S_NS         ((int64_t)1000000000)
 #define MAKE_ROOM_NS (24 * 3600 * S_NS) /* silent for so long, one makes room for a new one */
 #define AHEAD_NS     (60 * S_NS)        /* so far ahead, another gateway's clock is wrong */
+#define EXPECT_S     60u                /* one that is to be there may take so long to speak */
 #define NUMBER_EXACT (UINT64_C(1) << 53)
 
 #define COMPONENT_STATE_AS_WORD(sym, word) word,
@@ -123,12 +124,13 @@ static void set_state(struct components *cs, struct component *c, bool fresh,
                       const struct reported_now *now)
 {
     enum component_state next = judge(c, now);
+    int64_t from_ns = c->heard_ns != 0 ? c->heard_ns : c->said_since_ns;
 
     if (next == c->state && !fresh) {
         return;
     }
     c->state = next;
-    c->since_ns = next == COMPONENT_DISCONNECTED ? c->heard_ns + (int64_t)c->said.ttl_s * S_NS
+    c->since_ns = next == COMPONENT_DISCONNECTED ? from_ns + (int64_t)c->said.ttl_s * S_NS
                   : next == COMPONENT_UNKNOWN    ? now->real_ns
                                                  : c->said_since_ns;
     cs->on_change(cs->arg, c);
@@ -144,6 +146,11 @@ static void take(struct component *c, const struct component_report *r, int64_t 
     c->heard_mono_ns = now->mono_ns - (now->real_ns - heard_ns);
 }
 
+static bool stays(const struct component *c)
+{
+    return c->own || c->expected;
+}
+
 static bool make_room(struct components *cs, const struct reported_now *now)
 {
     uint32_t oldest = UINT32_MAX;
@@ -152,7 +159,7 @@ static bool make_room(struct components *cs, const struct reported_now *now)
         return true;
     }
     for (uint32_t i = 0; i < cs->count; i++) {
-        if (!cs->v[i]->own && component_age_ns(cs->v[i], now) > MAKE_ROOM_NS &&
+        if (!stays(cs->v[i]) && component_age_ns(cs->v[i], now) > MAKE_ROOM_NS &&
             (oldest == UINT32_MAX || cs->v[i]->heard_mono_ns < cs->v[oldest]->heard_mono_ns)) {
             oldest = i;
         }
@@ -226,6 +233,20 @@ void components_own(struct components *cs, const struct component_report *r,
     set_state(cs, c, fresh, now);
 }
 
+void components_expect(struct components *cs, const char *id, const struct reported_now *now)
+{
+    struct component *c = find(cs, id);
+
+    if (c == NULL) {
+        c = insert(cs, id);
+        c->said.ttl_s = EXPECT_S;
+        c->said_since_ns = now->real_ns;
+        c->heard_mono_ns = now->mono_ns;
+        set_state(cs, c, true, now);
+    }
+    c->expected = true;
+}
+
 void components_load(struct components *cs, const struct component_report *r, int64_t heard_ns,
                      int64_t said_since_ns, const struct reported_now *now)
 {
@@ -256,7 +277,7 @@ void components_tick(struct components *cs, const struct reported_now *now)
 void components_forget(struct components *cs, int64_t silent_ns, const struct reported_now *now)
 {
     for (uint32_t i = cs->count; i-- > 0;) {
-        if (!cs->v[i]->own && component_age_ns(cs->v[i], now) > silent_ns) {
+        if (!stays(cs->v[i]) && component_age_ns(cs->v[i], now) > silent_ns) {
             drop(cs, i);
         }
     }
@@ -386,9 +407,13 @@ void component_print(struct buf *out, const struct component *c, const struct re
     buf_printf(out, ",\"state\":\"%s\",\"reported_state\":\"%s\"", component_state_words[c->state],
                component_state_words[r->state]);
     put_time(out, "since", c->since_ns);
-    put_time(out, "last_heard_at", c->heard_ns);
-    buf_printf(out, ",\"age_s\":%" PRId64 ",\"ttl_s\":%" PRIu32, age > 0 ? age / S_NS : 0,
-               r->ttl_s);
+    if (c->heard_ns != 0) {
+        put_time(out, "last_heard_at", c->heard_ns);
+        buf_printf(out, ",\"age_s\":%" PRId64, age > 0 ? age / S_NS : 0);
+    } else {
+        buf_lit(out, ",\"last_heard_at\":null,\"age_s\":null");
+    }
+    buf_printf(out, ",\"ttl_s\":%" PRIu32, r->ttl_s);
     put_number(out, "seq_in", &r->seq_in);
     put_number(out, "seq_out", &r->seq_out);
     put_number(out, "gap_from", &r->gap_from);
@@ -400,7 +425,8 @@ void component_print(struct buf *out, const struct component *c, const struct re
     json_put_given(out, "version", r->version);
     json_put_given(out, "detail", r->detail);
     json_put_given(out, "source", r->source);
-    buf_printf(out, ",\"own\":%s}", c->own ? "true" : "false");
+    buf_printf(out, ",\"own\":%s,\"expected\":%s}", c->own ? "true" : "false",
+               c->expected ? "true" : "false");
 }
 
 static void put_group(struct buf *out, const struct components *cs, const char *group)

@@ -66,11 +66,12 @@ struct component {
     enum component_state state; /* now */
     int64_t since_ns;           /* wall clock, of STATE */
     int64_t said_since_ns;      /* wall clock: it says said.state since */
-    int64_t heard_ns;           /* wall clock */
+    int64_t heard_ns;           /* wall clock; 0: never */
     int64_t heard_mono_ns;
-    bool own;   /* measured by this gateway */
-    bool dirty; /* not written yet */
-    bool sent;  /* being written */
+    bool own;      /* measured by this gateway */
+    bool expected; /* shown, and missed, whether it has ever spoken or not */
+    bool dirty;    /* not written yet */
+    bool sent;     /* being written */
 };
 
 /* Could there be a component, or a group, of that name? */
@@ -102,6 +103,8 @@ enum component_verdict components_hear(struct components *cs, const struct compo
 /* What the gateway measures; R has id, state, detail and the time it is good for. */
 void components_own(struct components *cs, const struct component_report *r,
                     const struct reported_now *now);
+/* ID is to be there. One that does not speak is UNKNOWN, and DISCONNECTED after a minute. */
+void components_expect(struct components *cs, const char *id, const struct reported_now *now);
 /* What another gateway, or this one before, has heard at HEARD_NS. Older than what is known: nothing. */
 void components_load(struct components *cs, const struct component_report *r, int64_t heard_ns,
                      int64_t said_since_ns, const struct reported_now *now);

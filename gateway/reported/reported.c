@@ -213,7 +213,7 @@ void reported_expose(void *arg, struct buf *out)
         const struct component *c = components_at(r->components, i);
         int64_t age = component_age_ns(c, &now);
 
-        if (age >= 0) {
+        if (age >= 0 && c->heard_ns != 0) {
             buf_printf(out, "report_source_last_seen_seconds{component=\"%s\"} ", c->said.id);
             buf_fixed(out, age / 1000000, 3);
             buf_putc(out, '\n');
@@ -225,13 +225,40 @@ void reported_expose(void *arg, struct buf *out)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* The ids of TEXT, one after the other, into CS (NULL: they are only looked at). */
+static bool expect(struct components *cs, const char *text, const struct reported_now *now,
+                   struct buf *why)
+{
+    char id[COMPONENT_ID_MAX + 1];
+
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        size_t len = strcspn(text, " ");
+
+        (void)snprintf(id, sizeof id, "%.*s", (int)len, text);
+        if (len > COMPONENT_ID_MAX || !component_id_valid(id)) {
+            buf_printf(why,
+                       "reported.expected: \"%s\" is no id of a component: letters, digits and "
+                       ":_.@- after the first, up to %u; spaces between",
+                       id, COMPONENT_ID_MAX);
+            return false;
+        }
+        if (cs != NULL) {
+            components_expect(cs, id, now);
+        }
+        text += len;
+    }
+    return true;
+}
+
 struct reported *reported_create(uv_loop_t *loop, const struct reported_options *opt,
                                  struct buf *why)
 {
-    struct rules *rules = rules_read(opt->config->rules_file, why);
+    struct rules *rules = NULL;
+    struct reported_now now;
     struct reported *r;
 
-    if (rules == NULL) {
+    if (!expect(NULL, opt->config->expected, NULL, why) ||
+        (rules = rules_read(opt->config->rules_file, why)) == NULL) {
         return NULL;
     }
     r = gw_calloc(1, sizeof *r);
@@ -241,7 +268,9 @@ struct reported *reported_create(uv_loop_t *loop, const struct reported_options 
     r->metrics = metrics_create(&reported_metrics);
     r->components = components_create((uint32_t)opt->config->max_components, on_change, r);
     r->signals = signals_create((uint32_t)opt->config->max_series);
-    r->polled_mono_ns = reported_now(r).mono_ns;
+    now = reported_now(r);
+    (void)expect(r->components, opt->config->expected, &now, why);
+    r->polled_mono_ns = now.mono_ns;
     r->swept_mono_ns = r->polled_mono_ns;
     GW_ASSERT(uv_timer_init(loop, &r->timer) == 0);
     r->timer.data = r;

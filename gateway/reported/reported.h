@@ -29,6 +29,7 @@
     X(max_series,     UINT, "1000", 1,     10000,     "series of reported signals, each also a line of /metrics; one an hour beyond its time makes room") \
     X(signal_ttl,     MSEC, "5m",   5000,  86400000,  "a signal that says no `ttl_s` counts as unknown after it")        \
     X(forget_after,   MSEC, "168h", 3600000, 31536000000, "components and signals that have been silent for so long are dropped") \
+    X(expected,       TEXT, "",     0,     4096,      "ids of components that are to be there, with spaces between; one that never speaks is told as gone") \
     X(rules_file,     TEXT, "",     0,     4096,      "YAML file of thresholds that open incidents (docs/REPORTING.md); \"\": none")
 #define REPORTED_METRICS(X)                                                                                              \
     X(REPORTED_M_BEATS,      "report_heartbeats_total",      COUNTER, &reported_taken_label, "heartbeats of components, by what became of them") \

@@ -192,7 +192,9 @@ test('kill -9 and a start: what was well is as old as its last heartbeat; anothe
   await until('complete', 10000, async () => (await grid(stage)).complete);
 }));
 
-test('signals: names and labels of Prometheus, text values, bounded, exposed while recent', { timeout: 120000 }, () => withStage({ reported: { max_series: 6 } }, async (stage) => {
+test('signals: names and labels of Prometheus, text values, bounded, exposed while recent', { timeout: 120000 }, () => withStage({ reported: { max_series: 6, expected: 'ledger  engine-a' } }, async (stage) => {
+  const missed = (await stage.call(stage.admin, 'GET', '/v1/components')).json.components.filter((c) => c.expected);
+  assert.deepEqual(missed.map((c) => [c.id, c.state, c.last_heard_at]), [['engine-a', 'UNKNOWN', null], ['ledger', 'UNKNOWN', null]]);
   const { token } = await reporter(stage, 'desk');
   const answer = await send(stage, 'POST', '/v1/signals', { batch: 7, signals: [
     { name: 'bus_lag', labels: { topic: 'trades', partition: '1' }, value: '0.10', unit: 's', extra: true },

@@ -101,6 +101,36 @@ static void silence_is_disconnected(void **state)
     assert_int_equal(t->told, 3);
 }
 
+static void expected_ones_are_missed(void **state)
+{
+    struct stage *t = *state;
+    struct buf text = {0};
+
+    components_expect(t->cs, "ledger", &t->now);
+    components_expect(t->cs, "ledger", &t->now);
+    assert_int_equal(components_count(t->cs), 1);
+    assert_int_equal(state_of(t, "ledger"), COMPONENT_UNKNOWN);
+    assert_int_equal(t->told, 1);
+    component_print(&text, components_find(t->cs, "ledger"), &t->now);
+    assert_non_null(strstr(buf_cstr(&text), "\"last_heard_at\":null,\"age_s\":null"));
+    assert_non_null(strstr(buf_cstr(&text), "\"expected\":true"));
+    buf_fini(&text);
+    pass(t, 60 * S);
+    assert_int_equal(state_of(t, "ledger"), COMPONENT_UNKNOWN);
+    pass(t, 1);
+    assert_int_equal(state_of(t, "ledger"), COMPONENT_DISCONNECTED);
+    assert_true(components_find(t->cs, "ledger")->since_ns == BEGIN + 60 * S);
+    pass(t, 1000 * 3600 * S); /* and are neither forgotten nor make room */
+    components_forget(t->cs, S, &t->now);
+    for (const char *id = "abcd"; *id != '\0'; id++) {
+        (void)hear(t, report((char[]){*id, '\0'}, COMPONENT_OK));
+    }
+    assert_int_equal(state_of(t, "ledger"), COMPONENT_DISCONNECTED);
+    assert_int_equal(hear(t, report("ledger", COMPONENT_OK)), COMPONENT_TAKEN);
+    assert_int_equal(state_of(t, "ledger"), COMPONENT_OK);
+    assert_true(components_find(t->cs, "ledger")->since_ns == t->now.real_ns);
+}
+
 static void since_is_kept_while_it_says_the_same(void **state)
 {
     struct stage *t = *state;
@@ -330,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(silence_is_disconnected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(expected_ones_are_missed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(since_is_kept_while_it_says_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(steps_of_the_wall_clock_change_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_stored_is_as_old_as_it_is, set_up, tear_down),
