@@ -61,7 +61,12 @@ const SHOTS = [
     await sheetOf(page).getByRole('button', { name: /approver for uma/ }).click();
     await sheetOf(page, 'approver for uma').getByText('Asked for by').waitFor();
   } },
-  { name: 'circuits', path: '/settings/circuits' },
+  { name: 'circuits', path: '/settings/circuits' }, { name: 'people', path: '/settings/people?user=uma', height: 1100 }, { name: 'sessions', path: '/settings/sessions' }, { name: 'approvals', path: '/settings/approvals' },
+  { name: 'access', path: '/settings/access' }, { name: 'paging', path: '/settings/paging' }, { name: 'playbooks', path: '/incidents/playbooks', height: 1100 },
+  { name: 'kill', path: '/overview', act: async (page) => {
+    await page.getByRole('button', { name: /^Engage/ }).first().click();
+    await sheetOf(page).getByText('Whom it reaches').waitFor();
+  } },
   { name: 'narrow', path: '/market/BTC-USD', width: 390, height: 844 },
   { name: 'disconnected', path: '/market/BTC-USD', last: true, act: async (page, stage) => { await stage.stopGateway('SIGKILL'); await sleep(9000); } },
 ];
