@@ -152,7 +152,6 @@ static enum portctl_exit decide(struct client *c, const struct args *a, const ch
     json_t *body = json_pack("{s:s*, s:s*}", "hash", hash, "reason", args_get(a, "reason"));
     struct buf target = {0};
     struct answer answer = {0};
-    char once[CALL_ONCE_MAX];
     enum portctl_exit code = PORTCTL_USAGE;
     bool again;
 
@@ -160,16 +159,12 @@ static enum portctl_exit decide(struct client *c, const struct args *a, const ch
         say_not_utf8();
         return code;
     }
-    if (!client_once(once)) {
-        json_decref(body);
-        return PORTCTL_AUTH;
-    }
     put_path(&target, a->words[0], tail);
     code = client_call(c,
                        &(struct call){.method = "POST",
                                       .target = buf_cstr(&target),
                                       .body = body,
-                                      .once = once,
+                                      .repeatable = true,
                                       .accepts = true},
                        &answer);
     again = answer.repeated && answer.status == 409 &&
