@@ -133,23 +133,18 @@ static enum portctl_exit try_dry(struct client *c, const struct ask *k, const ch
                                  struct answer *a)
 {
     struct buf target = {0};
-    char once[CALL_ONCE_MAX];
-    bool post = strcmp(k->method, "POST") == 0;
-    enum portctl_exit code = PORTCTL_AUTH;
+    enum portctl_exit code;
 
-    *a = (struct answer){0};
     buf_append(&target, k->target.data, k->target.len);
     buf_lit(&target, "?dry_run=true");
-    if (client_once(once)) {
-        code = client_call(c,
-                           &(struct call){.method = k->method,
-                                          .target = buf_cstr(&target),
-                                          .body = json_incref(k->body),
-                                          .match = match,
-                                          .once = post ? once : NULL,
-                                          .quiet = match != NULL && match[0] == '*' ? 428 : 0},
-                           a);
-    }
+    code = client_call(c,
+                       &(struct call){.method = k->method,
+                                      .target = buf_cstr(&target),
+                                      .body = json_incref(k->body),
+                                      .match = match,
+                                      .repeatable = strcmp(k->method, "POST") == 0,
+                                      .quiet = match != NULL && match[0] == '*' ? 428 : 0},
+                       a);
     buf_fini(&target);
     return code;
 }
@@ -318,20 +313,16 @@ enum portctl_exit ask_outcome(struct client *c, const struct answer *a)
 static enum portctl_exit send_it(struct client *c, const struct ask *k, const char *match)
 {
     struct buf target = {0};
-    char once[CALL_ONCE_MAX];
     struct answer a;
     enum portctl_exit code;
 
-    if (!client_once(once)) {
-        return PORTCTL_AUTH;
-    }
     buf_append(&target, k->target.data, k->target.len);
     code = client_call(c,
                        &(struct call){.method = k->method,
                                       .target = buf_cstr(&target),
                                       .body = json_incref(k->body),
                                       .match = match,
-                                      .once = once,
+                                      .repeatable = true,
                                       .accepts = true},
                        &a);
     if (code == PORTCTL_DONE) {

@@ -135,17 +135,12 @@ enum portctl_exit circuit_reset(struct client *c, const struct args *a)
     json_t *body = json_pack("{s:s, s:s*, s:s*}", "reason", args_get(a, "reason"), "ticket",
                              args_get(a, "ticket"), "incident", args_get(a, "incident"));
     struct buf target = {0};
-    char once[CALL_ONCE_MAX];
     struct answer answer;
     enum portctl_exit code;
 
     if (body == NULL) {
         say_not_utf8();
         return PORTCTL_USAGE;
-    }
-    if (!client_once(once)) {
-        json_decref(body);
-        return PORTCTL_AUTH;
     }
     buf_lit(&target, "/v1/circuits/");
     put_segment(&target, a->words[0]);
@@ -154,7 +149,7 @@ enum portctl_exit circuit_reset(struct client *c, const struct args *a)
                        &(struct call){.method = "POST",
                                       .target = buf_cstr(&target),
                                       .body = body,
-                                      .once = once,
+                                      .repeatable = true,
                                       .accepts = true},
                        &answer);
     if (code == PORTCTL_DONE) {

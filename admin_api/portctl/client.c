@@ -16,6 +16,7 @@
 
 #define DEPTH_MAX 16u
 #define TYPE      "application/json"
+#define ONCE_MAX  40u
 
 struct client {
     const struct settings *settings;
@@ -390,19 +391,39 @@ static enum portctl_exit repeat(struct client *c, const struct call *call, struc
     return code;
 }
 
-enum portctl_exit client_call(struct client *c, const struct call *call, struct answer *a)
+/* CALL gets an Idempotency-Key of its own, which lies in OUT. */
+static enum portctl_exit make_once(struct call *call, char out[ONCE_MAX])
 {
-    char *body = call->body != NULL ? json_dumps(call->body, JSON_COMPACT) : NULL;
-    enum portctl_exit code = load_session(c, call);
+    char nonce[25];
 
-    if (code == PORTCTL_DONE && !call->is_unsigned && !c->has_session) {
+    if (!sign_nonce(nonce)) {
+        say("the system gives no random bytes");
+        say_next("look at this machine");
+        return PORTCTL_AUTH;
+    }
+    (void)snprintf(out, ONCE_MAX, "portctl-%s", nonce);
+    call->once = out;
+    return PORTCTL_DONE;
+}
+
+enum portctl_exit client_call(struct client *c, const struct call *asked, struct answer *a)
+{
+    struct call call = *asked;
+    char once[ONCE_MAX];
+    char *body = call.body != NULL ? json_dumps(call.body, JSON_COMPACT) : NULL;
+    enum portctl_exit code = call.repeatable ? make_once(&call, once) : PORTCTL_DONE;
+
+    if (code == PORTCTL_DONE) {
+        code = load_session(c, &call);
+    }
+    if (code == PORTCTL_DONE && !call.is_unsigned && !c->has_session) {
         code = load_key(c);
     }
     *a = (struct answer){0};
-    GW_ASSERT(call->body == NULL || body != NULL);
-    json_decref(call->body);
+    GW_ASSERT(call.body == NULL || body != NULL);
+    json_decref(call.body);
     if (code == PORTCTL_DONE) {
-        code = repeat(c, call, body != NULL ? text_of(body) : call->text, a);
+        code = repeat(c, &call, body != NULL ? text_of(body) : call.text, a);
     }
     free(body);
     return code;
@@ -417,19 +438,6 @@ void answer_fini(struct answer *a)
     buf_fini(&a->text);
     buf_fini(&a->head);
     *a = (struct answer){0};
-}
-
-bool client_once(char out[CALL_ONCE_MAX])
-{
-    char nonce[25];
-
-    if (!sign_nonce(nonce)) {
-        say("the system gives no random bytes");
-        say_next("look at this machine");
-        return false;
-    }
-    (void)snprintf(out, CALL_ONCE_MAX, "portctl-%s", nonce);
-    return true;
 }
 
 enum portctl_exit client_sign(struct client *c, const struct call *call, struct buf *out)

@@ -22,6 +22,7 @@ struct call {
     const char *once; /* Idempotency-Key: it is sent again when the network fails; NULL: none */
     const char *const *lines; /* more of the head, "Name: value", up to a NULL; or NULL */
     long quiet;               /* a refusal of this status is no news; 0: none */
+    bool repeatable;          /* as with once; the client makes the key */
     bool is_unsigned;         /* and without a session */
     bool is_person;           /* by the session alone, or (unsigned) to begin one */
     bool as_is;               /* whatever the answer is, the caller judges it */
@@ -52,10 +53,6 @@ void client_forget_session(struct client *c);
 GW_MUSTCHECK
 enum portctl_exit client_call(struct client *c, const struct call *call, struct answer *answer);
 void answer_fini(struct answer *a);
-/* A fresh Idempotency-Key. False: said why. */
-#define CALL_ONCE_MAX 40u
-GW_MUSTCHECK
-bool client_once(char out[CALL_ONCE_MAX]);
 /* The lines of the head that sign CALL, a line each. */
 GW_MUSTCHECK
 enum portctl_exit client_sign(struct client *c, const struct call *call, struct buf *out);

@@ -402,15 +402,10 @@ enum portctl_exit incident_act(struct client *c, const struct args *a)
     json_t *body = opens || id != NULL ? body_of(a) : NULL;
     struct buf target = {0};
     struct answer answer;
-    char once[CALL_ONCE_MAX];
     enum portctl_exit code = PORTCTL_USAGE;
 
     if (body == NULL) {
         return code;
-    }
-    if (!client_once(once)) {
-        json_decref(body);
-        return PORTCTL_AUTH;
     }
     if (opens) {
         buf_lit(&target, "/v1/incidents");
@@ -420,7 +415,8 @@ enum portctl_exit incident_act(struct client *c, const struct args *a)
     }
     code = client_call(
         c,
-        &(struct call){.method = "POST", .target = buf_cstr(&target), .body = body, .once = once},
+        &(struct call){
+            .method = "POST", .target = buf_cstr(&target), .body = body, .repeatable = true},
         &answer);
     if (code == PORTCTL_DONE && client_settings(c)->json) {
         print_json(&answer);

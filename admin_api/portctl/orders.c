@@ -39,18 +39,13 @@ static enum portctl_exit print_command(struct client *c, const struct answer *a)
 /* Takes BODY. */
 static enum portctl_exit post(struct client *c, const char *target, json_t *body)
 {
-    char once[CALL_ONCE_MAX];
     struct answer answer;
     enum portctl_exit code;
 
-    if (!client_once(once)) {
-        json_decref(body);
-        return PORTCTL_AUTH;
-    }
     code = client_call(
         c,
         &(struct call){
-            .method = "POST", .target = target, .body = body, .once = once, .accepts = true},
+            .method = "POST", .target = target, .body = body, .repeatable = true, .accepts = true},
         &answer);
     if (code == PORTCTL_DONE) {
         code = print_command(c, &answer);

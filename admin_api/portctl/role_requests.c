@@ -1,6 +1,5 @@
-/* user requests, user request; user approve, reject, cancel: grants of roles that take two persons. What is
- * approved is what was shown: its hash goes along. */
-#include "admin_api/portctl/ask.h"
+/* user requests, user request; user approve, reject, cancel: grants of roles that take two persons. */
+#include "admin_api/portctl/decide.h"
 
 #include <string.h>
 #include "admin_api/portctl/fields.h"
@@ -74,143 +73,43 @@ enum portctl_exit role_requests(struct client *c, const struct args *a)
                      print_list);
 }
 
-static void put_path(struct buf *out, const char *id, const char *tail)
-{
-    buf_lit(out, "/v1/role-requests/");
-    put_segment(out, id);
-    buf_puts(out, tail);
-}
-
-/* *REQUEST: part of ANSWER. */
-static enum portctl_exit fetch(struct client *c, const char *id, struct answer *answer,
-                               const json_t **request)
-{
-    struct buf target = {0};
-    enum portctl_exit code;
-
-    put_path(&target, id, "");
-    code = client_call(c, &(struct call){.method = "GET", .target = buf_cstr(&target)}, answer);
-    buf_fini(&target);
-    *request = json_object_get(answer->root, "request");
-    return code == PORTCTL_DONE && !json_is_object(*request) ? answer_lacks("request") : code;
-}
-
 /* What is told of REQUEST, a line each; nothing for what is not. */
 static void put_request(struct buf *out, const json_t *request)
 {
     fields_given(out, request, all_fields, GW_LEN(all_fields));
 }
 
+static void put_word(struct buf *out, const json_t *request)
+{
+    const char *role = text_member(request, "role");
+
+    table_clean(out, role, strlen(role));
+}
+
+static const struct decide_kind kind = {
+    .path = "/v1/role-requests/",
+    .member = "request",
+    .show = "user request",
+    .put = put_request,
+    .put_word = put_word,
+};
+
 enum portctl_exit role_request_show(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    const json_t *request;
-    enum portctl_exit code = fetch(c, a->words[0], &answer, &request);
-
-    if (code == PORTCTL_DONE && client_settings(c)->json) {
-        print_json(&answer);
-    } else if (code == PORTCTL_DONE) {
-        struct buf out = {0};
-
-        put_request(&out, request);
-        print_buf(&out);
-    }
-    answer_fini(&answer);
-    return code;
-}
-
-/* --- deciding ---------------------------------------------------------------------------------- */
-
-static void tell(struct client *c, const struct answer *answer)
-{
-    if (client_settings(c)->json) {
-        print_json(answer);
-    } else {
-        printf("done: %s\n", text_member(json_object_get(answer->root, "request"), "state"));
-    }
-}
-
-/* It was sent twice, and the first time may have got there. */
-static enum portctl_exit decided_before(struct client *c, const char *id, const char *state)
-{
-    struct answer answer;
-    const json_t *request;
-    enum portctl_exit code = fetch(c, id, &answer, &request);
-
-    if (code == PORTCTL_DONE && strcmp(text_member(request, "state"), state) == 0) {
-        tell(c, &answer);
-    } else if (code == PORTCTL_DONE) {
-        say("it was decided meanwhile");
-        say_next("portctl user request %s", id);
-        code = PORTCTL_REFUSED;
-    }
-    answer_fini(&answer);
-    return code;
-}
-
-/* TAIL: "/approve"; STATE: what the request is in afterwards. */
-static enum portctl_exit decide(struct client *c, const struct args *a, const char *tail,
-                                const char *state, const char *hash)
-{
-    json_t *body = json_pack("{s:s*, s:s*}", "hash", hash, "reason", args_get(a, "reason"));
-    struct buf target = {0};
-    struct answer answer = {0};
-    enum portctl_exit code;
-    bool again;
-
-    if (body == NULL) {
-        say_not_utf8();
-        return PORTCTL_USAGE;
-    }
-    put_path(&target, a->words[0], tail);
-    code = client_call(
-        c, &(struct call){.method = "POST", .target = buf_cstr(&target), .body = body}, &answer);
-    again = answer.repeated && answer.status == 409 &&
-            strcmp(text_member(answer.root, "code"), "change-decided") == 0;
-    if (code == PORTCTL_DONE) {
-        tell(c, &answer);
-    }
-    answer_fini(&answer);
-    buf_fini(&target);
-    return again ? decided_before(c, a->words[0], state) : code;
+    return decide_show(c, a, &kind);
 }
 
 enum portctl_exit role_request_approve(struct client *c, const struct args *a)
 {
-    struct answer answer;
-    const json_t *request;
-    struct buf out = {0};
-    struct buf word = {0};
-    enum portctl_exit code;
-
-    if (!ask_possible(a, &code)) {
-        return code;
-    }
-    code = fetch(c, a->words[0], &answer, &request);
-    if (code == PORTCTL_DONE) {
-        const char *role = text_member(request, "role");
-
-        if (!client_settings(c)->json || args_get(a, "yes") == NULL) {
-            put_request(&out, request);
-            (void)fwrite(out.data, 1, out.len, stderr);
-        }
-        table_clean(&word, role, strlen(role));
-        code = ask_confirm(a, buf_cstr(&word))
-                   ? decide(c, a, "/approve", "approved", text_member(request, "hash"))
-                   : PORTCTL_USAGE;
-    }
-    answer_fini(&answer);
-    buf_fini(&out);
-    buf_fini(&word);
-    return code;
+    return decide_approve(c, a, &kind);
 }
 
 enum portctl_exit role_request_reject(struct client *c, const struct args *a)
 {
-    return decide(c, a, "/reject", "rejected", NULL);
+    return decide_reject(c, a, &kind);
 }
 
 enum portctl_exit role_request_cancel(struct client *c, const struct args *a)
 {
-    return decide(c, a, "/cancel", "cancelled", NULL);
+    return decide_cancel(c, a, &kind);
 }

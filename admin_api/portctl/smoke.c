@@ -200,19 +200,14 @@ static void check_ready(struct smoke *s)
 static void check_settled(struct smoke *s)
 {
     struct buf *what = &s->what[CHECK_SETTLED];
-    char once[CALL_ONCE_MAX];
     struct answer a = {0};
     const char *status;
 
-    if (!client_once(once)) {
-        buf_lit(what, "no random name for the request");
-        return;
-    }
     (void)!client_call(s->c,
                        &(struct call){.method = "POST",
                                       .target = "/v1/smoke/trades",
                                       .body = json_object(),
-                                      .once = once,
+                                      .repeatable = true,
                                       .as_is = true},
                        &a);
     if (a.status == 0) {
