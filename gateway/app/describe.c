@@ -54,7 +54,8 @@ static void describe_metrics(struct buf *out)
                  "`md_seq`, `md_events_total`, `md_trades_total`, `md_book_levels`, "
                  "`md_symbol_live`, `md_seq_gap_total`, `md_seq_duplicate_total` "
                  "by symbol, `report_source_last_seen_seconds` by component, "
-                 "`reported_NAME` of each recent signal NAME, and the usual `process_*`.\n");
+                 "`reported_NAME` of each recent signal NAME, `upstream_last_event_age_seconds`, "
+                 "`portcullis_build_info`, `log_dropped_total`, and the usual `process_*`.\n");
     metrics_describe(tables, GW_LEN(tables), out);
 }
 

@@ -11,9 +11,10 @@ packages=(
     libjansson-dev libyaml-dev libcurl4-openssl-dev libargon2-dev zlib1g-dev uthash-dev libcmocka-dev
     redis-server postgresql openssl ca-certificates curl python3 fiu-utils
 )
-# Beyond those, what only ./check needs: a browser for the dashboard's tests, the sender of alerts for report-in.
+# Beyond those, what only ./check needs: a browser for the dashboard's tests, what evaluates our alert rules and
+# what sends their alerts.
 # shellcheck disable=SC2034
-packages_of_tests=(chromium prometheus-alertmanager)
+packages_of_tests=(chromium prometheus prometheus-alertmanager)
 
 say() {
     printf '%s\n' "$*"
@@ -63,7 +64,7 @@ servers_to_come() {
     [ -d /run/systemd/system ] || return 0
     for p in "$@"; do
         case $p in
-        redis-server | postgresql | prometheus-alertmanager) systemctl cat "$p.service" >/dev/null 2>&1 || servers+=("$p.service") ;;
+        redis-server | postgresql | prometheus | prometheus-alertmanager) systemctl cat "$p.service" >/dev/null 2>&1 || servers+=("$p.service") ;;
         esac
     done
 }
