@@ -272,7 +272,7 @@ test('a second factor that is too old is asked for, and the act goes on', { ...n
 
 // --- for everybody --------------------------------------------------------------------------------------------------
 
-const SCREENS = ['/audit', '/audit/2', '/keys', '/keys/ID', '/connections', '/settings', '/settings/me', '/settings/people?user=olga', '/settings/sessions', '/settings/approvals', '/settings/access', '/settings/paging', '/settings/circuits', '/settings/config', '/settings/about'];
+const SCREENS = ['/audit', '/audit/2', '/keys', '/keys/ID', '/connections', '/settings', '/settings/me', '/settings/people?user=olga', '/settings/sessions', '/settings/approvals', '/settings/access', '/settings/paging', '/settings/circuits', '/settings/about'];
 const SHEETS = [['/settings/approvals?role_request=ROLE'], ['/keys', 'Issue a key…'], ['/keys/ID', 'Revoke…'], ['/settings/people', 'Create a user…'], ['/settings/access', 'Sign it off…']];
 
 // Something on every screen.
