@@ -390,6 +390,30 @@ test('a session that ends is said beforehand, then signed in to anew where one w
   await blameless(tab, 'sessions end');
 }));
 
+test('a session nobody uses ends: what the page asks by itself puts no end off, “Stay signed in” does', options, () => withPeople(async (stage, browser) => {
+  const page = await signedIn(browser, stage, stage.person('ana', 'operator'));
+  await stage.stopGateway();
+  stage.sql("UPDATE user_sessions SET last_seen_at = now() - interval '13 minutes 15 seconds'"); // of fifteen
+  await stage.startGateway(stage.overrides);
+  await page.reload();
+  await live(page);
+  const warning = page.locator('.banner .soon');
+  await warning.getByText('Nothing was asked for a while.').waitFor();
+  const idleAt = () => page.evaluate(async () => (await (await fetch('/v1/session')).json()).idle_at);
+  const before = await idleAt();
+  const asked = [];
+  page.on('request', (r) => asked.push(new URL(r.url()).pathname));
+  await sleep(11000); // events, controls, incidents, and the session itself, are read meanwhile
+  for (const path of ['/v1/session', '/v1/triage', '/v1/circuits']) assert.ok(asked.includes(path), `${path} was asked for: ${[...new Set(asked)]}`);
+  assert.equal(await idleAt(), before);
+  assert.match(await warning.innerText(), /Your session ends in/);
+  await warning.getByRole('button', { name: 'Stay signed in' }).click();
+  await warning.waitFor({ state: 'detached' });
+  const left = Date.parse(await idleAt()) - Date.now();
+  assert.ok(left > 14 * 60000 && left <= 15 * 60000 + 5000, `${left} ms`);
+  await blameless(page, 'staying');
+}));
+
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 test('axe finds nothing on the sign-in page, the sheets and the overview, in each theme', options, () => withPeople(async (stage, browser) => {
