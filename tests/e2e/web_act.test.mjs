@@ -52,7 +52,7 @@ async function inForce(page) {
 
 test('a halt is seen by a second browser and by a market-data client; another person approves the resumption in her own browser', options, () => withPeople(async (stage, browser) => {
   const [ana, ben] = [stage.person('ana', 'operator'), stage.person('ben', 'approver')];
-  const hers = await signedIn(browser, stage, ana);
+  const hers = await signedIn(browser, stage, ana, '/overview', { permissions: ['clipboard-read', 'clipboard-write'] });
   const his = await signedIn(browser, stage, ben, '/overview', { theme: 'light' });
   const ws = await Client.connect(stage);
   await ws.subscribe({ channel: 'book', symbol: [SYMBOL], gw: { interval_ms: 50 } });
@@ -74,14 +74,13 @@ test('a halt is seen by a second browser and by a market-data client; another pe
   assert.ok(await halt.isEnabled(), 'a halt does not wait for a ticket');
   await sheet.getByLabel(/^Type/).fill('BTC/US');
   assert.ok(await halt.isDisabled());
-  // a paste is refused
+  // a paste, from the ticket say, is taken
   await sheet.getByLabel(/^Type/).fill('');
-  await sheet.getByLabel(/^Type/).evaluate((input) => {
-    const data = new DataTransfer();
-    data.setData('text/plain', 'BTC/USD');
-    globalThis.kept = !input.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
-  });
-  assert.ok(await hers.evaluate(() => globalThis.kept));
+  await hers.evaluate(() => navigator.clipboard.writeText('BTC/USD'));
+  await sheet.getByLabel(/^Type/).focus();
+  await hers.keyboard.press('Control+V');
+  assert.equal(await sheet.getByLabel(/^Type/).inputValue(), SYMBOL);
+  assert.ok(await halt.isEnabled());
   await confirm(hers, { ticket: 'OPS-7', typed: SYMBOL, button: 'Set SOFT_HALT' });
   const audit = await inForce(hers);
   assert.ok(audit > 0);
@@ -201,8 +200,13 @@ test('what moved between looking and asking is said, and nothing is asked for; a
   await his.getByRole('button', { name: 'pending approvals 1' }).click();
   await his.locator('.waiting button').first().click();
   await sheetOf(his).getByText('Asked for by').waitFor();
+  await until('as it was asked for', 5000, async () => /now\s+SOFT_HALT\s+as when it was asked for/.test(await sheetOf(his).locator('.changes').innerText()));
   assert.equal((await ana.logIn()).status, 200);
   await halted(ana.call('PUT', `/v1/symbols/${encodeURIComponent(SYMBOL)}/mode`, { mode: 'HARD_HALT', reason: 'the ledger differs after all', ticket: 'OPS-8' }, { 'if-match': '*' }));
+  // his sheet says so before he approves, and what stands now
+  const overtaken = sheetOf(his).getByRole('alert').filter({ hasText: 'It has moved since it was asked for' });
+  await overtaken.waitFor({ timeout: 8000 });
+  assert.match(await sheetOf(his).locator('.changes').innerText(), /when asked\s+SOFT_HALT\s+after\s+NORMAL\s+now\s+HARD_HALT\s+moved \S+ UTC by user:ana: the ledger differs after all/);
   await confirm(his, { typed: SYMBOL, button: 'Approve' });
   await sheetOf(his).getByRole('alert').filter({ hasText: 'has changed since it was asked for' }).waitFor();
   await until('still halted', 5000, async () => /HARD_HALT/.test(await modeIn(his, SYMBOL)));
@@ -384,6 +388,30 @@ test('a session that ends is said beforehand, then signed in to anew where one w
   await signIn(tab, ana);
   assert.match(tab.url(), /\/market\/BTC-USD/);
   await blameless(tab, 'sessions end');
+}));
+
+test('a session nobody uses ends: what the page asks by itself puts no end off, “Stay signed in” does', options, () => withPeople(async (stage, browser) => {
+  const page = await signedIn(browser, stage, stage.person('ana', 'operator'));
+  await stage.stopGateway();
+  stage.sql("UPDATE user_sessions SET last_seen_at = now() - interval '13 minutes 15 seconds'"); // of fifteen
+  await stage.startGateway(stage.overrides);
+  await page.reload();
+  await live(page);
+  const warning = page.locator('.banner .soon');
+  await warning.getByText('Nothing was asked for a while.').waitFor();
+  const idleAt = () => page.evaluate(async () => (await (await fetch('/v1/session')).json()).idle_at);
+  const before = await idleAt();
+  const asked = [];
+  page.on('request', (r) => asked.push(new URL(r.url()).pathname));
+  await sleep(11000); // events, controls, incidents, and the session itself, are read meanwhile
+  for (const path of ['/v1/session', '/v1/triage', '/v1/circuits']) assert.ok(asked.includes(path), `${path} was asked for: ${[...new Set(asked)]}`);
+  assert.equal(await idleAt(), before);
+  assert.match(await warning.innerText(), /Your session ends in/);
+  await warning.getByRole('button', { name: 'Stay signed in' }).click();
+  await warning.waitFor({ state: 'detached' });
+  const left = Date.parse(await idleAt()) - Date.now();
+  assert.ok(left > 14 * 60000 && left <= 15 * 60000 + 5000, `${left} ms`);
+  await blameless(page, 'staying');
 }));
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];

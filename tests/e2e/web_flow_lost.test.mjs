@@ -76,7 +76,7 @@ test('the gateway goes while a sheet is open and comes back: nothing is thought 
     assert.equal(await button.isEnabled(), false, name);
     assert.match(await button.getAttribute('title'), /disconnected/);
   }
-  assert.match(await page.locator('.foot').innerText(), /stream –/);
+  assert.match(banner, /SLO: unknown[\s\S]*incidents: unknown[\s\S]*modes: unknown[\s\S]*stream –/);
 
   // while it is away another gateway of the house halts it and opens an incident: known when it is back, not later
   await stage.startGateway(stage.overrides);

@@ -155,11 +155,17 @@ test('connections: the slow one first, closed from the browser with 4014, then l
   await until('the log has it', 8000, () => chain(stage).some((r) => r.action === 'connection.close' && r.target === String(id) && r.reason === why.reason));
 
   await page.getByRole('button', { name: 'Change…' }).click();
+  await sheetOf(page).getByLabel('Conflation interval').selectOption('250');
+  await sheetOf(page).getByLabel(/^Subscription operations/).fill('7');
+  await until('its preview', 5000, async () => /after\s+degraded, 250 ms, 7 operations\/s, until/.test(await sheetOf(page).locator('.changes').innerText()));
+  assert.match(await sheetOf(page).locator('pre').innerText(), /^portctl fanout degraded --for 15m --conflation 250 --sub-ops 7 --reason/);
   await confirm(page, { ...why, typed: 'DEGRADED', button: 'Apply' });
   await sheetOf(page).getByText('In force.').waitFor();
   await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
   await page.getByText('reverts by itself in').waitFor({ timeout: 8000 });
   await page.getByText('user:olga, OPS-31').waitFor();
+  const { json: profile } = await stage.call(stage.admin, 'GET', '/v1/fanout/profile');
+  assert.deepEqual([profile.profile, profile.conflation_ms, profile.sub_ops_per_s], ['degraded', 250, 7]);
   await blameless(page, 'connections');
 }));
 
@@ -272,7 +278,7 @@ test('a second factor that is too old is asked for, and the act goes on', { ...n
 
 // --- for everybody --------------------------------------------------------------------------------------------------
 
-const SCREENS = ['/audit', '/audit/2', '/keys', '/keys/ID', '/connections', '/settings', '/settings/me', '/settings/people?user=olga', '/settings/sessions', '/settings/approvals', '/settings/access', '/settings/paging', '/settings/circuits', '/settings/config', '/settings/about'];
+const SCREENS = ['/audit', '/audit/2', '/keys', '/keys/ID', '/connections', '/settings', '/settings/me', '/settings/people?user=olga', '/settings/sessions', '/settings/approvals', '/settings/access', '/settings/paging', '/settings/circuits', '/settings/about'];
 const SHEETS = [['/settings/approvals?role_request=ROLE'], ['/keys', 'Issue a key…'], ['/keys/ID', 'Revoke…'], ['/settings/people', 'Create a user…'], ['/settings/access', 'Sign it off…']];
 
 // Something on every screen.
@@ -314,15 +320,36 @@ for (const theme of ['dark', 'light', 'contrast']) {
   }));
 }
 
-test('320 px wide: nothing of these screens needs sideways scrolling but tables in their boxes', { ...needsBrowser, ...within }, () => withScreens(async (stage, browser) => {
+// Every part of the open sheet is within the window, and what closes it is reached and lies under nothing.
+async function sheetFits(page, at) {
+  const { sides, cut, free } = await sheetOf(page).evaluate((e) => {
+    const button = [...e.querySelectorAll('.foot-line button')].at(0);
+    button.scrollIntoView();
+    const box = button.getBoundingClientRect();
+    const { left, right } = e.getBoundingClientRect();
+    const which = [...e.querySelectorAll('*')].filter((x) => x.getBoundingClientRect().right > right + 1 && !x.closest('.scroll')).slice(0, 4).map((x) => `${x.tagName}.${x.className}`);
+    return { sides: left >= 0 && right <= innerWidth, cut: [e.scrollWidth - e.clientWidth, ...which], free: button.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)) };
+  });
+  assert.deepEqual({ sides, cut, free }, { sides: true, cut: [0], free: true }, at);
+}
+
+test('320 px wide, and at 400 % zoom: nothing of these screens and sheets needs sideways scrolling but tables in their boxes', { ...needsBrowser, ...within }, () => withScreens(async (stage, browser) => {
+  const heights = [640, 256]; // the latter: 1280 x 1024 at 400 %
   const page = await signedIn(browser, stage, await furnish(stage), '/overview', { width: 320, height: 640 });
-  for (const at of SCREENS) {
-    await page.goto(at.replace('ID', stage.keyId));
+  for (const [at, button] of ['/overview', '/drills', ...SCREENS].map((s) => [s]).concat(SHEETS, [['/overview', 'Mode of all…'], ['/connections', 'Change…']])) {
+    await page.goto(at.replace('ID', stage.keyId).replace('ROLE', stage.roleRequest));
     await live(page);
+    if (button) await page.getByRole('button', { name: button }).first().click();
+    const over = button || at.includes('ROLE');
+    if (over) await sheetOf(page).locator('.foot-line').waitFor();
     await sleep(600);
-    const { wide, inner, which } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth,
-      which: [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll,.ghost,.tabs,.nav')).slice(0, 4).map((e) => `${e.tagName}.${e.className}`) }));
-    assert.ok(wide <= inner, `${at}: ${wide} px in ${inner}: ${which}`);
+    for (const height of heights) {
+      await page.setViewportSize({ width: 320, height });
+      const { wide, inner, which } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth,
+        which: [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll,.ghost,.tabs,.nav')).slice(0, 4).map((e) => `${e.tagName}.${e.className}`) }));
+      assert.ok(wide <= inner, `${at} ${button ?? ''} at ${height}: ${wide} px in ${inner}: ${which}`);
+      if (over) await sheetFits(page, `${at} ${button ?? ''} at ${height}`);
+    }
   }
   await blameless(page, '320 px');
 }));

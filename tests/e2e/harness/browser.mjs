@@ -55,7 +55,7 @@ export async function live(page) {
 }
 
 const tape = (symbols, rate = 300) => ['--data', 'synthetic', '--symbols', String(symbols), '--rate', String(rate), '--seed', '11', '--time', 'now'];
-export const SCREENS = ['/overview', '/market/BTC-USD', '/connections', '/keys', '/incidents', '/audit', '/drills', '/settings', '/settings/access', '/settings/config', '/settings/about'];
+export const SCREENS = ['/overview', '/market/BTC-USD', '/connections', '/keys', '/incidents', '/audit', '/drills', '/settings', '/settings/access', '/settings/about'];
 
 // Runs BODY on a stage that serves the dashboard, with a market: endless, or of DURATION seconds (stage.feeding ends).
 export const onDashboard = (body, { symbols = 12, duration } = {}) => onStage(async (stage) => {

@@ -11,9 +11,10 @@ const UNTIL = [['', 'no end'], ['15m', '15 min'], ['30m', '30 min'], ['1h', '1 h
 const MINUTES = { '15m': 15, '30m': 30, '1h': 60, '4h': 240 };
 
 // "decide by then" as a time; whole minutes, so that a repeated preview asks for the same.
-const untilOf = (choice) => (choice ? { until: new Date(Math.ceil((Date.now() + MINUTES[choice] * 60000) / 60000) * 60000).toISOString().replace('.000Z', '.000000Z') } : {});
+export const inMinutes = (n) => new Date(Math.ceil((Date.now() + n * 60000) / 60000) * 60000).toISOString().replace('.000Z', '.000000Z');
+const untilOf = (choice) => (choice ? { until: inMinutes(MINUTES[choice]) } : {});
 const untilOption = (choice) => (choice ? ` --until ${choice}` : '');
-const field = (label, control) => html`<div class="field"><span>${label}</span>${control}</div>`;
+export const field = (label, control) => html`<div class="field"><span>${label}</span>${control}</div>`;
 const modePick = (o, set) => html`${field('Mode', html`<${Pick} label="Mode" value=${o.mode} options=${WAY.map((m) => [m, m, MODE_MEANS[m]])} onPick=${(mode) => set({ ...o, mode })} />`)}
   <p class="muted means">${o.mode}: ${MODE_MEANS[o.mode]}.</p>
   ${RANK[o.mode] > 0 && field('A decision is due after (nothing opens by itself)', html`<${Pick} label="Until" value=${o.until} options=${UNTIL} onPick=${(until) => set({ ...o, until })} />`)}`;
@@ -22,6 +23,20 @@ const SHORT = { SOFT_HALT: 'halt', HARD_HALT: 'halt' };
 function modeCommand(mode, target, until) {
   const verb = SHORT[mode] ? `portctl halt${target}${mode === 'HARD_HALT' ? ' --hard' : ''}` : `portctl mode${target} ${mode}`;
   return verb + untilOption(until);
+}
+
+// The mode to ask for to undo TO where BEFORE held: it, but from HARD_HALT the way leads over CANCEL_ONLY. Pure.
+export const modeBack = (before = 'NORMAL', to) => (to === 'HARD_HALT' && before === 'NORMAL' ? 'CANCEL_ONLY' : before);
+
+// The same of many, a sheet for each mode they came from; CHANGES as the dry run told them.
+function modesBack(changes, to, symbols) {
+  const groups = new Map();
+  for (const { target, before } of changes) {
+    const mode = modeBack(before?.mode, to);
+    groups.set(mode, [...(groups.get(mode) ?? []), target]);
+  }
+  if (groups.size === 0) groups.set(modeBack(undefined, to), symbols);
+  return [...groups].map(([mode, list]) => ({ ...modesSheet(list, mode), ...(groups.size > 1 ? { back: `${list.length === 1 ? list[0] : `${list.length} symbols`} to ${mode}` } : {}) }));
 }
 
 // SYMBOL: one, or '*' for all; MODE is where the choice begins.
@@ -33,7 +48,7 @@ export function modeSheet(symbol, mode = 'SOFT_HALT') {
     make: ({ mode: to, until }) => ({
       direction: to === 'NORMAL' ? 'LOOSEN' : 'TIGHTEN', typed: all ? 'ALL' : symbol, verb: to === 'NORMAL' ? undefined : `Set ${to}`,
       call: { method: 'PUT', path: modePath(target), body: { mode: to, ...untilOf(until) } },
-      portctl: modeCommand(to, all ? ' --all' : ` ${shell(symbol)}`, until), undo: () => modeSheet(symbol, to === 'HARD_HALT' ? 'CANCEL_ONLY' : 'NORMAL'),
+      portctl: modeCommand(to, all ? ' --all' : ` ${shell(symbol)}`, until), undo: (before) => modeSheet(symbol, modeBack(before[0]?.before?.mode, to)),
     }),
   };
 }
@@ -46,13 +61,13 @@ export function modesSheet(symbols, mode = 'SOFT_HALT') {
     make: ({ mode: to, until }) => ({
       direction: to === 'NORMAL' ? 'LOOSEN' : 'TIGHTEN', typed: `${symbols.length} SYMBOLS`, verb: to === 'NORMAL' ? undefined : `Set ${to}`,
       call: { method: 'POST', path: '/v1/symbols:set-mode', body: { mode: to, symbols, ...untilOf(until) } },
-      portctl: modeCommand(to, ` --symbols ${symbols.map(shell).join(',')}`, until),
+      portctl: modeCommand(to, ` --symbols ${symbols.map(shell).join(',')}`, until), undo: (before) => modesBack(before, to, symbols),
     }),
   };
 }
 
-const number = (o, set, name, props) => html`<input class="input" type="number" value=${o[name]} onInput=${(e) => set({ ...o, [name]: e.target.value })} ...${props} />`;
-const integer = (text, least, most) => (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : null);
+export const number = (o, set, name, props) => html`<input class="input" type="number" value=${o[name]} onInput=${(e) => set({ ...o, [name]: e.target.value })} ...${props} />`;
+export const integer = (text, least, most) => (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : null);
 
 export function throttleSheet(symbol, now) {
   return {
@@ -61,7 +76,7 @@ export function throttleSheet(symbol, now) {
     make: ({ rate }) => {
       const n = rate === '' ? null : integer(rate, 1, 1000000);
       return { direction: n === null ? 'LOOSEN' : 'TIGHTEN', typed: symbol, wrong: rate !== '' && n === null,
-        call: { method: 'PUT', path: `/v1/symbols/${encodeURIComponent(symbol)}/throttle`, body: { orders_per_s: n } }, portctl: `portctl throttle ${shell(symbol)} ${n ?? 'off'}` };
+        call: { method: 'PUT', path: `/v1/symbols/${encodeURIComponent(symbol)}/throttle`, body: { orders_per_s: n } }, portctl: `portctl throttle ${shell(symbol)} ${n ?? 'off'}`, undo: ([c]) => throttleSheet(symbol, c?.before?.orders_per_s ?? '') };
     },
   };
 }
@@ -82,16 +97,16 @@ export function killSheet(scope = 'global') {
     title: 'Engage the kill switch', typed: 'KILL', verb: 'Engage', direction: 'TIGHTEN', read: killPath(scope),
     note: 'No new orders anywhere: every symbol goes to CANCEL_ONLY. Released later in stages, by two persons.',
     call: { method: 'PUT', path: '/v1/kill-switch', ifMatch: '*', body: { engaged: true, ...(scope === 'global' ? {} : { scope }) } },
-    portctl: `portctl kill on${scope === 'global' ? '' : ` --scope ${scope}`}`, undo: () => releaseSheet(scope),
+    portctl: `portctl kill on${scope === 'global' ? '' : ` --scope ${scope}`}`, undo: ([c]) => releaseSheet(scope, c?.before?.released_symbols?.join(', '), c?.before?.released_percent),
   };
 }
 
 const list = (text) => text.toUpperCase().split(/[\s,]+/).filter(Boolean);
 
 // The next stage of the release: these symbols, for so many of a hundred keys; both left out: the end.
-export function releaseSheet(scope = 'global', symbols = '') {
+export function releaseSheet(scope = 'global', symbols = '', percentNow = 0) {
   return {
-    title: 'Release the kill switch', options: { stage: symbols ? 'stage' : 'stage', symbols, percent: '' },
+    title: 'Release the kill switch', options: { stage: 'stage', symbols: symbols === '*' ? '' : symbols, percent: percentNow ? String(percentNow) : '' },
     fields: (o, set) => html`${field('How much', html`<${Pick} label="How much" value=${o.stage} options=${[['stage', 'A stage'], ['all', 'All of it']]} onPick=${(stage) => set({ ...o, stage })} />`)}
       ${o.stage === 'stage' && html`<label class="field"><span>Symbols (empty: all)</span><input class="input" value=${o.symbols} placeholder="BTC/USD, ETH/USD" onInput=${(e) => set({ ...o, symbols: e.target.value })} autocomplete="off" spellcheck="false" /></label>
         <label class="field"><span>For so many of a hundred keys (empty: all)</span>${number(o, set, 'percent', { min: 1, max: 100, placeholder: 'all' })}</label>`}`,
@@ -123,21 +138,4 @@ export function withdrawalsSheet(halted, asset = '') {
 export function accountSheet(id, paused = true) {
   return { title: `${paused ? 'Pause' : 'Resume'} the account ${id}`, direction: paused ? 'TIGHTEN' : 'LOOSEN', typed: id, verb: paused ? 'Pause' : undefined,
     call: { method: 'PUT', path: `/v1/accounts/${encodeURIComponent(id)}/trading`, body: { paused } }, portctl: `portctl account ${paused ? 'pause' : 'resume'} ${shell(id)}`, undo: () => accountSheet(id, !paused) };
-}
-
-const PROFILES = [['normal', 'normal'], ['degraded', 'degraded'], ['emergency', 'emergency']];
-const FOR = [['5m', '5 min'], ['15m', '15 min'], ['1h', '1 h']];
-const SPAN = { '5m': 5, '15m': 15, '1h': 60 };
-
-export function fanoutSheet(profile = 'degraded') {
-  return {
-    title: 'Fan-out profile', options: { profile, span: '15m' },
-    fields: (o, set) => html`${field('Profile', html`<${Pick} label="Profile" value=${o.profile} options=${PROFILES} onPick=${(p) => set({ ...o, profile: p })} />`)}
-      ${o.profile !== 'normal' && field('For (it reverts by itself)', html`<${Pick} label="For" value=${o.span} options=${FOR} onPick=${(span) => set({ ...o, span })} />`)}`,
-    make: ({ profile: to, span }) => ({
-      direction: 'NEUTRAL', typed: to.toUpperCase(), verb: 'Apply', permission: 'fanout.set',
-      call: { method: 'PUT', path: '/v1/fanout/profile', body: { profile: to, ...(to === 'normal' ? { expires_at: null } : { expires_at: new Date(Math.ceil((Date.now() + SPAN[span] * 60000) / 60000) * 60000).toISOString().replace('.000Z', '.000000Z') }) } },
-      portctl: `portctl fanout ${to}${to === 'normal' ? '' : ` --for ${span}`}`,
-    }),
-  };
 }

@@ -2,6 +2,7 @@
 // own back. What is approved is the hash of what was shown.
 import { call, useResource } from '../data/api.js';
 import { now } from '../data/beat.js';
+import { cellOf, useControl } from '../data/control.js';
 import { onEvent } from '../data/events.js';
 import { age, lasting, time } from '../data/format.js';
 import { Dialog } from '../design/dialog.js';
@@ -12,8 +13,9 @@ import { html, useEffect, useRef, useState } from '../ui.js';
 import { changeSheet, closeSheet, roleSheet, shell } from './acting.js';
 import { pending, usePending, useRolePending } from './pending.js';
 import { howWords, roleTitle } from './role_words.js';
+import { movedSince } from './moved.js';
 import { Command, Diff, effectWords, Problem, Radius, Typed, Why, whole } from './sheet.js';
-import { Direction, subject, wordFor } from './words.js';
+import { Direction, subject, Value, wordFor } from './words.js';
 
 // As the gateway counts it now, and as it was counted when it was asked for, where that differs.
 function radiusRows({ asked, now: is }) {
@@ -61,7 +63,23 @@ function Decided({ decided }) {
     <${Facts} rows=${[json?.audit && ['Audit', whole(json.audit)], effect && ['Time to effect, in every loop', effectWords(effect)], json?.unconfirmed?.length > 0 && ['Not confirmed yet by', json.unconfirmed.join(', ')]]} /></div></div>`;
 }
 
+// What stands now where C says so: since it was asked for at version BASE it may have moved.
+function Now({ c, item, base }) {
+  if (c.cellsPhase !== 'ok') return html`<${Chip}>unknown<//>`;
+  const cell = movedSince(cellOf(c, item.kind, item.target), base);
+  if (!cell) return html`<${Value} kind=${item.kind} value=${item.before} /><small>as when it was asked for</small>`;
+  return html`<${Value} kind=${item.kind} value=${cell.value} /><small class="warn-text">moved ${time(Date.parse(cell.since))} UTC by ${cell.by}: ${cell.reason}</small>`;
+}
+
+function Moved({ c, change }) {
+  const moved = (change.diff?.changes ?? []).filter((x) => movedSince(cellOf(c, x.kind, x.target), change.base_version));
+  if (c.cellsPhase !== 'ok' || moved.length === 0) return null;
+  return html`<div class="said k-warn" role="alert"><${Icon} name="warn" /><div><b>It has moved since it was asked for.</b>
+    <p>${moved.length > 3 ? `${whole(moved.length)} of what it changes are` : `${moved.map((x) => subject(x.kind, x.target)).join(', ')} ${moved.length === 1 ? 'is' : 'are'}`} not as it was then. Approving it will be refused: it has to be asked for again.</p></div></div>`;
+}
+
 function Body({ change, values, set, mine, open }) {
+  const c = useControl();
   const left = Date.parse(change.expires_at) - now.value;
   return html`
     <${Facts} rows=${[
@@ -70,7 +88,8 @@ function Body({ change, values, set, mine, open }) {
       ['Reason', change.reason ?? '–'], ['Ticket', change.ticket ?? '–'], ['At version', whole(change.base_version)], change.audit && ['Entered as audit', whole(change.audit)],
       change.decided_by && ['Decided by', `${change.decided_by}${change.decided_why ? `: ${change.decided_why}` : ''}`], change.result_audit && ['Decision entered as', whole(change.result_audit)],
     ]} />
-    <div class="changes">${change.diff ? html`<${Diff} diff=${change.diff} />` : html`<p class="muted">no difference was kept</p>`}</div>
+    <div class="changes">${change.diff ? html`<${Diff} diff=${change.diff} label="when asked" now=${open && ((item) => html`<${Now} c=${c} item=${item} base=${change.base_version} />`)} />` : html`<p class="muted">no difference was kept</p>`}</div>
+    ${open && html`<${Moved} c=${c} change=${change} />`}
     <${Radius} rows=${radiusRows(change.blast_radius)} />
     ${open && html`<${Command} text=${mine ? `portctl cancel ${change.id}` : `portctl approve ${change.id}${values.reason ? ` --reason ${shell(values.reason)}` : ''}`} />`}`;
 }
@@ -106,7 +125,7 @@ export function ChangeSheet({ id }) {
       ${open && !mine && (may('control.approve') ? html`<${Why} values=${values} set=${set} reasonOptional /><${Typed} word=${word} value=${values.typed} onInput=${(typed) => set({ ...values, typed })} />`
         : html`<p class="said k-warn"><${Icon} name="lock" /><span>Approving needs the permission <code>control.approve</code>, which none of your roles has.</span></p>`)}
       ${busy && html`<p role="status"><${Chip} kind="info" icon="wait">requested, not confirmed yet<//></p>`}
-      ${step.problem && html`<${Problem} problem=${step.problem} next=${step.problem.status === 412 ? 'What moved is said above. The request cannot be approved any more: it has to be asked for again.' : null} />`}
+      ${step.problem && html`<${Problem} problem=${step.problem} next=${step.problem.status === 412 ? html`${step.problem.current?.kind && html`Now: <${Value} kind=${step.problem.current.kind} value=${step.problem.current} />. `}The request cannot be approved any more: it has to be asked for again.` : null} />`}
       ${step.decided && html`<${Decided} decided=${step.decided} />`}
     </div>
     <div class="foot-line"><button type="button" class="btn" data-first onClick=${closeSheet}>${open ? 'Cancel' : 'Close'}</button>

@@ -69,16 +69,17 @@ async function previewOf(spec, why) {
 
 // --- its parts ------------------------------------------------------------------------------------------------------
 
-export const Pair = ({ name, before, after }) => html`<div class="change">${name && html`<b class="of">${name}</b>`}
-  <div><small>now</small>${before}</div><${Icon} name="becomes" size="16" label="becomes" /><div><small>after</small>${after}</div></div>`;
+export const Pair = ({ name, before, after, label = 'now', children }) => html`<div class="change">${name && html`<b class="of">${name}</b>`}
+  <div><small>${label}</small>${before}</div><${Icon} name="becomes" size="16" label="becomes" /><div><small>after</small>${after}</div>${children}</div>`;
 
-// The same word for all symbols of a long list is said once.
-export function Diff({ diff }) {
+// The same word for all symbols of a long list is said once. LABEL: of when what stood before is; NOW(change): what stands now,
+// where that is something else to say.
+export function Diff({ diff, label = 'now', now }) {
   const { changes } = diff;
   if (changes.length === 0) return html`<p><${Chip} kind="off">it is so already<//></p>`;
-  if (changes.length <= 3) return html`${changes.map((c) => html`<${Pair} name=${subject(c.kind, c.target)} before=${html`<${Value} kind=${c.kind} value=${c.before} />`} after=${html`<${Value} kind=${c.kind} value=${c.after} />`} />`)}`;
-  return html`<div class="scroll many" tabindex="0" role="region" aria-label="What changes"><table class="grid"><caption class="sr">What changes</caption><thead><tr><th scope="col">Target</th><th scope="col">Now</th><th scope="col">After</th></tr></thead>
-    <tbody>${changes.slice(0, 200).map((c) => html`<tr><th scope="row">${c.target}</th><td><${Value} kind=${c.kind} value=${c.before} /></td><td><${Value} kind=${c.kind} value=${c.after} /></td></tr>`)}</tbody></table>
+  if (changes.length <= 3) return html`${changes.map((c) => html`<${Pair} name=${subject(c.kind, c.target)} label=${label} before=${html`<${Value} kind=${c.kind} value=${c.before} />`} after=${html`<${Value} kind=${c.kind} value=${c.after} />`}>${now && html`<div class="of"><small>now</small>${now(c)}</div>`}<//>`)}`;
+  return html`<div class="scroll many" tabindex="0" role="region" aria-label="What changes"><table class="grid"><caption class="sr">What changes</caption><thead><tr><th scope="col">Target</th><th scope="col">${label[0].toUpperCase()}${label.slice(1)}</th><th scope="col">After</th>${now && html`<th scope="col">Now</th>`}</tr></thead>
+    <tbody>${changes.slice(0, 200).map((c) => html`<tr><th scope="row">${c.target}</th><td><${Value} kind=${c.kind} value=${c.before} /></td><td><${Value} kind=${c.kind} value=${c.after} /></td>${now && html`<td>${now(c)}</td>`}</tr>`)}</tbody></table>
     ${changes.length > 200 && html`<p class="muted note">and ${whole(changes.length - 200)} more</p>`}</div>`;
 }
 
@@ -97,16 +98,11 @@ export function Problem({ problem, next }) {
     ${detail && html`<p>${detail}</p>`}${errors.filter((e) => e.detail !== detail).map((e) => html`<p><code>${e.pointer}</code> ${e.detail}</p>`)}${next && html`<p>${next}</p>`}</div></div>`;
 }
 
-// What has to be typed by hand: neither pasted nor dropped.
+// What has to be typed. It may be pasted, from the ticket say; the gateway compares what is sent.
 export function Typed({ word, value, onInput }) {
-  const [pasted, setPasted] = useState(false);
-  const refuse = (e) => {
-    e.preventDefault();
-    setPasted(true);
-  };
   const wrong = value !== '' && !word.startsWith(value);
-  return html`<label class="field"><span>Type <code class="typed">${word}</code> to confirm${wrong ? html` <span class="wrong">differs</span>` : pasted ? html` <span class="wrong">by hand, please</span>` : ''}</span>
-    <input class="input mono" name="typed" value=${value} onInput=${(e) => onInput(e.target.value)} onPaste=${refuse} onDrop=${refuse} autocomplete="off" autocapitalize="none" spellcheck="false" /></label>`;
+  return html`<label class="field"><span>Type <code class="typed">${word}</code> to confirm${wrong ? html` <span class="wrong">differs</span>` : ''}</span>
+    <input class="input mono" name="typed" value=${value} onInput=${(e) => onInput(e.target.value)} autocomplete="off" autocapitalize="none" spellcheck="false" /></label>`;
 }
 
 export function Why({ values, set, loosens, reasonOptional, bare }) {
@@ -158,6 +154,19 @@ function Outcome({ spec, answer }) {
 
 // --- the sheet ------------------------------------------------------------------------------------------------------
 
+// What leads back from what was done: sheets of what stood BEFORE (the changes that were shown), and of what is left of an
+// earlier way back of several. Whatever is in force can be undone, whether the log has it yet or not.
+const IN_FORCE = ['done', 'journaled', 'unaudited'];
+function undoOf(spec, { json }, before = []) {
+  const back = spec.undo && IN_FORCE.includes(json?.outcome) ? [spec.undo(before)].flat() : [];
+  return [...back, ...(spec.left ?? [])];
+}
+
+function Undo({ specs }) {
+  const name = (spec) => (specs.length > 1 || spec.back ? `Ask to undo it: ${spec.back ?? spec.title}…` : 'Ask to undo it…');
+  return specs.map((spec) => html`<button type="button" class="btn quiet" onClick=${() => openSheet({ ...spec, left: specs.filter((s) => s !== spec) })}>${name(spec)}</button>`);
+}
+
 const same = (a, b) => JSON.stringify(a.changes) === JSON.stringify(b.changes);
 
 // What has moved between what was looked at and what is now.
@@ -208,7 +217,7 @@ function Act({ spec: given }) {
       return;
     }
     if (answer.status >= 200 && answer.status < 300) {
-      setState({ step: 'done', answer });
+      setState({ step: 'done', answer, undo: undoOf(spec, answer, preview.diff?.changes) });
       spec.done?.(answer);
       return;
     }
@@ -242,7 +251,7 @@ function Act({ spec: given }) {
       ${state.problem && html`<${Problem} problem=${state.problem} />`}
       ${state.step === 'done' && html`<${Outcome} spec=${spec} answer=${state.answer} />`}
     </div>
-    <div class="foot-line">${state.step === 'done' && spec.undo && state.answer.json?.outcome === 'done' && html`<button type="button" class="btn quiet" onClick=${() => openSheet(spec.undo())}>Ask to undo it…</button>`}
+    <div class="foot-line">${state.step === 'done' && html`<${Undo} specs=${state.undo} />`}
       <button type="button" class="btn" data-first onClick=${closeSheet}>${state.step === 'done' ? 'Close' : 'Cancel'}</button>
       ${state.step !== 'done' && html`<button type="button" class=${`btn ${loosens || direction === 'NEUTRAL' ? 'main' : 'act'}`} disabled=${!ready} onClick=${act}>${loosens && !spec.verb ? 'Ask for it' : spec.verb ?? 'Do it'}</button>`}</div>
   <//>`;

@@ -1,6 +1,9 @@
 // What lies above the page and keeps the focus: sheets, cards. It begins on what carries data-first.
 import { html, useLayoutEffect, useRef } from '../ui.js';
 
+// What stands at the top of each: a part that warns (set by the frame), since the banner is out of reach behind a dialog.
+export const above = { view: null };
+
 // At once, not after the next paint: what is typed right away must arrive inside.
 function useFocusTrap(box) {
   useLayoutEffect(() => {
@@ -31,5 +34,5 @@ export function Dialog({ label, className, veil = 'veil', onClose, children }) {
   const box = useRef();
   useFocusTrap(box);
   return html`<div class=${veil} onClick=${(e) => { if (e.target === e.currentTarget) onClose(); }}>
-    <div class=${className} ref=${box} role="dialog" aria-modal="true" aria-label=${label}>${children}</div></div>`;
+    <div class=${className} ref=${box} role="dialog" aria-modal="true" aria-label=${label}>${above.view && html`<div class="warnings"><${above.view} /></div>`}${children}</div></div>`;
 }

@@ -9,9 +9,9 @@ const OVER = 8; // rows drawn beyond what is seen, at least
 const STEP = 8; // rows come and go so many at a time: in the frames between nothing is drawn anew
 const ORDER_MS = 2000; // the order of live rows changes no more often, unless the reader asks
 
-// The table that j, k and Enter move in: the last one mounted as primary.
+// The table that j, k and Enter move in: the one that has the focus, else the last one mounted as primary.
 const stack = [];
-export const activeTable = () => stack.at(-1);
+export const activeTable = () => stack.find((t) => t.focused()) ?? stack.findLast((t) => t.primary);
 
 const collator = new Intl.Collator('en', { numeric: true });
 const SHORT = 500; // rows up to which INC-9 stands before INC-10; beyond that code points are compared
@@ -92,8 +92,9 @@ function useChoice({ primary, rows, keyOf, onOpen, onToggle, box, row }) {
   const live = useRef();
   live.current = { rows, chosen, onOpen, onToggle };
   useEffect(() => {
-    if (!primary) return undefined;
     const table = {
+      primary,
+      focused: () => Boolean(box.current?.contains(document.activeElement)),
       move(by) {
         const { rows: all, chosen: key } = live.current;
         if (all.length === 0) return;

@@ -10,11 +10,13 @@ import { now, paused, setPaused } from '../data/beat.js';
 import { cellOf, cellsOfKind, holds, useControl } from '../data/control.js';
 import { events, onEvent } from '../data/events.js';
 import { age, lasting, time, whole } from '../data/format.js';
+import { above } from '../design/dialog.js';
 import { Icon } from '../design/icons.js';
 import { Chip } from '../design/parts.js';
-import { SessionWarning } from '../session/layer.js';
+import { SessionSpoken, SessionWarning } from '../session/layer.js';
 import { isMe, may, me, page, phase, session, signIn } from '../session/session.js';
 import { html, useEffect, useRef } from '../ui.js';
+import { incidentOf, incidentWords, missing, mostUrgent, sloWords } from './reading.js';
 
 const SYSTEM = { online: ['ok', 'ONLINE'], cancel_only: ['warn', 'CANCEL ONLY'], post_only: ['warn', 'POST ONLY'], maintenance: ['bad', 'MAINTENANCE'] };
 
@@ -59,8 +61,7 @@ function Fanout() {
 
 // --- the state of the exchange, as the admin API tells it -----------------------------------------------------------
 
-const WHY = { absent: 'not offered', denied: 'not signed in', loading: '…' };
-const unknown = (name, phase) => html`<${Chip}>${name}: ${WHY[phase] ?? 'unknown'}<//>`;
+const unknown = (name, state) => html`<${Chip}>${name}: ${missing(state)}<//>`;
 const hm = (at) => (at ? time(Date.parse(at)).slice(0, 5) : '');
 const who = (actor) => (actor ?? '').replace(/^(user|account|key):/, '');
 const by = (cell) => `${hm(cell.since)} by ${who(cell.by)}${cell.ticket ? ` ${cell.ticket}` : ''}`;
@@ -74,32 +75,35 @@ function Orders({ c }) {
 }
 
 function Kill({ c }) {
-  if (c.phase !== 'ok') return unknown('kill switch', c.phase);
+  if (c.phase !== 'ok') return unknown('kill switch', c);
   const cell = cellOf(c, 'kill', 'global');
   if (!c.stats.kill_switch) return html`<${Chip} kind="ok">kill switch: <b>off</b><//>`;
   const [, words] = valueWords('kill', cell?.value ?? { engaged: true });
   return html`<${Chip} kind="bad" title=${cell?.reason}>kill switch: <b>${words}</b>${cell ? ` ${by(cell)}` : ''}<//>`;
 }
 
+// What was done for an incident leads to it.
+function OfIncident({ cell, children }) {
+  const id = incidentOf(cell);
+  return id ? html`<a class="chip-link" href=${`/incidents/${id}`}>${children}</a>` : children;
+}
+
 function Withdrawals({ c }) {
-  if (c.phase !== 'ok') return unknown('withdrawals', c.phase);
+  if (c.phase !== 'ok') return unknown('withdrawals', c);
   const assets = cellsOfKind(c, 'withdrawals').filter((x) => x.value.halted);
   const all = assets.find((x) => x.target === '*');
-  if (c.stats.withdrawals_halted) return html`<${Chip} kind="bad" title=${all?.reason}>withdrawals: <b>HALTED</b>${all ? ` ${by(all)}` : ''}<//>`;
-  if (assets.length) return html`<${Chip} kind="warn" title=${assets.map((x) => `${x.target}: ${x.reason}`).join('; ')}>withdrawals: <b>${assets.length === 1 ? `${assets[0].target} halted` : `${assets.length} assets halted`}</b>${assets.length === 1 ? ` ${by(assets[0])}` : ''}<//>`;
+  if (c.stats.withdrawals_halted) return html`<${OfIncident} cell=${all}><${Chip} kind="bad" title=${all?.reason}>withdrawals: <b>HALTED</b>${all ? ` ${by(all)}` : ''}<//><//>`;
+  const one = assets.length === 1 ? assets[0] : undefined;
+  if (assets.length) return html`<${OfIncident} cell=${one}><${Chip} kind="warn" title=${assets.map((x) => `${x.target}: ${x.reason}`).join('; ')}>withdrawals: <b>${one ? `${one.target} halted` : `${assets.length} assets halted`}</b>${one ? ` ${by(one)}` : ''}<//><//>`;
   return html`<${Chip} kind="ok">withdrawals: <b>open</b><//>`;
 }
 
 function Slo() {
-  const { phase: at, data } = useResource('/v1/slo', { every: 15000 });
-  if (at !== 'ok') return phase.value === 'in' && at === 'absent' ? html`<${Chip} title="GET /v1/slo answered 404">SLO: not reported<//>` : null;
-  const count = (state) => data.slos.filter((s) => s.state === state).length;
-  const [bad, open] = [count('breached'), count('unknown')];
-  return html`<${Chip} kind=${bad ? 'bad' : open ? 'off' : 'ok'}>SLO: <b>${bad ? `${bad} breached` : open ? `${data.slos.length - open} met, ${open} unknown` : 'met'}</b><//>`;
+  const { kind, text } = sloWords(useResource('/v1/slo', { every: 15000 }));
+  return html`<${Chip} kind=${kind}>SLO: <b>${text}</b><//>`;
 }
 
 const INCIDENTS = '/v1/incidents?state=open';
-const WORST = ['SEV1', 'SEV2', 'SEV3', 'SEV4'];
 const openOnes = () => {
   const state = useResource(INCIDENTS, { every: 15000 });
   useEffect(() => onEvent('incident', () => resource(INCIDENTS).refresh()), []);
@@ -107,16 +111,11 @@ const openOnes = () => {
 };
 
 function Incidents({ state }) {
-  if (state.phase !== 'ok') return phase.value === 'in' && state.phase === 'absent' ? html`<${Chip} title="GET /v1/incidents answered 404">incidents: not reported<//>` : null;
-  const { incidents } = state.data;
-  const worst = WORST.find((s) => incidents.some((i) => i.severity === s));
-  const due = dueOf(incidents);
-  return html`<a class="chip-link" href="/incidents"><${Chip} kind=${!worst ? 'ok' : worst < 'SEV3' ? 'bad' : 'warn'}>incidents: <b>${incidents.length ? `${incidents.length} open, ${worst}` : 'none open'}</b><//></a>
-    ${due && html`<a class="chip-link" href=${`/incidents/${due.id}`}><${AckDue} incident=${due} /></a>`}`;
+  const { kind, text, title } = incidentWords(state);
+  const due = mostUrgent(state.data?.incidents);
+  return html`<a class="chip-link" href="/incidents"><${Chip} kind=${kind} title=${title}>incidents: <b>${text}</b><//></a>
+    ${due?.ack_due_at && html`<a class="chip-link" href=${`/incidents/${due.id}`}><${AckDue} incident=${due} /></a>`}`;
 }
-
-// Of what is not acknowledged, what is due first.
-const dueOf = (incidents) => incidents.filter((i) => i.state === 'open' && i.ack_due_at).sort((x, y) => (x.ack_due_at < y.ack_due_at ? -1 : 1))[0];
 
 function AckDue({ incident }) {
   const left = Date.parse(incident.ack_due_at) - utc();
@@ -143,7 +142,7 @@ function Proposals({ c, incidents = [] }) {
 }
 
 function Modes({ c }) {
-  if (c.heldPhase !== 'ok') return null;
+  if (c.heldPhase !== 'ok') return html`<span>modes: <b>${missing({ phase: c.heldPhase, problem: c.problem })}</b></span>`;
   const total = instruments.pairs.value.size;
   const counts = {};
   for (const row of c.held.values()) counts[row.effective_mode] = (counts[row.effective_mode] ?? 0) + 1;
@@ -164,19 +163,26 @@ function Reason({ c }) {
   return html`<span class="why" title=${halt_reason}>since <b>${hm(trading_halted_since)}</b>${trading_halted_until ? html`, until <b>${hm(trading_halted_until)}</b>` : ''}: <b>${halt_reason}</b></span>`;
 }
 
-function Second({ c, incidents }) {
+function Second({ c, up }) {
   const due = decisionsDue(c);
   return html`<div class="line second">
-    <${Reason} c=${c} /><${Modes} c=${c} />${due > 0 && html`<span class="warn-text">decision due: ${due}</span>`}
-    <${FeedWords} />${c.phase === 'ok' && !c.stats.audit.database && html`<b class="bad">audit: PostgreSQL is away, ${whole(c.stats.audit.journaled)} on disk</b>`}${c.stats?.audit.unaudited > 0 && html`<b class="bad">${whole(c.stats.audit.unaudited)} in memory alone</b>`}
-    <span class="push"><${EventsAge} /></span></div>`;
+    ${up ? html`<${Reason} c=${c} /><${Modes} c=${c} />${due > 0 && html`<span class="warn-text">decision due: ${due}</span>`}
+    <${FeedWords} />${c.phase === 'ok' && !c.stats.audit.database && html`<b class="bad">audit: PostgreSQL is away, ${whole(c.stats.audit.journaled)} on disk</b>`}${c.stats?.audit.unaudited > 0 && html`<b class="bad">${whole(c.stats.audit.unaudited)} in memory alone</b>`}` : html`<span>modes: <b>unknown</b></span>`}
+    <span class="push ages"><${StreamAge} />${up && html`<${EventsAge} />`}</span></div>`;
 }
 
 // How old what is shown of the controls may be: events come at once, else the page asks every 15 s.
 function EventsAge() {
   const { phase: at, lastAt } = events.value;
   if (phase.value !== 'in') return null;
-  return at === 'live' ? html`events <b>${age(Math.max(0, now.value - lastAt))}</b>` : html`<span class="warn-text">events: ${at === 'connecting' ? 'connecting' : at}</span>`;
+  return at === 'live' ? html`<span>events <b>${age(Math.max(0, now.value - lastAt))}</b></span>` : html`<span class="warn-text">events: ${at === 'connecting' ? 'connecting' : at}</span>`;
+}
+
+// How old the newest message of the market is: it beats every second.
+function StreamAge() {
+  const s = stream.value;
+  const old = s && s.lastMessageAt && s.state.value.phase === 'live' ? Math.max(0, now.value - s.lastMessageAt) : undefined;
+  return html`<span>stream <b class=${old > 3000 ? 'warn' : ''}>${old === undefined ? '–' : `${(old / 1000).toFixed(1)} s`}</b></span>`;
 }
 
 function Lost() {
@@ -200,6 +206,18 @@ function Announce({ c }) {
   return html`<p class="sr" role="alert">${lost.length ? `Disconnected from ${lost.map((l) => l.what).join(' and ')}` : refused ? `Orders are refused: ${c.stats.halt_reason ?? c.stats.system_mode}` : ''}</p>`;
 }
 
+// What is read out. It is in no part of the page that a dialog makes inert.
+export function Spoken() {
+  const c = useControl();
+  return html`<${Announce} c=${c} /><${Countdown} incidents=${openOnes().data?.incidents} /><${SessionSpoken} />`;
+}
+
+// What must be seen, and reached, whatever lies above the page: in the banner, and at the top of a dialog.
+function Warnings() {
+  return html`<${Lost} /><${SessionWarning} />`;
+}
+above.view = Warnings;
+
 // How tall it is now is told to the style sheet: what gets the focus, or is linked to, stops below it.
 export function Banner() {
   const c = useControl();
@@ -211,23 +229,16 @@ export function Banner() {
     watch.observe(box.current);
     return () => watch.disconnect();
   }, []);
-  const incidents = open.phase === 'ok' ? open.data.incidents : undefined;
+  const incidents = open.data?.incidents;
   return html`<header ref=${box} class=${`banner${connection.value.lost.length ? ' is-lost' : ''}`}>
     <div class="line">
       <a class="brand" href="/overview" aria-label="Portcullis, overview"><svg width="18" height="18" viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" aria-hidden="true"><path d="M7 27V14a9 9 0 0 1 18 0v13M12 6.500V27M20 6.500V27M16 5v22M7 14h18M7 20.500h18" /></svg>Portcullis</a>
-      <div class="state-chips"><${Live} />${up ? html`<${Orders} c=${c} /><${Kill} c=${c} /><${Withdrawals} c=${c} />` : html`<${Chip}>orders: unknown<//><${Chip}>kill switch: unknown<//><${Chip}>withdrawals: unknown<//>`}<${Feed} /><${Fanout} />${up && html`<${Slo} /><${Incidents} state=${open} />`}</div>
+      <div class="state-chips"><${Live} />${up ? html`<${Orders} c=${c} /><${Kill} c=${c} /><${Withdrawals} c=${c} />` : html`<${Chip}>orders: unknown<//><${Chip}>kill switch: unknown<//><${Chip}>withdrawals: unknown<//>`}<${Feed} /><${Fanout} />${up ? html`<${Slo} /><${Incidents} state=${open} />` : html`<${Chip}>SLO: unknown<//><${Chip}>incidents: unknown<//>`}</div>
       <button type="button" class="btn quiet pause" aria-pressed=${String(paused.value)} title="Pause live updates (p)" onClick=${() => setPaused(!paused.peek())}>${paused.value ? 'Resume' : 'Pause'} <kbd>p</kbd></button>
     </div>
-    ${up && html`<${Second} c=${c} />`}
-    <${Lost} /><${Proposals} c=${c} incidents=${incidents} /><${SessionWarning} /><${Announce} c=${c} /><${Countdown} incidents=${incidents} />
+    <${Second} c=${c} up=${up} />
+    <${Warnings} /><${Proposals} c=${c} incidents=${incidents} />
   </header>`;
-}
-
-function StreamAge() {
-  const s = stream.value;
-  if (!s) return html`stream –`;
-  const old = now.value - s.lastMessageAt;
-  return html`stream <b class=${old > 3000 ? 'warn' : ''}>${s.lastMessageAt && s.state.value.phase === 'live' ? `${Math.max(0, old / 1000).toFixed(1)} s` : '–'}</b>`;
 }
 
 // What waits for a second person; what waits for the one at this browser stands out.
@@ -262,7 +273,6 @@ export function Footer({ onHelp }) {
   return html`<footer class="foot">
     <${You} /><${Pending} />
     <span class="push">UTC <b>${time(utc())}</b></span>
-    <span><${StreamAge} /></span>
     <span title="version of the gateway, build of this page">${info ? `${info.version} · ${info.build}` : '…'}</span>
     <button type="button" class="btn quiet" onClick=${onHelp}><kbd>?</kbd> keys</button>
   </footer>`;

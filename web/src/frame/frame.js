@@ -8,7 +8,7 @@ import { page } from '../session/session.js';
 import { sheet } from '../acting/acting.js';
 import { route, SCREENS } from '../router.js';
 import { html, useEffect } from '../ui.js';
-import { Banner, Footer } from './banner.js';
+import { Banner, Footer, Spoken } from './banner.js';
 import { overlay } from './keys.js';
 import { lazy, loadRest } from './lazy.js';
 import { Overlays } from './overlays.js';
@@ -45,5 +45,5 @@ export function Frame() {
   return html`<div class="app" inert=${covered}>
       <a class="skip" href="#screen">Skip to the screen</a>
       <${Banner} /><${Nav} /><${Screen} /><${Footer} onHelp=${() => { overlay.value = 'help'; }} />
-    </div><div inert=${above}><${SheetLayer} /><${Overlays} /></div><${SessionLayer} /><${Toasts} />`;
+    </div><${Spoken} /><div inert=${above}><${SheetLayer} /><${Overlays} /></div><${SessionLayer} /><${Toasts} />`;
 }

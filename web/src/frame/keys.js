@@ -1,5 +1,6 @@
 // One-key commands. None of them acts on the market: actions open a sheet only.
 import { paused, setPaused } from '../data/beat.js';
+import { toast } from '../design/parts.js';
 import { activeTable } from '../design/table.js';
 import { closeSheet, sheet } from '../acting/acting.js';
 import { closePage, page } from '../session/session.js';
@@ -9,7 +10,7 @@ import { signal } from '../ui.js';
 export const overlay = signal(null); // 'help' | 'symbol' | {view: a component} | null
 
 export const KEYS = [
-  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['x', 'choose the row'], ['a', 'acknowledge an incident'],
+  ['1 – 8', 'screens'], ['/', 'search on this screen'], ['g s', 'go to a symbol'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['x', 'choose the row'], ['a', 'acknowledge what waits most urgently'],
   ['p', 'pause live updates'], ['?', 'this help'], ['Esc', 'close'],
 ];
 
@@ -24,6 +25,9 @@ function escape() {
   else document.activeElement?.blur?.();
 }
 
+// Keys of the screen that is open, which come first (screens/incidents/keys.js).
+export const own = new Map();
+
 const commands = {
   '/': () => document.querySelector('[data-search]')?.focus(),
   '?': () => { overlay.value = 'help'; },
@@ -32,6 +36,7 @@ const commands = {
   k: () => activeTable()?.move(-1),
   x: () => activeTable()?.toggle(),
   g: () => { prefix = Date.now(); },
+  a: () => import('../screens/incidents/urgent.js').then((m) => m.acknowledgeUrgent(), () => toast('the sheet could not be loaded; try again', 'bad')),
 };
 
 function onKey(event) {
@@ -46,6 +51,7 @@ function onKey(event) {
   if (key === 's' && Date.now() - prefix < 1200) overlay.value = 'symbol';
   else if (screen) navigate({ screen: screen.id });
   else if (key === 'Enter' && !event.target.closest?.('a,button')) activeTable()?.open();
+  else if (own.has(key)) own.get(key)();
   else if (commands[key]) commands[key]();
   else return;
   if (key !== 'g') prefix = 0;

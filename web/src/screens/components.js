@@ -6,6 +6,7 @@ import { onEvent } from '../data/events.js';
 import { resource, useResource } from '../data/api.js';
 import { now } from '../data/beat.js';
 import { age, whole } from '../data/format.js';
+import { stageKind } from '../data/pipeline.js';
 import { Icon } from '../design/icons.js';
 import { Chip, NotThere, Panel, State } from '../design/parts.js';
 import { html, useEffect } from '../ui.js';
@@ -137,10 +138,12 @@ export function Signals() {
 
 // --- pipeline ---------------------------------------------------------------------------------------------------------
 
-// From a signal to an executed order, with the three windows operators ask for: [component, table, what, signal].
+// From a signal to an executed order, with the three windows operators ask for: [component, table, what, signal, what is
+// trouble]: no signal at all, directives that wait, executions that failed.
 const STAGES = [
-  ['signal-generator', 'signal_outbox', 'signals in 5 min', /^(recent_signals|signals_recent|signal_outbox_recent)/], ['trade-director', 'trade_directives', 'directives pending over 10 min', /^(pending_directives|directives_pending|trade_directives_pending)/],
-  ['execution-officer', 'execution_events', 'failed executions in 1 h', /^(failed_executions|executions_failed|execution_events_failed)/],
+  ['signal-generator', 'signal_outbox', 'signals in 5 min', /^(recent_signals|signals_recent|signal_outbox_recent)/, { flows: true }],
+  ['trade-director', 'trade_directives', 'directives pending over 10 min', /^(pending_directives|directives_pending|trade_directives_pending)/, { many: 'warn' }],
+  ['execution-officer', 'execution_events', 'failed executions in 1 h', /^(failed_executions|executions_failed|execution_events_failed)/, { many: 'bad' }],
 ];
 
 export function Pipeline() {
@@ -148,13 +151,11 @@ export function Pipeline() {
   const signals = useResource(SIGNALS, { every: 5000 });
   const now = utc();
   const known = new Map((components.data?.components ?? []).map((c) => [c.id, believed(c, now)]));
-  return html`<${Panel} title="Pipeline"><ol class="pipeline">${STAGES.map(([id, table, what, name], n) => {
+  return html`<${Panel} title="Pipeline"><ol class="pipeline">${STAGES.map(([id, table, what, name, trouble]) => {
     const s = signals.data?.signals?.find((x) => name.test(x.name));
     const good = s && !s.stale;
-    // directives that wait and executions that failed are trouble; that there are signals is not
-    const bad = good && n > 0 && Number(s.value) > 0;
     const state = known.get(id) ?? 'UNKNOWN';
-    const kind = !good ? 'off' : bad ? (n === 2 ? 'bad' : 'warn') : 'ok';
+    const kind = stageKind(trouble, s, state);
     return html`<li class=${`k-${kind}`}><div class="stage"><b>${id}</b><small><code>${table}</code></small><${Chip} kind=${COMPONENT[state][0]} bare>${COMPONENT[state][1]}<//></div>
       <p class="value"><${Icon} name=${kind} size="14" label=${{ ok: 'good', warn: 'warning', bad: 'bad', off: 'unknown' }[kind]} /><b>${good ? number(s.value) : 'unknown'}</b></p><p class="muted">${what}${s ? html` · <span class="clock">${age(since(s, signals.at) ?? 0)}</span> ago` : ''}</p></li>`;
   })}</ol><//>`;

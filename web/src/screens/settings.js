@@ -3,14 +3,14 @@ import { route } from '../router.js';
 import { html } from '../ui.js';
 import { Title } from './listing.js';
 import { Approvals } from './settings/approvals.js';
-import { About, Browser, Config } from './settings/browser.js';
+import { About, Browser } from './settings/browser.js';
 import { Circuits } from './settings/circuits.js';
 import { Me } from './settings/me.js';
 import { Paging } from './settings/paging.js';
 import { People, Review, Sessions } from './settings/people.js';
 
 const PARTS = [['', 'This browser', Browser], ['me', 'You', Me], ['people', 'People', People], ['sessions', 'Sessions', Sessions], ['approvals', 'Approvals', Approvals], ['access', 'Access review', Review],
-  ['paging', 'Paging', Paging], ['circuits', 'Circuits', Circuits], ['config', 'Configuration', Config], ['about', 'About', About]];
+  ['paging', 'Paging', Paging], ['circuits', 'Circuits', Circuits], ['about', 'About', About]];
 
 export function Settings() {
   const { part } = route.value;

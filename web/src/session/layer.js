@@ -18,11 +18,15 @@ export function SessionLayer() {
 }
 
 // Said once when it begins; the seconds are for who looks.
+export function SessionSpoken() {
+  return html`<p class="sr" role="alert">${ending.value?.soon && phase.value === 'in' ? 'Your session ends soon.' : ''}</p>`;
+}
+
 export function SessionWarning() {
   const end = ending.value;
   if (!end?.soon || phase.value !== 'in') return null;
   return html`<div class="lost soon">
-    <span class="sr" role="alert">Your session ends soon.</span><${Icon} name="wait" />
+    <${Icon} name="wait" />
     <b>Your session ends in ${lasting(Math.max(0, end.left))}.</b><span>${end.why === 'idle' ? 'Nothing was asked for a while.' : 'It has lasted its eight hours: sign in again.'}</span>
     ${end.why === 'idle' && html`<button type="button" class="btn" onClick=${stay}>Stay signed in</button>`}<button type="button" class="btn quiet" onClick=${logOut}>Sign out</button></div>`;
 }

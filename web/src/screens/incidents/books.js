@@ -6,7 +6,8 @@ import { Icon } from '../../design/icons.js';
 import { Chip, NotThere, Panel, State } from '../../design/parts.js';
 import { DataTable } from '../../design/table.js';
 import { route, setFilter } from '../../router.js';
-import { html, useState } from '../../ui.js';
+import { html } from '../../ui.js';
+import { sortOf } from '../listing.js';
 import { openByHand } from './acts.js';
 import { Act } from './button.js';
 import { ms, Severity } from './marks.js';
@@ -38,10 +39,9 @@ function Book({ id }) {
 
 export function Playbooks() {
   const state = useResource('/v1/playbooks', { every: 60000 });
-  const [sort, setSort] = useState({ id: 'id', direction: 'asc' });
   const { book } = route.value.query;
   const rows = state.phase === 'ok' ? state.data.playbooks : null;
   if (book) return html`<p class="crumbs"><a href="/incidents/playbooks">All playbooks</a><span aria-hidden="true">/</span><b>${book}</b></p><${Book} key=${book} id=${book} />`;
-  return html`<${Panel} title="Playbooks" at=${state.at} limit="120000" flush>${rows ? html`<${DataTable} label="Playbooks" primary columns=${columns} rows=${rows} keyOf=${(b) => b.id} sort=${sort} onSort=${setSort} onOpen=${(b) => setFilter('book', b.id)} empty=${html`<${State} title="No playbook is installed">They are YAML files in the folder that <code>playbooks.dir</code> names.<//>`} />`
+  return html`<${Panel} title="Playbooks" at=${state.at} limit="120000" flush>${rows ? html`<${DataTable} label="Playbooks" primary columns=${columns} rows=${rows} keyOf=${(b) => b.id} ...${sortOf('', { id: 'id', direction: 'asc' })} onOpen=${(b) => setFilter('book', b.id)} empty=${html`<${State} title="No playbook is installed">They are YAML files in the folder that <code>playbooks.dir</code> names.<//>`} />`
     : html`<${NotThere} state=${state} path="/v1/playbooks" of="The steps for each kind of incident, with their review dates," />`}<//>`;
 }

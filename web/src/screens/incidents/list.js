@@ -6,6 +6,7 @@ import { ackClock, CLASSES, listed, merged, news, plain, SEVERITIES, stateOf, us
 import { countdown } from '../../data/incidents.js';
 import { CopyButton, NotThere, Panel, State } from '../../design/parts.js';
 import { activeTable, DataTable, SearchField } from '../../design/table.js';
+import { mostUrgent } from '../../frame/reading.js';
 import { navigate, route, setFilter } from '../../router.js';
 import { html, useEffect, useState } from '../../ui.js';
 import { acknowledge, openByHand, proposal } from './acts.js';
@@ -46,7 +47,7 @@ function Waiting({ open }) {
   if (!open) return null;
   const list = [...open.filter(waits)].sort((a, b) => (ms(a.acked_at ? undefined : a.ack_due_at) ?? Infinity) - (ms(b.acked_at ? undefined : b.ack_due_at) ?? Infinity));
   if (list.length === 0) return null;
-  const first = list.find((i) => !i.acked_at);
+  const first = mostUrgent(list);
   return html`<section aria-label="Waiting to be acknowledged"><ul class="waits">${list.slice(0, CARDS).map((i) => html`<${Card} key=${i.id} incident=${i} first=${i === first} c=${c} />`)}</ul>
     ${list.length > CARDS && html`<p class="muted note">and ${list.length - CARDS} more below</p>`}</section>`;
 }
@@ -88,7 +89,7 @@ export function List() {
   const shown = rows?.filter((r) => listed(r, filters) && (!q || contains(r, q)));
   useKey('a', guarded(() => {
     const chosen = activeTable()?.chosen();
-    const one = chosen ?? open?.find((i) => !i.acked_at && i.state === 'open');
+    const one = chosen ?? mostUrgent(open ?? []);
     if (one) acknowledge(one);
   }));
   return html`<${Waiting} open=${open} />

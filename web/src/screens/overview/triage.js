@@ -16,19 +16,26 @@ function Reported({ title, state, path, of, limit, className, children }) {
   return html`<${Panel} title=${title} className=${className}>${state.phase === 'loading' ? html`<${Loading} lines="3" />` : html`<${NotThere} state=${state} path=${path} of=${of} />`}<//>`;
 }
 
-const RECONCILED = { ok: ['ok', 'agrees'], bad: ['bad', 'differs'], unknown: ['off', 'unknown'] };
+// The newest figure of WHAT that was reported, in words for well and for not, with its age.
+function Snapshot({ of, well, ill }) {
+  const [kind, words] = { ok: ['ok', well], bad: ['bad', ill] }[of?.state] ?? ['off', 'unknown'];
+  return html`<${Chip} kind=${kind} bare>${words}${of?.value ? ` ${of.value}` : ''}<//>${typeof of?.age_s === 'number' ? html`<span class="muted">, ${age(of.age_s * 1000)} ago</span>` : ''}`;
+}
+
 const clock = (at) => (at ? `${time(Date.parse(at))} UTC` : '–');
+const since = (at) => (at ? html`<span class="muted">, ${age(Math.max(0, utc() - Date.parse(at)))} ago</span>` : '');
+const breachAt = (b) => (typeof b === 'string' ? b : b.at ?? b.since);
 
 function Card(t) {
-  const [kind, words] = RECONCILED[t.reconciliation?.state] ?? RECONCILED.unknown;
   const open = t.open_incidents; // null: nobody knows
   const owed = t.postmortems;
   return html`<${Facts} rows=${[
       ['All trading halted', t.halt_reason ? html`<b>${t.halt_reason}</b>` : 'no'], t.trading_halted_until && ['Until', clock(t.trading_halted_until)],
-      ['Acknowledgement', t.ack_overdue === null ? html`<${Chip} kind="off" bare>unknown<//>` : t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind="ok" bare>none overdue<//>`],
+      ['Acknowledgement', html`${t.ack_overdue === null ? html`<${Chip} kind="off" bare>unknown<//>` : t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind=${t.incidents_stale ? 'off' : 'ok'} bare>none overdue${t.incidents_stale ? ' then' : ''}<//>`}${since(t.incidents_as_of)}`],
       ['Postmortems', !owed ? html`<${Chip} kind="off" bare>unknown<//>` : owed.overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(owed.overdue)} overdue<//>` : owed.owed > 0 ? `${whole(owed.owed)} to write, the next by ${clock(owed.next_due_at)}` : 'none to write'],
-      ['Last SLO breach', t.last_slo_breach ? (typeof t.last_slo_breach === 'string' ? clock(t.last_slo_breach) : html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(t.last_slo_breach.at ?? t.last_slo_breach.since)}`) : t.last_slo_breach_known === false ? html`<${Chip} kind="off" bare>unknown<//>` : 'none seen'],
-      ['Reconciliation', html`<${Chip} kind=${kind} bare>${words}${t.reconciliation?.value !== null && t.reconciliation?.value !== undefined ? ` ${t.reconciliation.value}` : ''}${t.reconciliation?.age_s !== null && t.reconciliation?.age_s !== undefined ? `, ${age(t.reconciliation.age_s * 1000)} ago` : ''}<//>`],
+      ['Last SLO breach', t.last_slo_breach ? (html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(breachAt(t.last_slo_breach))}${since(breachAt(t.last_slo_breach))}`) : t.last_slo_breach_known === false ? html`<${Chip} kind="off" bare>unknown<//>` : 'none seen'],
+      ['Reconciliation', html`<${Snapshot} of=${t.reconciliation} well="agrees" ill="differs" />`],
+      ['Data quality', html`<${Snapshot} of=${t.quality} well="no errors" ill="errors" />`],
     ]} />
     ${t.incidents_stale && html`<p class="warn-text means-line">PostgreSQL does not answer: incidents are as they were at ${clock(t.incidents_as_of)}.</p>`}
     ${!open ? html`<p class="warn-text means-line">Which incidents are open is not known: PostgreSQL does not answer.</p>` : open.length > 0 ? html`<ul class="assets incidents">${open.map((i) => html`<li><${Chip} kind=${SEVERITY[i.severity] ?? 'off'}>${i.severity}<//><a class="clip" href=${`/incidents/${i.id}`} title=${i.title}>${i.id} ${i.title}</a><span class="muted" title=${i.state === 'open' && i.ack_due_at ? 'to acknowledge it' : undefined}>${i.state === 'open' && i.ack_due_at ? (Date.parse(i.ack_due_at) > utc() ? `${lasting(Date.parse(i.ack_due_at) - utc())} left` : 'overdue') : i.state}</span></li>`)}</ul>`

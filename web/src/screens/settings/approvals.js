@@ -8,8 +8,9 @@ import { Chip, Panel, State } from '../../design/parts.js';
 import { DataTable, SearchField } from '../../design/table.js';
 import { route, setFilter } from '../../router.js';
 import { isMe, may } from '../../session/session.js';
-import { html, useMemo, useState } from '../../ui.js';
+import { html, useMemo } from '../../ui.js';
 import { Missing } from '../desk/who.js';
+import { sortOf } from '../listing.js';
 
 const STATES = { pending: ['info', 'wait'], approved: ['ok', 'ok'], rejected: ['bad', 'bad'], cancelled: ['off', 'off'], expired: ['off', 'wait'], failed: ['bad', 'bad'] };
 const stateOf = (c) => (c.state === 'pending' && Date.parse(c.expires_at) <= now.peek() ? 'expired' : c.state);
@@ -23,7 +24,8 @@ const columns = [
   { id: 'requested_by', width: 9, name: 'Asked by', cell: by }, asked, goodFor, { id: 'decided_by', width: 9, name: 'Decided by' }, { id: 'ticket', width: 6, name: 'Ticket' }, { id: 'reason', width: 16, name: 'Reason' },
 ];
 const roleColumns = [
-  stateColumn, { id: 'user', width: 8, name: 'For' }, { id: 'role', width: 14, name: 'Role', text: howWords }, { id: 'requested_by', width: 9, name: 'Asked by', cell: by }, asked, goodFor,
+  stateColumn, { id: 'user', width: 8, name: 'For' },
+  { id: 'role', width: 14, name: 'Role', text: howWords, cell: (r) => html`<button type="button" class="in-row" onClick=${() => roleSheet(r.id)}>${howWords(r)}<span class="sr"> for ${r.user}: open the request</span></button>` }, { id: 'requested_by', width: 9, name: 'Asked by', cell: by }, asked, goodFor,
   { id: 'decided_by', width: 9, name: 'Decided by' }, { id: 'ticket', width: 6, name: 'Ticket' }, { id: 'reason', width: 16, name: 'Reason' },
 ];
 const WAITS = 'until another person approves or refuses them.';
@@ -37,18 +39,17 @@ function useShown(rows) {
 function Roles({ open }) {
   const path = open ? '/v1/role-requests?open=true' : '/v1/role-requests';
   const state = useResource(path, { every: 5000 });
-  const [sort, setSort] = useState({ id: 'created_at', direction: 'desc' });
   const shown = useShown(state.phase === 'ok' ? state.data.requests : null);
-  return html`<${Panel} title="Roles that take two persons" at=${state.at} flush>${shown ? html`<${DataTable} label="Roles that take two persons" columns=${roleColumns} rows=${shown} keyOf=${(r) => r.id} sort=${sort} onSort=${setSort} onOpen=${(r) => roleSheet(r.id)} height="16rem"
+  return html`<${Panel} title="Roles that take two persons" at=${state.at} flush>${shown ? html`<${DataTable} label="Roles that take two persons" columns=${roleColumns} rows=${shown} keyOf=${(r) => r.id} ...${sortOf('roles', { id: 'created_at', direction: 'desc' })} onOpen=${(r) => roleSheet(r.id)} height="16rem"
       empty=${html`<${State} icon="ok" kind="ok" title="Nothing waits">Roles that take two persons appear here ${WAITS}<//>`} />` : html`<${Missing} state=${state} path=${path} of="Roles that were asked for" permission="people.read" />`}<//>`;
 }
 
 export function Approvals() {
-  const { q = '', state: wanted = '', sort = 'created_at', dir = 'desc' } = route.value.query;
+  const { q = '', state: wanted = '' } = route.value.query;
   const open = wanted === 'open';
   const state = useResource(open ? '/v1/changes?open=true' : '/v1/changes', { every: 5000 });
   const shown = useShown(state.phase === 'ok' ? state.data.changes : null);
-  return html`<${Panel} title="Requests to loosen" at=${state.at} flush>${shown ? html`<${DataTable} label="Requests to loosen" primary columns=${columns} rows=${shown} keyOf=${(c) => c.id} sort=${{ id: sort, direction: dir }} onSort=${(s) => { setFilter('sort', s.id); setFilter('dir', s.direction); }}
+  return html`<${Panel} title="Requests to loosen" at=${state.at} flush>${shown ? html`<${DataTable} label="Requests to loosen" primary columns=${columns} rows=${shown} keyOf=${(c) => c.id} ...${sortOf('', { id: 'created_at', direction: 'desc' })}
       onOpen=${(c) => changeSheet(c.id)} height="max(18rem, calc(100dvh - 36rem))" tools=${html`<${SearchField} label="Find a request" value=${q} onInput=${(v) => setFilter('q', v)} />
         <select class="select" aria-label="Which" value=${wanted} onChange=${(e) => setFilter('state', e.target.value)}><option value="">all of late</option><option value="open">those that wait</option></select>`}
       empty=${html`<${State} icon="ok" kind="ok" title="Nothing waits">Requests to loosen appear here ${WAITS}<//>`} />`

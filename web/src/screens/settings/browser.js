@@ -5,7 +5,6 @@ import { date, whole } from '../../data/format.js';
 import { depth, interval, theme, THEMES } from '../../data/settings.js';
 import { Chip, Facts, Panel, Pick } from '../../design/parts.js';
 import { html } from '../../ui.js';
-import { Listing } from '../listing.js';
 
 const THEME_NAMES = { system: 'As the system', dark: 'Dark', light: 'Light', contrast: 'High contrast' };
 
@@ -32,12 +31,6 @@ function Gateway() {
     ['Slow after', l ? `${l.lag_ms / 1000} s or ${whole(l.lag_bytes / 1024)} KiB behind` : '–'],
   ]} /><//>`;
 }
-
-const versions = [{ id: 'version', name: 'Version' }, { id: 'at', name: 'UTC' }, { id: 'by', name: 'By' }, { id: 'summary', name: 'What changed' }];
-const circuits = [{ id: 'name', name: 'Circuit' }, { id: 'state', name: 'State' }, { id: 'failures', name: 'Failures', num: true }, { id: 'since', name: 'Since' }];
-
-export const Config = () => html`<${Listing} title="Versions of the configuration" path="/v1/config/versions" columns=${versions} keyOf=${(r) => r.version} of="Every version with its difference" empty="One version so far" every="60000" />
-  <${Listing} title="Circuits" path="/v1/circuits" columns=${circuits} keyOf=${(r) => r.name} of="Breakers of Redis, PostgreSQL and each upstream" empty="No circuit" />`;
 
 export function About() {
   return html`<div class="columns two"><${Panel} title="About"><div class="prose">

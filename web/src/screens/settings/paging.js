@@ -5,8 +5,9 @@ import { onEvent } from '../../data/events.js';
 import { age, whole } from '../../data/format.js';
 import { Chip, Facts, Panel, State, toast } from '../../design/parts.js';
 import { DataTable } from '../../design/table.js';
-import { html, useEffect, useState } from '../../ui.js';
+import { html, useEffect } from '../../ui.js';
 import { Missing } from '../desk/who.js';
+import { sortOf } from '../listing.js';
 
 const PATH = '/v1/paging';
 const reload = () => resource(PATH).load();
@@ -26,12 +27,11 @@ const columns = [{ id: 'incident', name: 'Incident', cell: (d) => (d.incident ? 
 
 export function Paging() {
   const state = useResource(PATH, { every: 5000 });
-  const [sort, setSort] = useState({ id: 'at', direction: 'desc' });
   useEffect(() => onEvent('page', reload), []);
   if (state.phase !== 'ok') return html`<${Panel} title="Paging" at=${state.at}><${Missing} state=${state} path=${PATH} of="Where pages go, what waits and what could not be delivered" permission="incidents.read" /><//>`;
   const p = state.data;
   return html`<div class="columns two"><${Panel} title="Paging" at=${state.at} aside=${html`<${ActButton} permission="incidents.act" open=${() => testSheet(p.receiver)}>Test…<//>`}>
       <p class="verdict"><${Chip} kind=${p.enabled ? 'ok' : 'warn'}>${p.enabled ? 'on' : 'off: nobody is paged'}<//></p>
       <${Facts} rows=${[['Goes to', p.receiver ?? 'nowhere'], ['As', p.format ?? '–'], ['From', `${p.min_severity ?? '–'} on`], ['Waiting', html`<${Chip} kind=${p.queue > 0 ? 'warn' : 'ok'} bare>${whole(p.queue ?? 0)}<//>`], ['The oldest waits for', p.oldest_age_s ? age(p.oldest_age_s * 1000) : '–']]} /><//>
-    <${Panel} title="Not delivered" flush><${DataTable} label="Pages not delivered" primary columns=${columns} rows=${p.dead ?? []} keyOf=${(d) => d.id} sort=${sort} onSort=${setSort} empty=${html`<${State} icon="ok" kind="ok" title="Every page was delivered" />`} /><//></div>`;
+    <${Panel} title="Not delivered" flush><${DataTable} label="Pages not delivered" primary columns=${columns} rows=${p.dead ?? []} keyOf=${(d) => d.id} ...${sortOf('', { id: 'at', direction: 'desc' })} empty=${html`<${State} icon="ok" kind="ok" title="Every page was delivered" />`} /><//></div>`;
 }

@@ -8,13 +8,13 @@ import { Chip, Facts, Panel, State, word } from '../../design/parts.js';
 import { DataTable, SearchField } from '../../design/table.js';
 import { route, setFilter } from '../../router.js';
 import { me, session } from '../../session/session.js';
-import { html, useMemo, useState } from '../../ui.js';
+import { html, useMemo } from '../../ui.js';
 import { Missing } from '../desk/who.js';
+import { sortOf } from '../listing.js';
 import { createSheet, endRoleSheet, grantSheet, killAllSheet, killSessionSheet, resetSheet, ROLES, signSheet, stateSheet } from './people_sheets.js';
 
 export const stamp = (time) => (time ? html`<span title=${localTime(Date.parse(time))}>${time.slice(0, 19).replace('T', ' ')}</span>` : '–');
 const ago = (time) => (time ? `${age(Math.max(0, now.peek() - Date.parse(time)))} ago` : 'never');
-const filters = (keep) => ({ onSort: (s) => { setFilter('sort', s.id); setFilter('dir', s.direction); }, sort: route.value.query.sort ? { id: route.value.query.sort, direction: route.value.query.dir } : keep });
 
 const KINDS = { eligible: 'may take it up', temporary: 'taken up' };
 export const RolePills = ({ roles }) => (roles.length === 0 ? html`<span class="none">none</span>` : html`<span class="pills">${roles.map((r) => html`<span class=${`pill${r.kind === 'eligible' ? ' elig' : ''}`} title=${`${ROLES[r.role] ?? ''}; by ${r.granted_by}${r.until ? `, until ${r.until.slice(0, 16).replace('T', ' ')} UTC` : ''}`}>${r.role}${KINDS[r.kind] ? ` (${KINDS[r.kind]})` : ''}${r.until ? `, to ${r.until.slice(0, 10)}` : ''}</span>`)}</span>`);
@@ -56,7 +56,7 @@ export function People() {
   const shown = useMemo(() => rows?.filter((u) => !text || `${u.name} ${u.label} ${u.state} ${roleText(u.roles)}`.toLowerCase().includes(text)), [rows, text]);
   const one = rows?.find((u) => u.name === chosen);
   return html`<div class=${one ? 'beside' : 'column'}><${Panel} title="People" at=${state.at} flush aside=${html`<${ActButton} permission="people.write" open=${createSheet}>Create a user…<//>`}>
-    ${shown ? html`<${DataTable} label="People" primary columns=${columns} rows=${shown} keyOf=${(u) => u.name} ...${filters({ id: 'name', direction: 'asc' })} onOpen=${(u) => setFilter('user', u.name)} height="max(18rem, calc(100dvh - 20rem))"
+    ${shown ? html`<${DataTable} label="People" primary columns=${columns} rows=${shown} keyOf=${(u) => u.name} ...${sortOf('', { id: 'name', direction: 'asc' })} onOpen=${(u) => setFilter('user', u.name)} height="max(18rem, calc(100dvh - 20rem))"
         tools=${html`<${SearchField} label="Find a person" value=${q} onInput=${(v) => setFilter('q', v)} />`} empty=${html`<${State} icon="search" title=${rows.length ? 'Nobody matches' : 'No user yet'}>${rows.length ? '' : 'The first one is made on the gateway’s host: portcullis --bootstrap-user.'}<//>`} />`
       : html`<${Missing} state=${state} path="/v1/users" of="Users, their roles and second factors" permission="people.read" />`}<//>
     ${one && html`<${OneUser} user=${one} close=${() => setFilter('user', '')} />`}</div>`;
@@ -74,7 +74,7 @@ export function Sessions() {
   const state = useResource('/v1/sessions', { every: 5000 });
   const rows = state.phase === 'ok' ? state.data.sessions : null;
   const shown = useMemo(() => rows?.filter((s) => !q || `${s.user} ${s.ip} ${s.user_agent} ${s.session}`.toLowerCase().includes(q.toLowerCase())), [rows, q]);
-  return html`<${Panel} title="Sessions" at=${state.at} flush>${shown ? html`<${DataTable} label="Sessions" primary columns=${sessionColumns} rows=${shown} keyOf=${(s) => s.session} ...${filters({ id: 'last_seen_at', direction: 'desc' })} height="max(18rem, calc(100dvh - 20rem))"
+  return html`<${Panel} title="Sessions" at=${state.at} flush>${shown ? html`<${DataTable} label="Sessions" primary columns=${sessionColumns} rows=${shown} keyOf=${(s) => s.session} ...${sortOf('', { id: 'last_seen_at', direction: 'desc' })} height="max(18rem, calc(100dvh - 20rem))"
       onOpen=${(s) => { if (s.session !== session.peek()?.session) killSessionSheet(s); }} tools=${html`<${SearchField} label="Find a session" value=${q} onInput=${(v) => setFilter('q', v)} />`} empty=${html`<${State} icon="search" title=${rows.length ? 'No session matches' : 'Nobody is signed in'} />`} />`
     : html`<${Missing} state=${state} path="/v1/sessions" of="Who is signed in, from where and since when" permission="people.read" />`}<//>`;
 }
@@ -92,7 +92,6 @@ const reviewKeys = [
 
 export function Review() {
   const state = useResource('/v1/access/review', { every: 60000 });
-  const [sorts, setSorts] = useState({});
   if (state.phase !== 'ok') return html`<${Panel} title="Access review" at=${state.at} limit="120000"><${Missing} state=${state} path="/v1/access/review" of="Who may do what, when it was used last, and the sign-off" permission="access.review" /><//>`;
   const { content, use, last_review: last, hash, at } = state.data;
   const used = new Map(use.users.map((u) => [u.name, u.last_seen_at ?? u.last_login_at]));
@@ -101,10 +100,10 @@ export function Review() {
   const keys = content.keys.map((k) => ({ ...k, used: keyUsed.get(k.key) }));
   const idle = users.filter((u) => u.state === 'active' && u.roles.length && (!u.used || now.peek() - Date.parse(u.used) > 30 * 86400000));
   const bare = users.filter((u) => u.state === 'active' && !u.second_factor);
-  const table = (name, columns_, rows, keyOf, primary) => html`<${DataTable} label=${name} primary=${primary} columns=${columns_} rows=${rows} keyOf=${keyOf} sort=${sorts[name]} onSort=${(s) => setSorts({ ...sorts, [name]: s })} height="22rem" empty=${html`<${State} title="None" />`} />`;
+  const table = (name, id, columns_, rows, keyOf, primary) => html`<${DataTable} label=${name} primary=${primary} columns=${columns_} rows=${rows} keyOf=${keyOf} ...${sortOf(id)} height="22rem" empty=${html`<${State} title="None" />`} />`;
   return html`<${Panel} title="Access review" className="detail" at=${state.at} limit="120000" aside=${html`<${ActButton} permission="access.sign" open=${() => signSheet(state.data)}>Sign it off…<//>`}>
       <p class="verdict">${!last ? html`<${Chip} kind="warn">never signed off<//>` : last.hash === hash ? html`<${Chip} kind="ok">signed off as it is now<//>` : html`<${Chip} kind="warn">changed since it was signed off<//>`}
         ${last && html`<span>${stamp(last.at)} by <b>${last.signed_by}</b>: ${last.note}</span>`}</p>
       <${Facts} rows=${[['Users', whole(users.length)], ['Without a second factor', bare.length ? bare.map((u) => u.name).join(', ') : 'none'], ['With roles and not seen for 30 days', idle.length ? idle.map((u) => u.name).join(', ') : 'none'], ['Keys not revoked', whole(keys.length)], ['Keys without an end', whole(keys.filter((k) => !k.not_after).length)], ['Read at', stamp(at)], ['What is signed', html`<code class="wrap">${hash}</code>`]]} />
-    <//><${Panel} title="Users" flush>${table('Users', reviewUsers, users, (u) => u.name, true)}<//><${Panel} title="Keys" flush>${table('Keys of the review', reviewKeys, keys, (k) => k.key)}<//>`;
+    <//><${Panel} title="Users" flush>${table('Users', '', reviewUsers, users, (u) => u.name, true)}<//><${Panel} title="Keys" flush>${table('Keys of the review', 'keys', reviewKeys, keys, (k) => k.key)}<//>`;
 }
