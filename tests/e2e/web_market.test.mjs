@@ -105,3 +105,137 @@ test('marks: modes in force from the audit log, of the symbol or of all; request
     ['SOFT_HALT', at('2026-11-20T10:00:00Z'), 'bad'], ['INC-7', at('2026-11-20T10:01:00Z'), 'ok'], ['NORMAL', at('2026-11-20T10:01:00Z'), 'ok'], ['CANCEL_ONLY', at('2026-11-20T10:05:00Z'), 'warn'],
   ], 'the incident that began before the first candle is in the list alone');
 });
+
+// --- on the real gateway --------------------------------------------------------------------------------------------
+
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+// In each theme, on a page that lets axe in; of what SELECTOR names.
+async function axeFindsNothing(page, where, selector = '.screen') {
+  await page.evaluate(readFileSync(axeSource(), 'utf8'));
+  for (const theme of ['light', 'contrast', 'dark']) {
+    await page.evaluate((t) => { document.documentElement.dataset.theme = t; }, theme);
+    const found = await page.evaluate((runOnly) => globalThis.axe.run(runOnly.selector, { runOnly: runOnly.rules }), { selector, rules: RULES });
+    assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`), [], `${where} ${theme}`);
+  }
+}
+
+const panel = (page, name) => page.locator(`.area-${name}`).innerText();
+const shows = (page, name, pattern, ms = 10000) => until(`${name}: ${pattern}`, ms, async () => pattern.test(await panel(page, name)));
+const seqOf = (page) => page.locator('.ladder').getAttribute('data-seq').then(Number);
+const bestOf = (page) => page.locator('.symbols tbody tr', { has: page.locator('th', { hasText: SYMBOL }) }).locator('td');
+
+test('a halt is seen on the market screen: frozen, then withdrawn, by whom and why, also by who comes later or is not signed in; then live again', options, () => withPeople(async (stage, browser) => {
+  const [ana, ben] = [stage.person('ana', 'operator,auditor'), stage.person('ben', 'approver,operator')];
+  for (const person of [ana, ben]) assert.equal((await person.logIn()).status, 200);
+  const path = `/v1/symbols/${encodeURIComponent(SYMBOL)}/mode`;
+  const set = (mode, reason) => ana.call('PUT', path, { mode, reason, ticket: 'OPS-7' }, { 'if-match': '*' });
+  const hers = await signedIn(browser, stage, ana, '/market/BTC-USD');
+  const his = await signedIn(browser, stage, ben, '/market/BTC-USD', { bypassCSP: true });
+  for (const page of [hers, his]) await page.waitForSelector('.ladder tbody td');
+  await shows(hers, 'health', /^[^]*\bsound\n/);
+  await shows(hers, 'book', /conflated \d+\.\d : 1/);
+  const opened = await ana.call('POST', '/v1/incidents', { severity: 'SEV3', title: 'prices differ from elsewhere', symbol: SYMBOL, reason: 'a test of marks' });
+  assert.equal(opened.status, 201, opened.body);
+
+  const soft = await set('SOFT_HALT', 'prices are off');
+  assert.ok([200, 202].includes(soft.status), soft.body);
+  for (const page of [hers, his]) {
+    await shows(page, 'book', /Book frozen since \d\d:\d\d:\d\d UTC SOFT_HALT by user:ana: prices are off \(OPS-7\)\.[^]*Marked stale/);
+    await shows(page, 'health', /frozen since \d\d:\d\d:\d\d UTC/);
+    await shows(page, 'depth', /Frozen since \d\d:\d\d:\d\d UTC: the depth as it was then/);
+    await shows(page, 'trades', /SOFT_HALT since .* no trade is expected/);
+  }
+  assert.doesNotMatch(await panel(hers, 'health'), /sound/);
+  const rows = await hers.locator('.ladder tbody tr').count();
+  assert.ok(rows >= 20, 'the last book is still there');
+  const seq = await seqOf(hers);
+  await sleep(1500);
+  assert.equal(await seqOf(hers), seq);
+  const nobodys = await browser.page(stage); // nothing is told on this connection: REST says it
+  await nobodys.goto('/market/BTC-USD');
+  await nobodys.getByRole('button', { name: 'Look without signing in' }).click();
+  await shows(nobodys, 'book', /Book frozen halted by operators/, 20000);
+  assert.doesNotMatch(await panel(nobodys, 'book'), /prices are off/);
+  await axeFindsNothing(his, 'frozen');
+  await his.goto('/overview');
+  await until('bid and ask are marked', 10000, async () => (await bestOf(his).locator('.of-then[title^="frozen since"] svg[aria-label="frozen"]').count()) === 2);
+  await axeFindsNothing(his, 'frozen in the table', '.symbols');
+
+  const hard = await set('HARD_HALT', 'the ledger differs');
+  assert.ok([200, 202].includes(hard.status), hard.body);
+  await until('no price of a withdrawn book', 10000, async () => (await bestOf(his).locator('.of-then[title^="withdrawn since"]').allInnerTexts()).join() === 'withdrawn,withdrawn');
+  await his.goto('/market/BTC-USD');
+  for (const page of [hers, his]) {
+    await shows(page, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC HARD_HALT by user:ana: the ledger differs/);
+    await shows(page, 'depth', /No depth: the book is withdrawn/);
+    await shows(page, 'health', /withdrawn since/);
+    assert.equal(await page.locator('.ladder').count(), 0, 'no empty table');
+  }
+  await shows(nobodys, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC HARD_HALT\./);
+  await blameless(nobodys, 'not signed in');
+  await nobodys.context().close();
+  await axeFindsNothing(his, 'withdrawn');
+
+  // the marks say the same in words; the second of them may not read the log
+  const marks = hers.getByRole('region', { name: 'Marks on the candles' });
+  await until('her marks', 10000, async () => /HARD_HALT by user:ana: the ledger differs\s[^]*SOFT_HALT by user:ana: prices are off\s[^]*INC-\d+ SEV3 opened: prices differ/.test(await marks.innerText()));
+  assert.equal(await marks.getByRole('link', { name: /^HARD_HALT/ }).getAttribute('href'), `/audit/${hard.json.audit}`);
+  assert.match(await hers.locator('.candle-plot').getAttribute('aria-label'), /the list below its 3 marks/);
+  await until('his marks', 10000, async () => /HARD_HALT by user:ana/.test(await his.getByRole('region', { name: 'Marks on the candles' }).innerText()));
+
+  const { headers } = await ana.call('GET', path);
+  const asked = await ana.call('PUT', path, { mode: 'CANCEL_ONLY', reason: 'validated against the ledger', ticket: 'OPS-7' }, { 'if-match': headers.etag });
+  assert.equal(asked.status, 202, asked.body);
+  const { json: change } = await ben.call('GET', `/v1/changes/${asked.json.change}`);
+  const approved = await ben.call('POST', `/v1/changes/${asked.json.change}/approve`, { hash: change.hash ?? change.change?.hash });
+  assert.ok([200, 202].includes(approved.status), approved.body);
+  for (const page of [hers, his]) {
+    await until('live again', 10000, async () => (await page.locator('.held-note').count()) === 0 && (await page.locator('.ladder tbody td').count()) > 0);
+    const then = await seqOf(page);
+    await until('it moves', 8000, async () => (await seqOf(page)) > then);
+  }
+  await shows(hers, 'health', /\bsound\n/);
+  await until('the mark of the resumption', 10000, async () => /CANCEL_ONLY/.test(await marks.innerText()));
+  await blameless(hers, 'halted');
+}, { symbols: 4, rate: 40 }));
+
+test('the address says what is seen, also where the browser remembered it; a message is opened by keyboard and stays while a row has the focus', { ...options, timeout: 120000 }, () => onDashboard(async (stage, browser) => {
+  const pressed = async (page) => [await page.getByRole('group', { name: 'Levels a side' }).locator('[aria-pressed=true]').innerText(), await page.getByRole('group', { name: 'Interval' }).locator('[aria-pressed=true]').innerText()];
+  const page = await open(browser, stage, '/market/BTC-USD');
+  await page.waitForSelector('.ladder tbody td');
+  assert.match(page.url(), /\/market\/BTC-USD$/, 'the built-in choices need no words');
+  await page.evaluate(() => localStorage.setItem('portcullis.settings', JSON.stringify({ theme: 'dark', depth: '50', interval: 5 })));
+  await page.goto('/market/ETH-USD');
+  await until('the remembered choices are in the address', 8000, () => /\/market\/ETH-USD\?depth=50&interval=5$/.test(page.url()));
+  assert.deepEqual(await pressed(page), ['50', '5m']);
+  const colleague = await open(browser, stage, page.url());
+  assert.deepEqual(await pressed(colleague), ['50', '5m']);
+  await colleague.context().close();
+
+  await page.goto('/market/BTC-USD?depth=20&interval=1');
+  await live(page);
+  assert.deepEqual(await pressed(page), ['20', '1m'], 'the address comes before what is remembered');
+  const messages = page.getByRole('region', { name: 'Messages' });
+  await messages.locator('tbody button').first().waitFor();
+  await messages.focus();
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? '');
+  for (let i = 0; i < 20 && !/the whole message/.test(await focused()); i++) await page.keyboard.press('Tab');
+  const name = await focused();
+  assert.match(name, /^\d+: the whole message$/);
+  await sleep(1500);
+  assert.equal(await focused(), name, 'rows stay while one has the focus');
+  await page.keyboard.press('Enter');
+  const whole = page.locator('#raw-open pre');
+  await whole.waitFor();
+  assert.ok(JSON.parse(await whole.innerText()), 'byte for byte');
+  assert.equal(await page.locator(':focus').getAttribute('aria-expanded'), 'true');
+  await page.keyboard.press('Enter');
+  await whole.waitFor({ state: 'detached' });
+  await page.keyboard.press('Tab');
+  await page.evaluate(() => document.activeElement.blur());
+  const newest = () => messages.locator('tbody button').first().innerText().then(Number);
+  const then = await newest();
+  await until('they go on', 5000, async () => (await newest()) > then);
+  await blameless(page, 'messages');
+}, { symbols: 4 }));

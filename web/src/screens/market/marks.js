@@ -57,8 +57,8 @@ export function incidentsIn(incidents, symbol) {
 
 // A resource that is asked for only while PATH is one.
 function useOptional(path, options) {
-  const r = path && resource(path, options);
-  useEffect(() => r?.use(), [r]);
+  const r = path ? resource(path, options) : null;
+  useEffect(() => (r ? r.use() : undefined), [r]);
   return r ? r.state.value : { phase: 'none' };
 }
 
