@@ -53,6 +53,17 @@ test('nothing is sound before a message and a sample have come; a book that is h
   assert.equal(verdictOf({ ...well, held: { book: 'withdrawn' } })[0], 'bad');
 });
 
+test('a publish lag beyond the last bound is drawn at it and said to be more', withPackages, async () => {
+  const { lag, lagText } = await load('screens/connections.js');
+  const sample = (at, ...counts) => ({ at, metrics: new Map([['md_publish_lag_seconds_bucket', counts.map((value, i) => ({ labels: { le: ['0.1', '10', '+Inf'][i] }, value }))]]) });
+  const before = sample(0, 0, 0, 0);
+  const said = (now) => lagText([before, now])(lag(0.99)(now, before));
+  assert.equal(said(sample(1000, 0, 0, 5)), '≥ 10000 ms');
+  assert.equal(said(sample(1000, 0, 5, 5)), '10000 ms', 'within the last bucket that has a bound');
+  assert.equal(said(sample(1000, 5, 5, 5)), '100 ms');
+  assert.ok(lag(0.99)(sample(1000, 0, 0, 5), before) < 10000.001, 'drawn at the bound');
+});
+
 test('what is told of a symbol reaches its book, as long as the subscription lasts; what was withdrawn stays so until it is live', withPackages, async () => {
   const [{ MarketStream }, { BookStore }] = [await load('data/stream.js'), await load('data/stores.js')];
   globalThis.requestAnimationFrame ??= (f) => setTimeout(f, 0);
@@ -141,7 +152,7 @@ test('a halt is seen on the market screen: frozen, then withdrawn, by whom and w
   const soft = await set('SOFT_HALT', 'prices are off');
   assert.ok([200, 202].includes(soft.status), soft.body);
   for (const page of [hers, his]) {
-    await shows(page, 'book', /Book frozen since \d\d:\d\d:\d\d UTC SOFT_HALT by user:ana: prices are off \(OPS-7\)\.[^]*Marked stale/);
+    await shows(page, 'book', /Book frozen since \d\d:\d\d:\d\d UTC: SOFT_HALT by user:ana: prices are off \(OPS-7\)\.[^]*Marked stale/);
     await shows(page, 'health', /frozen since \d\d:\d\d:\d\d UTC/);
     await shows(page, 'depth', /Frozen since \d\d:\d\d:\d\d UTC: the depth as it was then/);
     await shows(page, 'trades', /SOFT_HALT since .* no trade is expected/);
@@ -155,7 +166,7 @@ test('a halt is seen on the market screen: frozen, then withdrawn, by whom and w
   const nobodys = await browser.page(stage); // nothing is told on this connection: REST says it
   await nobodys.goto('/market/BTC-USD');
   await nobodys.getByRole('button', { name: 'Look without signing in' }).click();
-  await shows(nobodys, 'book', /Book frozen halted by operators/, 20000);
+  await shows(nobodys, 'book', /Book frozen: halted by operators/, 20000);
   assert.doesNotMatch(await panel(nobodys, 'book'), /prices are off/);
   await axeFindsNothing(his, 'frozen');
   await his.goto('/overview');
@@ -167,12 +178,12 @@ test('a halt is seen on the market screen: frozen, then withdrawn, by whom and w
   await until('no price of a withdrawn book', 10000, async () => (await bestOf(his).locator('.of-then[title^="withdrawn since"]').allInnerTexts()).join() === 'withdrawn,withdrawn');
   await his.goto('/market/BTC-USD');
   for (const page of [hers, his]) {
-    await shows(page, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC HARD_HALT by user:ana: the ledger differs/);
+    await shows(page, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC: HARD_HALT by user:ana: the ledger differs/);
     await shows(page, 'depth', /No depth: the book is withdrawn/);
     await shows(page, 'health', /withdrawn since/);
     assert.equal(await page.locator('.ladder').count(), 0, 'no empty table');
   }
-  await shows(nobodys, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC HARD_HALT\./);
+  await shows(nobodys, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC: HARD_HALT\./);
   await blameless(nobodys, 'not signed in');
   await nobodys.context().close();
   await axeFindsNothing(his, 'withdrawn');

@@ -45,8 +45,8 @@ const per = (name, factor = 1) => (s, before) => { const r = rate(s, before, nam
 const LAG = 'md_publish_lag_seconds';
 // In ms; above the last bound as that bound, and a hair more: how much more nobody measures.
 const beyond = (s) => 1000 * lastBound(s, LAG) * (1 + 2 ** -40);
-const lagText = (samples) => (v) => `${v === beyond(samples.at(-1)) ? '≥ ' : ''}${Number(v.toPrecision(3))} ms`;
-const lag = (q) => (s, before) => { const v = quantile(s, before, LAG, q); return v === undefined ? undefined : v === Infinity ? beyond(s) : 1000 * v; };
+export const lagText = (samples) => (v) => `${v === beyond(samples.at(-1)) ? '≥ ' : ''}${Number(v.toPrecision(3))} ms`;
+export const lag = (q) => (s, before) => { const v = quantile(s, before, LAG, q); return v === undefined ? undefined : v === Infinity ? beyond(s) : 1000 * v; };
 
 function Charts({ samples }) {
   const clients = useMemo(() => seriesOf(samples, gauge('ws_clients'), gauge('ws_choked_clients')), [samples]);

@@ -46,6 +46,6 @@ const MEANS = {
 export function HeldNote({ held, subject = 'Book' }) {
   if (!held) return null;
   return html`<div class=${`held-note k-${KIND[held.book]}`} data-held=${held.book}><${Icon} name="lock" size="18" /><div>
-    <p role="status"><b>${subject} ${held.book}${sinceText(held)}</b> <span title=${held.since && localTime(held.since)}>${whyText(held)}${held.ticket ? ` (${held.ticket})` : ''}.</span> ${MEANS[held.book]}</p>
+    <p role="status"><b>${subject} ${held.book}${sinceText(held)}:</b> <span title=${held.since && localTime(held.since)}>${whyText(held)}${held.ticket ? ` (${held.ticket})` : ''}.</span> ${MEANS[held.book]}</p>
     ${held.since !== undefined && html`<p class="muted">for ${lasting(Math.max(0, now.value - held.since))}</p>`}</div></div>`;
 }
