@@ -65,16 +65,22 @@ test('a publish lag beyond the last bound is drawn at it and said to be more', w
 });
 
 test('what is told of a symbol reaches its book, as long as the subscription lasts; what was withdrawn stays so until it is live', withPackages, async () => {
-  const [{ MarketStream }, { BookStore }] = [await load('data/stream.js'), await load('data/stores.js')];
+  const [{ MarketStream }, { BookStore, Tickers }] = [await load('data/stream.js'), await load('data/stores.js')];
   globalThis.requestAnimationFrame ??= (f) => setTimeout(f, 0);
   const stream = new MarketStream('wss://nowhere.invalid', { Socket: class {} });
   const [book, other] = [new BookStore(stream, SYMBOL, '20'), new BookStore(stream, 'ETH/USD', '20')];
+  const tickers = new Tickers();
+  stream.subscribe('ticker', SYMBOL, { event_trigger: 'bbo' }, tickers);
+  tickers.take({ data: [{ symbol: SYMBOL, bid: '1' }] });
   const say = (mode, shown) => stream.take(JSON.stringify({ channel: 'gateway', type: 'update', data: [{ event: 'symbol', symbols: [SYMBOL], mode, book: shown, since: '2026-11-20T10:00:00.000000Z' }], gw: { audit: 'A1' } }));
   const told = () => book.told.value && [book.told.value.mode, book.told.value.book];
   say('SOFT_HALT', 'frozen');
   assert.deepEqual(told(), ['SOFT_HALT', 'frozen']);
   assert.equal(book.told.value.audit, 'A1');
   assert.equal(other.told.value, null);
+  assert.equal(tickers.all.get(SYMBOL).book, 'frozen');
+  tickers.take({ data: [{ symbol: SYMBOL, bid: '2' }] });
+  assert.equal(tickers.all.get(SYMBOL).book, 'frozen', 'a later ticker does not undo it');
   book.asked('live');
   assert.deepEqual(told(), ['SOFT_HALT', 'frozen'], 'an answer of REST does not undo a message');
   say('HARD_HALT', 'withdrawn');

@@ -31,13 +31,27 @@ export class Instruments {
 export class Tickers {
   constructor() {
     this.all = new Map();
+    this.shown = new Map(); // symbol -> live | frozen | withdrawn, as far as it was said since it is followed
     this.view = signal(new Map());
     this.touch = beat(() => { this.view.value = new Map(this.all); }, 200);
   }
 
   take({ data: [ticker] }) {
-    this.all.set(ticker.symbol, { ...ticker, at: Date.now() });
+    this.put(ticker);
+  }
+
+  put(ticker) {
+    this.all.set(ticker.symbol, { ...ticker, at: Date.now(), book: this.shown.get(ticker.symbol) });
     this.touch();
+  }
+
+  joined({ symbol }) {
+    this.shown.delete(symbol);
+  }
+
+  notice({ book }, { symbol }) {
+    this.shown.set(symbol, book);
+    if (this.all.has(symbol)) this.put(this.all.get(symbol));
   }
 }
 
@@ -89,8 +103,7 @@ export class BookStore {
     this.joins.value++;
   }
 
-  notice({ event, book, mode, since }, gw) {
-    if (event !== 'symbol') return;
+  notice({ book, mode, since }, sub, gw) {
     // what was withdrawn is not shown again before it is live
     const shown = book === 'frozen' && this.told.peek()?.book === 'withdrawn' ? 'withdrawn' : book;
     this.told.value = { book: shown, mode, since, audit: gw?.audit };

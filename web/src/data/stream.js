@@ -38,7 +38,7 @@ export class MarketStream {
     this.connect();
   }
 
-  // CONSUMER: {take(frame, sub), reset?(), refused?(error), joined?(), notice?(notice, gw)}. Returns the subscription; give it
+  // CONSUMER: {take(frame, sub), reset?(), refused?(error), joined?(sub), notice?(notice, sub, gw): of its symbol}. Returns the subscription; give it
   // to drop() when done.
   subscribe(channel, symbol, params, consumer) {
     const key = keyOf(channel, symbol, params);
@@ -266,7 +266,7 @@ export class MarketStream {
     const { gw = {} } = result;
     if (gw.session) this.session = gw.session;
     if (gw.e) this.epoch = gw.e;
-    for (const c of sub.consumers) c.joined?.();
+    for (const c of sub.consumers) c.joined?.(sub);
     if (gw.resumed) {
       this.counts.resumed++;
       if (sub.channel === 'book') sub.place.s = gw.from;
@@ -293,7 +293,7 @@ export class MarketStream {
   // Of a symbol: to whoever follows it.
   tellConsumers(notice, gw) {
     for (const sub of this.subs.values()) {
-      if (notice.symbols?.includes(sub.symbol)) for (const c of sub.consumers) c.notice?.(notice, gw);
+      if (notice.symbols?.includes(sub.symbol)) for (const c of sub.consumers) c.notice?.(notice, sub, gw);
     }
   }
 

@@ -10,10 +10,11 @@ export function Top({ view, trades, held }) {
   const bid = view?.bids[0];
   const ask = view?.asks[0];
   const last = trades?.[0];
-  return html`<dl class=${`top${held ? ' of-then' : ''}`} title=${held ? `${held.book}: not of now` : undefined}>
+  const then = { class: held ? 'of-then' : undefined, title: held ? `${held.book}: not of now` : undefined };
+  return html`<dl class="top">
     <div><dt>Last</dt><dd class=${last ? (last.side === 'buy' ? 'up' : 'down') : ''}>${last ? `${last.side === 'buy' ? '▲' : '▼'} ${group(last.price)}` : '–'}</dd></div>
-    <div><dt>Bid</dt><dd>${bid ? group(bid.price) : '–'}</dd></div><div><dt>Ask</dt><dd>${ask ? group(ask.price) : '–'}</dd></div>
-    <div><dt>Spread</dt><dd>${bid && ask ? html`${group(minus(ask.price, bid.price))} <small>${basisPoints(bid.price, ask.price).toFixed(2)} bp</small>` : '–'}</dd></div>
+    <div ...${then}><dt>Bid</dt><dd>${bid ? group(bid.price) : '–'}</dd></div><div ...${then}><dt>Ask</dt><dd>${ask ? group(ask.price) : '–'}</dd></div>
+    <div ...${then}><dt>Spread</dt><dd>${bid && ask ? html`${group(minus(ask.price, bid.price))} <small>${basisPoints(bid.price, ask.price).toFixed(2)} bp</small>` : '–'}</dd></div>
   </dl>`;
 }
 

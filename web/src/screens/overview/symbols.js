@@ -62,9 +62,14 @@ const differs = (r) => Boolean(r.observed) && r.observed !== r.mode;
 
 // Prices of a book that is frozen or withdrawn are not of now, and are said to be so. SIDE: bid or ask.
 const HELD = { SOFT_HALT: 'frozen', HARD_HALT: 'withdrawn' };
-const bestText = (side) => (r) => (HELD[r.mode] === 'withdrawn' ? 'withdrawn' : r.ticker?.[side] && HELD[r.mode] ? `${r.ticker[side]} (frozen)` : r.ticker?.[side]);
+// By its mode, where that is known; else as the market data said.
+const heldOf = (r) => HELD[r.mode] ?? (r.ticker?.book === 'live' ? undefined : r.ticker?.book);
+const bestText = (side) => (r) => {
+  const held = heldOf(r);
+  return held === 'withdrawn' ? held : r.ticker?.[side] && (held ? `${r.ticker[side]} (frozen)` : r.ticker[side]);
+};
 const bestCell = (side) => (r) => {
-  const held = HELD[r.mode];
+  const held = heldOf(r);
   const price = r.ticker?.[side];
   if (!held) return price && group(price);
   const title = `${held}${r.back?.since ? ` since ${hm(r.back.since)} UTC` : ''}: ${held === 'frozen' ? 'the best price as it was then' : 'no book is shown to anybody'}`;
