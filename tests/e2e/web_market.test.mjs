@@ -128,7 +128,7 @@ test('marks: modes in force from the audit log, of the symbol or of all; request
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 // In each theme, on a page that lets axe in; of what SELECTOR names.
-async function axeFindsNothing(page, where, selector = '.screen') {
+async function axeFindsNothing(page, where, selector = '.market') {
   await page.evaluate(readFileSync(axeSource(), 'utf8'));
   for (const theme of ['light', 'contrast', 'dark']) {
     await page.evaluate((t) => { document.documentElement.dataset.theme = t; }, theme);
