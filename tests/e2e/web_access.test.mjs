@@ -26,11 +26,16 @@ test('axe finds nothing, on each screen in each theme', needsBrowser, () => with
 
 test('320 px wide, and at 400 % zoom: nothing needs sideways scrolling but tables in their boxes', needsBrowser, () => withBrowser(async (stage, browser) => {
   const page = await open(browser, stage, '/overview', { width: 320, height: 640 });
-  for (const path of SCREENS) {
-    await page.goto(path);
-    await live(page);
-    await sleep(400);
-    const { wide, inner } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }));
-    assert.ok(wide <= inner, `${path}: ${wide} px in ${inner}`);
+  for (const height of [640, 256]) { // the latter: 1280 x 1024 at 400 %
+    await page.setViewportSize({ width: 320, height });
+    for (const path of height === 640 ? SCREENS : ['/overview', '/market/BTC-USD', '/incidents']) {
+      await page.goto(path);
+      await live(page);
+      await sleep(400);
+      const { wide, inner } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, inner: innerWidth }));
+      assert.ok(wide <= inner, `${path} at ${height}: ${wide} px in ${inner}`);
+      await page.evaluate(() => scrollTo(0, document.body.scrollHeight / 2));
+      assert.ok(await page.evaluate(() => Boolean(document.elementFromPoint(160, innerHeight / 2).closest('main'))), `${path} at ${height}: no bar covers the middle`);
+    }
   }
 }));

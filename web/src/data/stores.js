@@ -8,6 +8,12 @@ const TRADES_KEPT = 500;
 const RAW_KEPT = 300;
 export const DEPTHS = { 20: { levels: 20, depth: 25 }, 50: { levels: 50, depth: 100 }, full: { levels: 1000, depth: 1000 } };
 
+// The built-in choices: an address that says nothing else means these.
+export const DEFAULT_DEPTH = '20';
+export const DEFAULT_INTERVAL = 1;
+// Engine events in one frame, on average; undefined before the first.
+export const folding = (health) => (health?.frames ? health.folded / health.frames : undefined);
+
 // Pairs and assets by name, from channel `instrument`.
 export class Instruments {
   constructor() {
@@ -25,13 +31,27 @@ export class Instruments {
 export class Tickers {
   constructor() {
     this.all = new Map();
+    this.shown = new Map(); // symbol -> live | frozen | withdrawn, as far as it was said since it is followed
     this.view = signal(new Map());
     this.touch = beat(() => { this.view.value = new Map(this.all); }, 200);
   }
 
   take({ data: [ticker] }) {
-    this.all.set(ticker.symbol, { ...ticker, at: Date.now() });
+    this.put(ticker);
+  }
+
+  put(ticker) {
+    this.all.set(ticker.symbol, { ...ticker, at: Date.now(), book: this.shown.get(ticker.symbol) });
     this.touch();
+  }
+
+  joined({ symbol }) {
+    this.shown.delete(symbol);
+  }
+
+  notice({ book }, { symbol }) {
+    this.shown.set(symbol, book);
+    if (this.all.has(symbol)) this.put(this.all.get(symbol));
   }
 }
 
@@ -42,6 +62,8 @@ export class BookStore {
     this.book = new Book(depth);
     this.view = signal(null);
     this.refusal = signal(null);
+    this.joins = signal(0); // how often the gateway took the subscription
+    this.told = signal(null); // {book: live | frozen | withdrawn, mode, since, audit}, as far as it said so since
     this.health = { folded: 0, frames: 0, lagMs: undefined, seq: undefined, epoch: undefined };
     this.touch = beat(() => this.publish());
     this.sub = stream.subscribe('book', symbol, { depth, interval_ms: 100 }, this);
@@ -73,6 +95,23 @@ export class BookStore {
 
   reset() {
     this.book.clear();
+  }
+
+  // What was decided while we did not listen is not told later.
+  joined() {
+    this.told.value = null;
+    this.joins.value++;
+  }
+
+  notice({ book, mode, since }, sub, gw) {
+    // what was withdrawn is not shown again before it is live
+    const shown = book === 'frozen' && this.told.peek()?.book === 'withdrawn' ? 'withdrawn' : book;
+    this.told.value = { book: shown, mode, since, audit: gw?.audit };
+  }
+
+  // What REST says of the book when one begins to listen; a notice knows better.
+  asked(book) {
+    this.told.value ??= { book };
   }
 
   refused(error) {

@@ -38,7 +38,8 @@ export class MarketStream {
     this.connect();
   }
 
-  // CONSUMER: {take(frame, sub), reset?()}. Returns the subscription; give it to drop() when done.
+  // CONSUMER: {take(frame, sub), reset?(), refused?(error), joined?(sub), notice?(notice, sub, gw): of its symbol}. Returns the subscription; give it
+  // to drop() when done.
   subscribe(channel, symbol, params, consumer) {
     const key = keyOf(channel, symbol, params);
     const sub = this.subs.get(key) ?? { key, channel, symbol, params, consumers: new Set(), state: 'new', place: {} };
@@ -227,7 +228,7 @@ export class MarketStream {
     for (const listen of this.rawListeners) listen(raw, frame);
     if (frame.method === 'subscribe') this.takeAck(frame);
     else if (frame.channel === 'status') this.takeStatus(frame);
-    else if (frame.channel === 'gateway') frame.data.forEach((notice) => this.takeNotice(notice));
+    else if (frame.channel === 'gateway') frame.data.forEach((notice) => this.takeNotice(notice, frame.gw));
     else if (frame.data) this.takeData(frame);
   }
 
@@ -265,6 +266,7 @@ export class MarketStream {
     const { gw = {} } = result;
     if (gw.session) this.session = gw.session;
     if (gw.e) this.epoch = gw.e;
+    for (const c of sub.consumers) c.joined?.(sub);
     if (gw.resumed) {
       this.counts.resumed++;
       if (sub.channel === 'book') sub.place.s = gw.from;
@@ -280,11 +282,19 @@ export class MarketStream {
     this.fanout.value = gw?.profile && gw.profile !== 'normal' ? gw : null;
   }
 
-  takeNotice(notice) {
+  takeNotice(notice, gw) {
+    if (notice.event === 'symbol') this.tellConsumers(notice, gw);
     if (notice.retry_after_ms) this.retryAfter = notice.retry_after_ms;
     if (notice.event === 'feed') this.feed.value = notice;
     if (notice.e) this.epoch = notice.e;
     this.notices.value = [{ at: Date.now(), ...notice }, ...this.notices.peek()].slice(0, 50);
+  }
+
+  // Of a symbol: to whoever follows it.
+  tellConsumers(notice, gw) {
+    for (const sub of this.subs.values()) {
+      if (notice.symbols?.includes(sub.symbol)) for (const c of sub.consumers) c.notice?.(notice, sub, gw);
+    }
   }
 
   takeData(frame) {

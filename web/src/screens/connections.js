@@ -43,8 +43,10 @@ function seriesOf(samples, ...of) {
 const gauge = (name) => (s) => sum(s.metrics, name);
 const per = (name, factor = 1) => (s, before) => { const r = rate(s, before, name); return r === undefined ? undefined : r * factor; };
 const LAG = 'md_publish_lag_seconds';
-// In ms; above the last bound as that bound.
-const lag = (q) => (s, before) => { const v = quantile(s, before, LAG, q); return v === undefined ? undefined : 1000 * (v === Infinity ? lastBound(s, LAG) : v); };
+// In ms; above the last bound as that bound, and a hair more: how much more nobody measures.
+const beyond = (s) => 1000 * lastBound(s, LAG) * (1 + 2 ** -40);
+export const lagText = (samples) => (v) => `${v === beyond(samples.at(-1)) ? '≥ ' : ''}${Number(v.toPrecision(3))} ms`;
+export const lag = (q) => (s, before) => { const v = quantile(s, before, LAG, q); return v === undefined ? undefined : v === Infinity ? beyond(s) : 1000 * v; };
 
 function Charts({ samples }) {
   const clients = useMemo(() => seriesOf(samples, gauge('ws_clients'), gauge('ws_choked_clients')), [samples]);
@@ -54,7 +56,7 @@ function Charts({ samples }) {
   return html`<div class="columns charts">
     <${Panel} title="Clients"><${Chart} label="Clients" data=${clients} format=${whole} least="4" series=${[{ name: 'open', colour: 'accent', fill: true }, { name: 'slow', colour: 'warn' }]} /><//>
     <${Panel} title="Messages out"><${Chart} label="Messages out" data=${out} format=${(v) => `${whole(v)}/s`} least="8" series=${[{ name: 'market data', colour: 'accent', fill: true }]} /><//>
-    <${Panel} title="Publish lag, conflation interval included"><${Chart} label="Publish lag" data=${publish} format=${(v) => `${Number(v.toPrecision(3))} ms`} series=${[{ name: 'median', colour: 'accent' }, { name: 'p99', colour: 'warn' }]} /><//>
+    <${Panel} title="Publish lag, conflation interval included"><${Chart} label="Publish lag" data=${publish} format=${lagText(samples)} series=${[{ name: 'median', colour: 'accent' }, { name: 'p99', colour: 'warn' }]} /><//>
     <${Panel} title="Backlog"><${Chart} label="Backlog" data=${backlog} format=${bytesText} least="4096" series=${[{ name: 'between cursors and heads', colour: 'accent', fill: true }]} /><//>
   </div>`;
 }

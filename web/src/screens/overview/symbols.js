@@ -9,6 +9,7 @@ import { now } from '../../data/beat.js';
 import { group } from '../../data/decimal.js';
 import { age, time, whole } from '../../data/format.js';
 import { Panel, Spark, State, word } from '../../design/parts.js';
+import { Icon } from '../../design/icons.js';
 import { DataTable, SearchField } from '../../design/table.js';
 import { navigate, route, setFilter, symbolPart } from '../../router.js';
 import { html, useEffect, useMemo, useRef, useState } from '../../ui.js';
@@ -59,6 +60,23 @@ const decides = (r) => (r.back ? DECIDES[r.back.decided_by_kind]?.(r.back.decide
 const whyText = (r) => [decides(r), r.back?.reason].filter(Boolean).join(': ');
 const differs = (r) => Boolean(r.observed) && r.observed !== r.mode;
 
+// Prices of a book that is frozen or withdrawn are not of now, and are said to be so. SIDE: bid or ask.
+const HELD = { SOFT_HALT: 'frozen', HARD_HALT: 'withdrawn' };
+// By its mode, where that is known; else as the market data said.
+const heldOf = (r) => HELD[r.mode] ?? (r.ticker?.book === 'live' ? undefined : r.ticker?.book);
+const bestText = (side) => (r) => {
+  const held = heldOf(r);
+  return held === 'withdrawn' ? held : r.ticker?.[side] && (held ? `${r.ticker[side]} (frozen)` : r.ticker[side]);
+};
+const bestCell = (side) => (r) => {
+  const held = heldOf(r);
+  const price = r.ticker?.[side];
+  if (!held) return price && group(price);
+  const title = `${held}${r.back?.since ? ` since ${hm(r.back.since)} UTC` : ''}: ${held === 'frozen' ? 'the best price as it was then' : 'no book is shown to anybody'}`;
+  if (held === 'withdrawn') return html`<span class="of-then" title=${title}>withdrawn</span>`;
+  return price && html`<span class="of-then" title=${title}><${Icon} name="lock" size="11" label="frozen" /> ${group(price)}</span>`;
+};
+
 const quiet = html`<span></span>`; // nothing to say, which is well
 const columns = [
   { id: 'symbol', width: 6.5, name: 'Symbol', cell: (r) => html`<a href=${`/market/${symbolPart(r.symbol)}`}>${r.symbol}</a>` },
@@ -69,8 +87,8 @@ const columns = [
   { id: 'until', fits: true, width: 4.5, name: 'Until', title: 'When a decision is due; nothing opens by itself', text: (r) => r.back?.until ?? '', cell: (r) => (r.back?.decision_due ? word('warn', 'due') : hm(r.back?.until) || quiet) },
   { id: 'last', width: 5.75, name: 'Last', num: true, text: (r) => r.ticker?.last, sort: (r) => number(r.ticker?.last), cell: (r) => r.ticker?.last && group(r.ticker.last) },
   { id: 'change', width: 5, name: '24 h', num: true, title: 'Change over 24 hours', text: (r) => r.ticker?.change_pct, sort: (r) => number(r.ticker?.change_pct), cell: (r) => r.ticker?.change_pct && change(r.ticker.change_pct) },
-  { id: 'bid', width: 5.75, name: 'Bid', num: true, text: (r) => r.ticker?.bid, sort: (r) => number(r.ticker?.bid), cell: (r) => r.ticker?.bid && group(r.ticker.bid) },
-  { id: 'ask', width: 5.75, name: 'Ask', num: true, text: (r) => r.ticker?.ask, sort: (r) => number(r.ticker?.ask), cell: (r) => r.ticker?.ask && group(r.ticker.ask) },
+  { id: 'bid', width: 5.75, name: 'Bid', num: true, text: bestText('bid'), sort: (r) => number(r.ticker?.bid), cell: bestCell('bid') },
+  { id: 'ask', width: 5.75, name: 'Ask', num: true, text: bestText('ask'), sort: (r) => number(r.ticker?.ask), cell: bestCell('ask') },
   { id: 'trades', width: 4.75, name: 'Trades/s', num: true, text: (r) => r.tradesPerS?.toFixed(1), sort: (r) => r.tradesPerS },
   { id: 'activity', fits: true, width: 5.75, name: 'Activity', fixed: true, title: 'Events a second, the last samples', text: (r) => r.eventsPerS?.toFixed(1), cell: (r) => Spark({ points: r.points }) },
   { id: 'seq', width: 5.25, name: 'Sequence', num: true, text: (r) => r.seq, sort: (r) => r.seq, cell: (r) => r.seq !== undefined && whole(r.seq) },
