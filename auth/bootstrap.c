@@ -119,9 +119,12 @@ static void on_stored(void *arg, const struct key_answer *answer)
         return;
     }
     r->done = true;
-    (void)fprintf(r->out, "bootstrap: key %s of account %s, %s\n  %s: %s\n", answer->rows[0].id,
-                  answer->rows[0].account, key_alg_word(answer->rows[0].alg),
-                  answer->secret != NULL ? "secret in base64" : "private key", r->path);
+    (void)fprintf(r->out,
+                  "bootstrap: key %s of account %s, %s\n  %s: %s\n  to be used from: %s; another "
+                  "key for other places: portctl key new --ip\n",
+                  answer->rows[0].id, answer->rows[0].account, key_alg_word(answer->rows[0].alg),
+                  answer->secret != NULL ? "secret in base64" : "private key", r->path,
+                  answer->rows[0].ip_allow);
 }
 
 static void on_state(void *arg, bool up)
@@ -136,6 +139,8 @@ static void on_state(void *arg, bool up)
         .alg = r->opt->algorithm,
         .public_key = r->opt->algorithm == KEY_ED25519 ? r->public_key : NULL,
         .scopes = r->opt->scopes,
+        .ip_allow = r->opt->ip_allow,
+        .ip_allow_count = r->opt->ip_allow_count,
     };
     struct key_answer refused = {0};
 

@@ -15,6 +15,8 @@ struct bootstrap_options {
     const char *account; /* made when there is none */
     const char *label;
     uint64_t scopes;
+    const char *const *ip_allow; /* networks it may be used from */
+    size_t ip_allow_count;
     enum key_alg
         algorithm;     /* HMAC: the file has the secret in base64, and a master key is needed */
     const char *actor; /* NULL: the user of the system who runs this, with uid */

@@ -138,6 +138,26 @@ static void put_scopes(struct buf *out, uint64_t scopes)
     buf_putc(out, ']');
 }
 
+/* Is there a network in NETS that is all addresses of its kind? They come as PostgreSQL prints them. */
+static bool has_everywhere(const char *nets)
+{
+    while (*nets != '\0') {
+        size_t len = strcspn(nets, " ");
+
+        if (len > 2 && memcmp(nets + len - 2, "/0", 2) == 0) {
+            return true;
+        }
+        nets += len + (nets[len] == ' ');
+    }
+    return false;
+}
+
+static bool from_anywhere(const struct key_row *row)
+{
+    return (row->scopes & scopes_admin()) != 0 &&
+           (row->ip_allow[0] == '\0' || has_everywhere(row->ip_allow));
+}
+
 static void put_list(struct buf *out, const char *name, const char *words)
 {
     const char *comma = "";
@@ -168,6 +188,8 @@ void key_row_json(struct buf *out, const struct key_row *row)
     json_put_text(out, "state", key_state_word(row->state));
     put_scopes(out, row->scopes);
     put_list(out, "ip_allow", row->ip_allow);
+    json_put_name(out, "admin_from_anywhere");
+    buf_puts(out, from_anywhere(row) ? "true" : "false");
     json_put_text(out, "rate_class", row->rate_class);
     json_put_time(out, "not_before", row->not_before_ns);
     json_put_time(out, "not_after", row->not_after_ns);

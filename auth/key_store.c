@@ -49,7 +49,7 @@ struct key_op *key_op_create(struct key_store *s, key_answer_fn *cb, void *arg)
 void key_op_destroy(struct key_op **op)
 {
     key_secret_destroy(&(*op)->secret);
-    free((*op)->rotate);
+    key_rotate_destroy(&(*op)->rotate);
     free(*op);
     *op = NULL;
 }

@@ -30,6 +30,8 @@
     X(KEY_STORE_ROTATED,     409,  "the key has a successor already")                                   \
     X(KEY_STORE_INACTIVE,    409,  "the key is not active")                                             \
     X(KEY_STORE_SCOPES,      403,  "more than the key itself has")                                      \
+    X(KEY_STORE_NO_NETS,     422,  "a key with a scope that administers needs networks it may be used from")  \
+    X(KEY_STORE_HAS_NETS,    422,  "the key has networks, and its successor keeps them")                \
     X(KEY_STORE_ACCOUNT,     422,  "no such account or owner")                                              \
     X(KEY_STORE_REPLAY,      401,  "the nonce was used before")                                         \
     X(KEY_STORE_NO_MASTER,   503,  "no master key to seal a secret with")                               \
@@ -123,7 +125,7 @@ struct key_spec {
     const uint8_t *public_key; /* ed25519: KEY_PUBLIC_BYTES; else NULL */
     uint64_t scopes;
     uint64_t flags;
-    const char *const *ip_allow; /* networks; none: any */
+    const char *const *ip_allow; /* networks; none: any, which no admin scope allows */
     size_t ip_allow_count;
     const char *rate_class; /* NULL: "default" */
     int64_t not_before_ns;  /* 0: now */
@@ -140,6 +142,9 @@ struct key_rotation {
     uint32_t overlap_s;        /* 0..KEY_OVERLAP_MAX_S: the old key ends so much later */
     const uint8_t *public_key; /* of the new key, as in struct key_spec */
     int64_t not_after_ns;      /* of the new key; 0: it lives as long as the old was to */
+    /* networks of the new key, when the old has none: a key from before they were required */
+    const char *const *ip_allow;
+    size_t ip_allow_count;
 };
 /* The new key has the account, owner, label, algorithm, scopes, networks, class and flags of the old. */
 GW_MUSTCHECK

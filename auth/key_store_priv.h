@@ -12,6 +12,8 @@ const char *key_check_filter(const struct key_filter *filter);
 const char *key_check_rate_class(const char *rate_class);
 /* Does PUBLIC_KEY fit ALG? */
 bool key_check_public_key(enum key_alg alg, const uint8_t *public_key);
+/* May a key with SCOPES have so many networks? None is all of the world. */
+bool key_check_bound(uint64_t scopes, size_t nets);
 /* Could there be a key of that id? */
 bool key_check_id(const char *id);
 
@@ -40,6 +42,7 @@ struct key_op {
     struct key_rotate *rotate; /* between its two steps */
 };
 
+void key_rotate_destroy(struct key_rotate **r); /* may hold NULL */
 struct key_op *key_op_create(struct key_store *s, key_answer_fn *cb, void *arg);
 /* Without an answer. */
 void key_op_destroy(struct key_op **op);

@@ -28,9 +28,11 @@ static const char usage[] =
     "  portcullis --config FILE --check-config\n"
     "                                      read everything, report every error, do nothing\n"
     "  portcullis --config FILE --migrate  bring the tables of auth.database up to date, then end\n"
-    "  portcullis --config FILE --bootstrap-key KEYFILE [--account A] [--scopes S,S...]\n"
+    "  portcullis --config FILE --bootstrap-key KEYFILE [--account A] [--scopes S,S...] [--ip "
+    "NETWORK]...\n"
     "                                      the first key: its private half goes to KEYFILE (mode "
-    "0600)\n"
+    "0600);\n"
+    "                                      without --ip it may be used on this host alone\n"
     "  portcullis --config FILE --bootstrap-user NAME --roles R,R... [--label L] "
     "[--lasting-password]\n"
     "                                      the first user; password, second factor and recovery\n"
@@ -59,6 +61,8 @@ struct arguments {
     const char *user;   /* to be created */
     const char *roles;
     const char *label;
+    const char *nets[KEY_NETS_MAX];
+    size_t net_count;
     bool lasting;
     bool check;
     bool migrate;
@@ -74,6 +78,7 @@ static const struct option options[] = {
     {"bootstrap-key", required_argument, NULL, 'b'},
     {"account", required_argument, NULL, 'a'},
     {"scopes", required_argument, NULL, 's'},
+    {"ip", required_argument, NULL, 'i'},
     {"make-master-key", required_argument, NULL, 'M'},
     {"bootstrap-user", required_argument, NULL, 'u'},
     {"roles", required_argument, NULL, 'r'},
@@ -102,6 +107,22 @@ static const char **value_of(struct arguments *a, int option)
     return NULL;
 }
 
+static bool add_net(struct arguments *a, const char *text)
+{
+    struct key_net net;
+
+    if (a->net_count == KEY_NETS_MAX || !key_net_parse(text, strlen(text), &net)) {
+        fprintf(
+            stderr,
+            "portcullis: --ip %s: not a network such as 10.1.0.0/16, bits behind its prefix, or "
+            "more than %u; next: correct it\n",
+            text, KEY_NETS_MAX);
+        return false;
+    }
+    a->nets[a->net_count++] = text;
+    return true;
+}
+
 /* -1: go on; otherwise the exit code. */
 static int read_arguments(int argc, char **argv, struct arguments *a)
 {
@@ -123,6 +144,11 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'L':
             a->lasting = true;
+            break;
+        case 'i':
+            if (!add_net(a, optarg)) {
+                return 2;
+            }
             break;
         case 'v':
             puts("portcullis " GW_VERSION);
@@ -297,7 +323,10 @@ static int make_user(const struct arguments *a, const struct daemon_config *conf
 /* What works on the database and ends. */
 static int work_on_database(const struct arguments *a, const struct daemon_config *config)
 {
+    static const char *const here[] = {"127.0.0.0/8", "::1/128"};
     struct bootstrap_options opt = {
+        .ip_allow = a->net_count != 0 ? a->nets : here,
+        .ip_allow_count = a->net_count != 0 ? a->net_count : GW_LEN(here),
         .account = a->account != NULL ? a->account : "operations",
         .label = "first key",
         .algorithm = KEY_ED25519,
