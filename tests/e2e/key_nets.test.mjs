@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { knows, verifyChain, withGate } from './harness/gate.mjs';
+import { gateTape, knows, newKey, verifyChain, withGate } from './harness/gate.mjs';
 import { until } from './harness/gateway.mjs';
+import { Client } from './harness/ws.mjs';
 
 const within = { timeout: 90000 };
 const publicKey = () => generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64');
@@ -47,4 +48,24 @@ test('a key that administers needs networks: issued, rotated, from before', with
   const wider = await rotate(next.json.key.id, { ip_allow: ['0.0.0.0/0'] });
   assert.deepEqual([wider.status, wider.json.errors?.[0]?.pointer], [422, '/ip_allow'], 'a successor is not let out of its networks');
   assert.deepEqual((await rotate(next.json.key.id, {})).json.key.ip_allow, ['127.0.0.0/8']);
+}));
+
+test('a WebSocket token opens a session only from the networks of its key', within, () => withGate({}, async (stage) => {
+  stage.feed(...gateTape);
+  await stage.applied(20);
+  const key = await newKey(stage, 'desk', { scopes: ['ws.token', 'market', 'control.read'], nets: ['127.0.0.1/32', '::1/128'] });
+  const open = async (localAddress) => {
+    const { json: { token } } = await stage.call(key, 'POST', '/v1/ws-token');
+    const client = await Client.connect(stage, { url: stage.wsUrl.replace(/\/v2$/, '/v2/private').replace('localhost', '127.0.0.1'), localAddress });
+    const answer = await client.subscribe({ channel: 'ticker', symbol: ['BTC/USD'], token });
+    return { client, answer };
+  };
+  const here = await open('127.0.0.1');
+  assert.ok(here.answer.success, here.answer.error);
+  const refusals = async () => (await stage.metrics()).get('ws_tokens_total{outcome="network"}') ?? 0;
+  assert.equal(await refusals(), 0);
+  const away = await open('127.0.0.2');
+  assert.equal(away.answer.error, 'ESession:Invalid session');
+  assert.equal(await refusals(), 1);
+  for (const { client } of [here, away]) client.close();
 }));
