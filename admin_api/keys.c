@@ -3,7 +3,9 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "auth/base64.h"
+#include "gateway/audit/ulid.h"
 #include "gateway/base/fixed.h"
+#include "gateway/runtime/clock.h"
 
 #define OVERLAP_DEFAULT_S 3600
 
@@ -17,6 +19,8 @@ struct key_body {
     uint8_t public_key[KEY_PUBLIC_BYTES + 3];
     const char *nets[KEY_NETS_MAX];
     char actor[GATE_ACTOR_MAX];
+    char entry_id[ULID_SIZE];
+    struct audit_entry entry;
 };
 
 /* What a field may hold, for whoever sent something else. */
@@ -109,31 +113,6 @@ static void finish(struct api_call *c, unsigned status, struct buf *body)
     buf_fini(body);
 }
 
-/* The change is in key_events already, with it; the chain hears of it too. */
-static void enter(struct api_call *c, const struct key_answer *a)
-{
-    const char *action = c->route->handler == keys_issue    ? "key.issue"
-                         : c->route->handler == keys_rotate ? "key.rotate"
-                         : c->route->handler == keys_revoke ? "key.revoke"
-                         : c->route->handler == keys_limits ? "key.limits"
-                                                            : NULL;
-    struct buf after = {0};
-
-    if (action == NULL) {
-        return;
-    }
-    key_row_json(&after, &a->rows[0]);
-    (void)call_audit(c,
-                     &(struct call_act){.action = action,
-                                        .target = a->rows[0].id,
-                                        .outcome = "done",
-                                        .reason = c->why,
-                                        .ticket = c->ticket,
-                                        .after = buf_cstr(&after)},
-                     NULL, NULL);
-    buf_fini(&after);
-}
-
 static void on_key(void *arg, const struct key_answer *a)
 {
     struct api_call *c = arg;
@@ -146,7 +125,6 @@ static void on_key(void *arg, const struct key_answer *a)
         answer_error(c, a->err, a->field);
         return;
     }
-    enter(c, a);
     buf_lit(&body, "{\"key\":");
     key_row_json(&body, &a->rows[0]);
     if (a->count > 1) {
@@ -338,6 +316,26 @@ static bool public_key_of(struct key_body *b, const uint8_t **out)
     return true;
 }
 
+/* What the audit chain gets with the change. */
+static void entry_of(struct api_call *c, struct key_body *b)
+{
+    struct call_act act = {
+        .action = c->route->handler == keys_issue    ? "key.issue"
+                  : c->route->handler == keys_rotate ? "key.rotate"
+                  : c->route->handler == keys_revoke ? "key.revoke"
+                                                     : "key.limits",
+        .outcome = "done",
+        .reason = c->why,
+        .ticket = c->ticket,
+    };
+
+    if (c->api->opt.audit != NULL) {
+        ulid_make(b->entry_id, clock_real_ns());
+        b->entry = call_entry(c, &act, b->entry_id);
+        b->change.entry = &b->entry;
+    }
+}
+
 /* Who asks, and why. */
 static bool change_of(struct api_call *c, struct key_body *b)
 {
@@ -357,6 +355,7 @@ static bool change_of(struct api_call *c, struct key_body *b)
     (void)snprintf(c->why, sizeof c->why, "%s", b->change.reason != NULL ? b->change.reason : "");
     (void)snprintf(c->ticket, sizeof c->ticket, "%s",
                    b->change.ticket != NULL ? b->change.ticket : "");
+    entry_of(c, b);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* auth/key_store.h - changes of keys, and views of them, in PostgreSQL.
- * Why: a change, its event and the nonce of the request that asked for it are one transaction: no
- * change without its event, and no request counts twice, whatever Redis remembers.
+ * Why: a change, its event, its entry of the audit chain and the nonce of the request that asked for
+ * it are one transaction: no change without its record, and no request counts twice, whatever Redis
+ * remembers.
  * Owner: the loop of its struct pg.
  * Invariant: an accepted call (KEY_STORE_OK) is answered exactly once, never inside the call; a
  * secret is shown once, in that answer, and wiped after it. */
@@ -34,6 +35,7 @@
     X(KEY_STORE_HAS_NETS,    422,  "the key has networks, and its successor keeps them")                \
     X(KEY_STORE_ACCOUNT,     422,  "no such account or owner")                                              \
     X(KEY_STORE_REPLAY,      401,  "the nonce was used before")                                         \
+    X(KEY_STORE_NOT_FIRST,   409,  "there are active keys with scopes that administer")                 \
     X(KEY_STORE_NO_MASTER,   503,  "no master key to seal a secret with")                               \
     X(KEY_STORE_UNAVAILABLE, 503,  "storage unavailable; nothing was changed")                          \
     X(KEY_STORE_UNKNOWN,     503,  "storage did not answer; look whether it was changed, then try again")
@@ -48,6 +50,7 @@ struct key_store_err_row {
 };
 const struct key_store_err_row *key_store_err_row(enum key_store_err err);
 
+struct audit_entry;
 struct keys;
 struct key_store;
 
@@ -115,6 +118,9 @@ struct key_change {
     const char *reason;            /* at most 500 characters; NULL: "" */
     const char *ticket;            /* at most 100 characters; NULL: none */
     const struct key_nonce *nonce; /* NULL: none */
+    /* Entered into the audit chain in the same transaction, with the key as target and what it is then
+     * as `after`; copied. NULL: none. */
+    const struct audit_entry *entry;
 };
 struct key_spec {
     const char *account;

@@ -1,19 +1,21 @@
 /* auth/key_store_change.c - changes of keys, each a transaction: nonce, account, the change with its
- * event, then the key as it is now and the epoch. */
+ * event, then the key as it is now and the epoch; key_store_tx.c carries it out. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "auth/key_make.h"
 #include "auth/key_row_sql.h"
 #include "auth/key_store_priv.h"
+#include "auth/scopes.h"
 #include "gateway/runtime/clock.h"
 
 struct plan {
-    struct pg_statement statements[6];
+    struct pg_statement statements[KEY_STATEMENTS_MAX - 1];
     size_t count;
     struct pg_param nonce[3];
     struct pg_param account[2];
     struct pg_param view[2];
+    struct pg_param admin;
 };
 
 #define EVENT_SQL " INSERT INTO key_events (actor, action, key_id, reason, ticket, detail)"
@@ -26,9 +28,14 @@ static void add(struct plan *p, int *at, const char *sql, const struct pg_param 
         (struct pg_statement){.sql = sql, .params = params, .param_count = count};
 }
 
-static void add_nonce(struct plan *p, struct key_op *op, const struct key_change *change)
+/* Who asks: the nonce of the request, and the entry of the audit log. */
+static void add_request(struct plan *p, struct key_op *op, const struct key_change *change)
 {
     const struct key_nonce *n = change->nonce;
+
+    if (change->entry != NULL) {
+        op->entry = audit_entry_copy(change->entry);
+    }
 
     if (n != NULL) {
         p->nonce[0] = pg_text(n->key_id);
@@ -47,7 +54,7 @@ static bool transact(struct plan *p, struct key_op *op, const char *id, const ch
         KEY_ROW_SQL " WHERE k.id IN ($1::text, $2::text) ORDER BY k.id = $1::text DESC", p->view,
         2);
     add(p, &op->at_epoch, "SELECT epoch FROM revocation_epoch", NULL, 0);
-    return pg_transaction(op->s->pg, p->statements, p->count, 0, key_op_changed, op);
+    return key_op_transact(op, p->statements, p->count);
 }
 
 /* SENT or not, as the caller hears it. */
@@ -163,7 +170,20 @@ static void issue_params(struct pg_param params[19], const char *id, const struc
     params[12] = time_param(spec->not_after_ns);
 }
 
-enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
+/* One at a time, so that the second sees the first. */
+static void add_alone(struct plan *p, struct key_op *op)
+{
+    int ignored;
+
+    p->admin = pg_int8((int64_t)scopes_admin());
+    add(p, &ignored, "SELECT pg_advisory_xact_lock(hashtext('portcullis first key'))", NULL, 0);
+    add(p, &op->at_others,
+        "SELECT count(*) FROM api_keys k JOIN accounts a ON a.id = k.account LEFT JOIN users u"
+        " ON u.name = k.owner WHERE k.scopes & $1::bigint <> 0 AND " KEY_STATE_SQL " = 'active'",
+        &p->admin, 1);
+}
+
+enum key_store_err key_store_issue_as(struct key_store *s, const char *action, bool alone,
                                       const struct key_change *change, const struct key_spec *spec,
                                       const char **field, key_answer_fn *cb, void *arg)
 {
@@ -195,7 +215,10 @@ enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
     params[15] = reason_param(change);
     params[16] = pg_text(change->ticket);
     params[17] = pg_text(spec->owner);
-    add_nonce(&p, op, change);
+    add_request(&p, op, change);
+    if (alone) {
+        add_alone(&p, op);
+    }
     add_account(&p, op, change, spec);
     add(&p, &op->at_change, issue_sql, params, GW_LEN(params));
     err = finish(op, transact(&p, op, id, NULL));
@@ -207,7 +230,7 @@ enum key_store_err key_store_issue(struct key_store *s, const struct key_change 
                                    const struct key_spec *spec, const char **field,
                                    key_answer_fn *cb, void *arg)
 {
-    return key_store_issue_as(s, "issue", change, spec, field, cb, arg);
+    return key_store_issue_as(s, "issue", false, change, spec, field, cb, arg);
 }
 
 /* --- rotate: the old key's algorithm and scopes first, which never change, then all at once ---- */
@@ -223,6 +246,7 @@ struct key_rotate {
     uint8_t public_key[KEY_PUBLIC_BYTES];
     struct key_change change; /* its texts are behind this struct */
     struct key_nonce nonce;
+    struct audit_entry *entry;
 };
 
 /* *S moves to AT. */
@@ -246,6 +270,7 @@ void key_rotate_destroy(struct key_rotate **rp)
 {
     if (*rp != NULL) {
         buf_fini(&(*rp)->nets);
+        free((*rp)->entry);
         free(*rp);
         *rp = NULL;
     }
@@ -278,6 +303,7 @@ static struct key_rotate *rotate_copy(const struct key_change *change,
     keep(&r->nonce.key_id, &at);
     keep(&r->nonce.nonce, &at);
     r->change.nonce = change->nonce != NULL ? &r->nonce : NULL;
+    r->change.entry = r->entry = change->entry != NULL ? audit_entry_copy(change->entry) : NULL;
     return r;
 }
 
@@ -339,7 +365,7 @@ static void on_algorithm(void *arg, const struct pg_reply *reply)
         params[9] = pg_text(r->change.ticket);
         params[11] = pg_text(buf_cstr(&r->nets));
         op->rotates = true;
-        add_nonce(&p, op, &r->change);
+        add_request(&p, op, &r->change);
         add(&p, &op->at_change, rotate_sql, params, GW_LEN(params));
         if (transact(&p, op, id, r->id)) {
             return;
@@ -381,7 +407,7 @@ static enum key_store_err change_one(struct key_op *op, const struct key_change 
 {
     struct plan p = {0};
 
-    add_nonce(&p, op, change);
+    add_request(&p, op, change);
     add(&p, &op->at_change, sql, params, count);
     return finish(op, transact(&p, op, id, NULL));
 }
