@@ -3,7 +3,9 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "auth/base64.h"
+#include "gateway/audit/ulid.h"
 #include "gateway/base/fixed.h"
+#include "gateway/runtime/clock.h"
 
 #define OVERLAP_DEFAULT_S 3600
 
@@ -17,6 +19,8 @@ struct key_body {
     uint8_t public_key[KEY_PUBLIC_BYTES + 3];
     const char *nets[KEY_NETS_MAX];
     char actor[GATE_ACTOR_MAX];
+    char entry_id[ULID_SIZE];
+    struct audit_entry entry;
 };
 
 /* What a field may hold, for whoever sent something else. */
@@ -53,6 +57,23 @@ static const char *wanted_of(const char *field)
     return "this field is missing or not acceptable";
 }
 
+/* What to do, behind what is wrong. */
+static const char *advice_of(enum key_store_err err, const char *field)
+{
+    switch (err) {
+    case KEY_STORE_NO_NETS:
+        return "name the networks it is used from, such as \"ip_allow\": [\"10.1.0.0/16\"] "
+               "(portctl: "
+               "--ip 10.1.0.0/16); 0.0.0.0/0 and ::/0 are everywhere, and are marked as that";
+    case KEY_STORE_HAS_NETS:
+        return "leave ip_allow out; for other networks issue a new key and revoke this one";
+    case KEY_STORE_SCOPES:
+        return "a key can give only scopes that it has";
+    default:
+        return field != NULL ? wanted_of(field) : NULL;
+    }
+}
+
 static void answer_error(struct api_call *c, enum key_store_err err, const char *field)
 {
     const struct key_store_err_row *row = key_store_err_row(err);
@@ -67,12 +88,8 @@ static void answer_error(struct api_call *c, enum key_store_err err, const char 
     if (err == KEY_STORE_REPLAY) {
         admit_count_fault(c->api, AUTH_REPLAY);
     }
-    call_problem(c, &(struct api_problem){row->http_status, code, row->text,
-                                          field != NULL ? wanted_of(field)
-                                          : err == KEY_STORE_SCOPES
-                                              ? "a key can give only scopes that it has"
-                                              : NULL,
-                                          field});
+    call_problem(
+        c, &(struct api_problem){row->http_status, code, row->text, advice_of(err, field), field});
 }
 
 /* --- answers -----------------------------------------------------------------------------------
@@ -96,31 +113,6 @@ static void finish(struct api_call *c, unsigned status, struct buf *body)
     buf_fini(body);
 }
 
-/* The change is in key_events already, with it; the chain hears of it too. */
-static void enter(struct api_call *c, const struct key_answer *a)
-{
-    const char *action = c->route->handler == keys_issue    ? "key.issue"
-                         : c->route->handler == keys_rotate ? "key.rotate"
-                         : c->route->handler == keys_revoke ? "key.revoke"
-                         : c->route->handler == keys_limits ? "key.limits"
-                                                            : NULL;
-    struct buf after = {0};
-
-    if (action == NULL) {
-        return;
-    }
-    key_row_json(&after, &a->rows[0]);
-    (void)call_audit(c,
-                     &(struct call_act){.action = action,
-                                        .target = a->rows[0].id,
-                                        .outcome = "done",
-                                        .reason = c->why,
-                                        .ticket = c->ticket,
-                                        .after = buf_cstr(&after)},
-                     NULL, NULL);
-    buf_fini(&after);
-}
-
 static void on_key(void *arg, const struct key_answer *a)
 {
     struct api_call *c = arg;
@@ -133,7 +125,6 @@ static void on_key(void *arg, const struct key_answer *a)
         answer_error(c, a->err, a->field);
         return;
     }
-    enter(c, a);
     buf_lit(&body, "{\"key\":");
     key_row_json(&body, &a->rows[0]);
     if (a->count > 1) {
@@ -281,7 +272,7 @@ static bool scopes_of(const json_t *root, uint64_t *out)
     return true;
 }
 
-static bool nets_of(struct key_body *b)
+static bool nets_of(struct key_body *b, const char *const **nets, size_t *count)
 {
     const json_t *list = json_object_get(b->root, "ip_allow");
     size_t i;
@@ -300,8 +291,8 @@ static bool nets_of(struct key_body *b)
         }
         b->nets[i] = json_string_value(v);
     }
-    b->spec.ip_allow = b->nets;
-    b->spec.ip_allow_count = json_array_size(list);
+    *nets = b->nets;
+    *count = json_array_size(list);
     return true;
 }
 
@@ -325,6 +316,26 @@ static bool public_key_of(struct key_body *b, const uint8_t **out)
     return true;
 }
 
+/* What the audit chain gets with the change. */
+static void entry_of(struct api_call *c, struct key_body *b)
+{
+    struct call_act act = {
+        .action = c->route->handler == keys_issue    ? "key.issue"
+                  : c->route->handler == keys_rotate ? "key.rotate"
+                  : c->route->handler == keys_revoke ? "key.revoke"
+                                                     : "key.limits",
+        .outcome = "done",
+        .reason = c->why,
+        .ticket = c->ticket,
+    };
+
+    if (c->api->opt.audit != NULL) {
+        ulid_make(b->entry_id, clock_real_ns());
+        b->entry = call_entry(c, &act, b->entry_id);
+        b->change.entry = &b->entry;
+    }
+}
+
 /* Who asks, and why. */
 static bool change_of(struct api_call *c, struct key_body *b)
 {
@@ -344,6 +355,7 @@ static bool change_of(struct api_call *c, struct key_body *b)
     (void)snprintf(c->why, sizeof c->why, "%s", b->change.reason != NULL ? b->change.reason : "");
     (void)snprintf(c->ticket, sizeof c->ticket, "%s",
                    b->change.ticket != NULL ? b->change.ticket : "");
+    entry_of(c, b);
     return true;
 }
 
@@ -362,9 +374,9 @@ static const char *spec_of(struct api_call *c, struct key_body *b)
            : !text_of(b->root, "label", &s->label) || s->label == NULL     ? "label"
            : !text_of(b->root, "algorithm", &alg) || alg == NULL || !key_alg_parse(alg, &s->alg)
                ? "algorithm"
-           : !public_key_of(b, &s->public_key) ? "public_key"
-           : !scopes_of(b->root, &s->scopes)   ? "scopes"
-           : !nets_of(b)                       ? "ip_allow"
+           : !public_key_of(b, &s->public_key)             ? "public_key"
+           : !scopes_of(b->root, &s->scopes)               ? "scopes"
+           : !nets_of(b, &s->ip_allow, &s->ip_allow_count) ? "ip_allow"
            : !text_of(b->root, "rate_class", &s->rate_class) ||
                    (s->rate_class != NULL && admit_class_cost(s->rate_class) == 0)
                ? "rate_class"
@@ -431,7 +443,7 @@ static bool may_rotate(const struct api_call *c, const char *id)
 
 void keys_rotate(struct api_call *c)
 {
-    static const char *const names[] = {"public_key", "overlap_s", "not_after",
+    static const char *const names[] = {"public_key", "overlap_s", "not_after", "ip_allow",
                                         "reason",     "ticket",    NULL};
     struct key_body b = {.root = body_read(c, names)};
     const json_t *overlap;
@@ -457,10 +469,11 @@ void keys_rotate(struct api_call *c)
         b.rotation.overlap_s = field == NULL ? (uint32_t)s : 0;
     }
     if (field == NULL) {
-        field = !change_of(c, &b)                                         ? "reason"
-                : !public_key_of(&b, &b.rotation.public_key)              ? "public_key"
-                : !time_of(b.root, "not_after", &b.rotation.not_after_ns) ? "not_after"
-                                                                          : NULL;
+        field = !change_of(c, &b)                                                ? "reason"
+                : !public_key_of(&b, &b.rotation.public_key)                     ? "public_key"
+                : !nets_of(&b, &b.rotation.ip_allow, &b.rotation.ip_allow_count) ? "ip_allow"
+                : !time_of(b.root, "not_after", &b.rotation.not_after_ns)        ? "not_after"
+                                                                                 : NULL;
     }
     err = field != NULL
               ? KEY_STORE_INVALID

@@ -124,6 +124,8 @@ static const struct shape_member members[] = {
     {"ReviewKey", "owner", "string|null", ""},
     {"ReviewKey", "label", "string", ""},
     {"ReviewKey", "scopes", "Scope[]", ""},
+    {"ReviewKey", "ip_allow", "string[]", "networks it may be used from; none: any"},
+    {"ReviewKey", "admin_from_anywhere", "boolean", "a scope of it administers, and no network binds it"},
     {"ReviewKey", "not_after", "time|null", ""},
     {"ReviewContent", "users", "ReviewUser[]", ""},
     {"ReviewContent", "keys", "ReviewKey[]", ""},

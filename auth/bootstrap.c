@@ -9,6 +9,9 @@
 #include <openssl/pem.h>
 #include "auth/key_store_priv.h"
 #include "auth/master_key.h"
+#include "gateway/audit/entry.h"
+#include "gateway/audit/ulid.h"
+#include "gateway/runtime/clock.h"
 #include "gateway/store/pg.h"
 
 #define CONNECT_MS 10000u
@@ -91,6 +94,17 @@ static bool make_pair(struct run *r)
 
 /* --- the database ------------------------------------------------------------------------------ */
 
+/* What to do about ROW. */
+static const char *advice(const struct run *r, enum key_store_err err)
+{
+    return r->keep_file ? "list the keys; the private key is kept in the file"
+           : err == KEY_STORE_NOT_FIRST
+               ? "sign with one of them: portctl key new; only if all of them are lost: "
+                 "--keys-lost, "
+                 "which the audit log says, and then revoke them"
+               : "correct it (is the schema there? run the migrations), then run this again";
+}
+
 static void on_stored(void *arg, const struct key_answer *answer)
 {
     struct run *r = arg;
@@ -103,10 +117,7 @@ static void on_stored(void *arg, const struct key_answer *answer)
     if (answer->err != KEY_STORE_OK || answer->count != 1) {
         (void)fprintf(r->out, "bootstrap: %s%s%s\n  next: %s\n", row->text,
                       answer->field != NULL && answer->field[0] != '\0' ? ": " : "",
-                      answer->field != NULL ? answer->field : "",
-                      r->keep_file ? "list the keys; the private key is kept in the file"
-                                   : "correct it (is the schema there? run the migrations), then "
-                                     "run this again");
+                      answer->field != NULL ? answer->field : "", advice(r, answer->err));
         return;
     }
     r->keep_file = true;
@@ -119,16 +130,29 @@ static void on_stored(void *arg, const struct key_answer *answer)
         return;
     }
     r->done = true;
-    (void)fprintf(r->out, "bootstrap: key %s of account %s, %s\n  %s: %s\n", answer->rows[0].id,
-                  answer->rows[0].account, key_alg_word(answer->rows[0].alg),
-                  answer->secret != NULL ? "secret in base64" : "private key", r->path);
+    (void)fprintf(r->out,
+                  "bootstrap: key %s of account %s, %s\n  %s: %s\n  to be used from: %s; another "
+                  "key for other places: portctl key new --ip\n",
+                  answer->rows[0].id, answer->rows[0].account, key_alg_word(answer->rows[0].alg),
+                  answer->secret != NULL ? "secret in base64" : "private key", r->path,
+                  answer->rows[0].ip_allow);
 }
 
 static void on_state(void *arg, bool up)
 {
     struct run *r = arg;
-    const struct key_change change = {.actor = r->actor,
-                                      .reason = "first key, from the command line"};
+    const char *reason = r->opt->keys_lost
+                             ? "another first key, from the command line: the others are said lost"
+                             : "first key, from the command line";
+    char entry_id[ULID_SIZE];
+    const struct audit_entry entry = {.id = entry_id,
+                                      .time_ns = clock_real_ns(),
+                                      .mono_ns = clock_mono_ns(),
+                                      .actor = r->actor,
+                                      .action = "key.bootstrap",
+                                      .outcome = "done",
+                                      .reason = reason};
+    const struct key_change change = {.actor = r->actor, .reason = reason, .entry = &entry};
     const struct key_spec spec = {
         .account = r->opt->account,
         .create_account = true,
@@ -136,6 +160,8 @@ static void on_state(void *arg, bool up)
         .alg = r->opt->algorithm,
         .public_key = r->opt->algorithm == KEY_ED25519 ? r->public_key : NULL,
         .scopes = r->opt->scopes,
+        .ip_allow = r->opt->ip_allow,
+        .ip_allow_count = r->opt->ip_allow_count,
     };
     struct key_answer refused = {0};
 
@@ -143,8 +169,9 @@ static void on_state(void *arg, bool up)
         return;
     }
     r->asked = true;
-    refused.err =
-        key_store_issue_as(r->store, "bootstrap", &change, &spec, &refused.field, on_stored, r);
+    ulid_make(entry_id, entry.time_ns);
+    refused.err = key_store_issue_as(r->store, "bootstrap", !r->opt->keys_lost, &change, &spec,
+                                     &refused.field, on_stored, r);
     if (refused.err != KEY_STORE_OK) {
         on_stored(r, &refused);
     }

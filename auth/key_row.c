@@ -100,6 +100,61 @@ struct key_row *key_rows_read(const struct pg_reply *reply, size_t i, size_t *co
     return out;
 }
 
+static const size_t texts[] = {
+    offsetof(struct key_row, id),
+    offsetof(struct key_row, account),
+    offsetof(struct key_row, label),
+    offsetof(struct key_row, ip_allow),
+    offsetof(struct key_row, rate_class),
+    offsetof(struct key_row, revoked_by),
+    offsetof(struct key_row, revoke_reason),
+    offsetof(struct key_row, created_by),
+    offsetof(struct key_row, rotated_from),
+    offsetof(struct key_row, owner),
+};
+
+static const char **text_at(struct key_row *row, size_t i)
+{
+    return (const char **)((char *)row + texts[i]);
+}
+
+struct key_row *key_rows_copy(const struct key_row *rows, size_t count)
+{
+    struct key_row *out;
+    struct key_row row;
+    size_t bytes = count * (sizeof *out + PUBLIC_BYTES);
+    char *at;
+
+    for (size_t k = 0; k < count; k++) {
+        row = rows[k];
+        for (size_t i = 0; i < GW_LEN(texts); i++) {
+            bytes += *text_at(&row, i) != NULL ? strlen(*text_at(&row, i)) + 1 : 0;
+        }
+    }
+    out = gw_calloc(1, bytes + 1);
+    at = (char *)(out + count);
+    for (size_t k = 0; k < count; k++) {
+        out[k] = rows[k];
+        for (size_t i = 0; i < GW_LEN(texts); i++) {
+            const char **text = text_at(&out[k], i);
+
+            if (*text != NULL) {
+                size_t size = strlen(*text) + 1;
+
+                memcpy(at, *text, size);
+                *text = at;
+                at += size;
+            }
+        }
+        if (rows[k].public_key != NULL) {
+            memcpy(at, rows[k].public_key, PUBLIC_BYTES);
+            out[k].public_key = (const uint8_t *)at;
+            at += PUBLIC_BYTES;
+        }
+    }
+    return out;
+}
+
 struct key_use_row *key_uses_read(const struct pg_reply *reply, size_t i, size_t *count)
 {
     size_t rows = pg_rows(reply, i);
@@ -138,6 +193,26 @@ static void put_scopes(struct buf *out, uint64_t scopes)
     buf_putc(out, ']');
 }
 
+/* Is there a network in NETS that is all addresses of its kind? They come as PostgreSQL prints them. */
+static bool has_everywhere(const char *nets)
+{
+    while (*nets != '\0') {
+        size_t len = strcspn(nets, " ");
+
+        if (len > 2 && memcmp(nets + len - 2, "/0", 2) == 0) {
+            return true;
+        }
+        nets += len + (nets[len] == ' ');
+    }
+    return false;
+}
+
+static bool from_anywhere(const struct key_row *row)
+{
+    return (row->scopes & scopes_admin()) != 0 &&
+           (row->ip_allow[0] == '\0' || has_everywhere(row->ip_allow));
+}
+
 static void put_list(struct buf *out, const char *name, const char *words)
 {
     const char *comma = "";
@@ -168,6 +243,8 @@ void key_row_json(struct buf *out, const struct key_row *row)
     json_put_text(out, "state", key_state_word(row->state));
     put_scopes(out, row->scopes);
     put_list(out, "ip_allow", row->ip_allow);
+    json_put_name(out, "admin_from_anywhere");
+    buf_puts(out, from_anywhere(row) ? "true" : "false");
     json_put_text(out, "rate_class", row->rate_class);
     json_put_time(out, "not_before", row->not_before_ns);
     json_put_time(out, "not_after", row->not_after_ns);

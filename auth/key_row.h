@@ -38,6 +38,8 @@ struct key_use_row {
     uint64_t count;
 };
 
+/* In one block: free() it. */
+struct key_row *key_rows_copy(const struct key_row *rows, size_t count);
 /* One object. Times are RFC 3339 in UTC or null. */
 void key_row_json(struct buf *out, const struct key_row *row);
 void key_use_json(struct buf *out, const struct key_use_row *row);

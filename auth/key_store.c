@@ -42,14 +42,16 @@ struct key_op *key_op_create(struct key_store *s, key_answer_fn *cb, void *arg)
                           .at_account = -1,
                           .at_change = -1,
                           .at_view = -1,
-                          .at_epoch = -1};
+                          .at_epoch = -1,
+                          .at_others = -1};
     return op;
 }
 
 void key_op_destroy(struct key_op **op)
 {
     key_secret_destroy(&(*op)->secret);
-    free((*op)->rotate);
+    key_rotate_destroy(&(*op)->rotate);
+    key_op_end_tx(*op);
     free(*op);
     *op = NULL;
 }
@@ -108,7 +110,7 @@ enum key_store_err key_op_judge(const struct key_op *op, const struct pg_reply *
     case PG_FAILED:
         return judge_refusal(op, r, field);
     case PG_UNKNOWN:
-        return op->at_change >= 0 ? KEY_STORE_UNKNOWN : KEY_STORE_UNAVAILABLE;
+        return op->committing ? KEY_STORE_UNKNOWN : KEY_STORE_UNAVAILABLE;
     case PG_NOT_DONE:
         break;
     }
@@ -128,37 +130,14 @@ static void sweep_nonces(struct key_store *s)
     }
 }
 
-void key_op_changed(void *arg, const struct pg_reply *r)
+void key_store_changed(struct key_store *s, const struct key_op *op)
 {
-    struct key_op *op = arg;
-    struct key_store *s = op->s;
-    struct key_answer answer = {0};
-    struct buf bytes = {0};
-    struct key_row *rows = NULL;
-    int64_t epoch = 0;
-
-    answer.err = key_op_judge(op, r, &answer.field);
-    if (answer.err == KEY_STORE_OK) {
-        rows = key_rows_read(r, (size_t)op->at_view, &answer.count, &bytes);
-        answer.rows = rows;
-        if (pg_value_i64(r, (size_t)op->at_epoch, 0, 0, &epoch)) {
-            answer.epoch = (uint64_t)epoch;
-        }
-        if (pg_affected(r, (size_t)op->at_change) == 0) {
-            answer.err = answer.count == 0              ? KEY_STORE_NOT_FOUND
-                         : rows[0].state == KEY_REVOKED ? KEY_STORE_REVOKED
-                                                        : KEY_STORE_INACTIVE;
-        }
-        if (s->keys != NULL) {
-            keys_changed(s->keys, answer.epoch);
-        }
-        if (op->at_nonce >= 0) {
-            sweep_nonces(s);
-        }
+    if (s->keys != NULL) {
+        keys_changed(s->keys, op->epoch);
     }
-    key_op_answer(op, &answer);
-    free(rows);
-    buf_fini(&bytes);
+    if (op->at_nonce >= 0) {
+        sweep_nonces(s);
+    }
 }
 
 /* --- views ------------------------------------------------------------------------------------- */
@@ -310,7 +289,7 @@ struct key_store *key_store_create(struct pg *pg, struct keys *keys,
 {
     struct key_store *s = gw_calloc(1, sizeof *s);
 
-    *s = (struct key_store){pg, keys, masters, master_count};
+    *s = (struct key_store){pg, keys, masters, master_count, metrics_create(&audit_metrics)};
     return s;
 }
 

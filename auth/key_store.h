@@ -1,6 +1,7 @@
 /* auth/key_store.h - changes of keys, and views of them, in PostgreSQL.
- * Why: a change, its event and the nonce of the request that asked for it are one transaction: no
- * change without its event, and no request counts twice, whatever Redis remembers.
+ * Why: a change, its event, its entry of the audit chain and the nonce of the request that asked for
+ * it are one transaction: no change without its record, and no request counts twice, whatever Redis
+ * remembers.
  * Owner: the loop of its struct pg.
  * Invariant: an accepted call (KEY_STORE_OK) is answered exactly once, never inside the call; a
  * secret is shown once, in that answer, and wiped after it. */
@@ -30,8 +31,11 @@
     X(KEY_STORE_ROTATED,     409,  "the key has a successor already")                                   \
     X(KEY_STORE_INACTIVE,    409,  "the key is not active")                                             \
     X(KEY_STORE_SCOPES,      403,  "more than the key itself has")                                      \
+    X(KEY_STORE_NO_NETS,     422,  "a key with a scope that administers needs networks it may be used from")  \
+    X(KEY_STORE_HAS_NETS,    422,  "the key has networks, and its successor keeps them")                \
     X(KEY_STORE_ACCOUNT,     422,  "no such account or owner")                                              \
     X(KEY_STORE_REPLAY,      401,  "the nonce was used before")                                         \
+    X(KEY_STORE_NOT_FIRST,   409,  "there are active keys with scopes that administer")                 \
     X(KEY_STORE_NO_MASTER,   503,  "no master key to seal a secret with")                               \
     X(KEY_STORE_UNAVAILABLE, 503,  "storage unavailable; nothing was changed")                          \
     X(KEY_STORE_UNKNOWN,     503,  "storage did not answer; look whether it was changed, then try again")
@@ -46,6 +50,7 @@ struct key_store_err_row {
 };
 const struct key_store_err_row *key_store_err_row(enum key_store_err err);
 
+struct audit_entry;
 struct keys;
 struct key_store;
 
@@ -113,6 +118,9 @@ struct key_change {
     const char *reason;            /* at most 500 characters; NULL: "" */
     const char *ticket;            /* at most 100 characters; NULL: none */
     const struct key_nonce *nonce; /* NULL: none */
+    /* Entered into the audit chain in the same transaction, with the key as target and what it is then
+     * as `after`; copied. NULL: none. */
+    const struct audit_entry *entry;
 };
 struct key_spec {
     const char *account;
@@ -123,7 +131,7 @@ struct key_spec {
     const uint8_t *public_key; /* ed25519: KEY_PUBLIC_BYTES; else NULL */
     uint64_t scopes;
     uint64_t flags;
-    const char *const *ip_allow; /* networks; none: any */
+    const char *const *ip_allow; /* networks; none: any, which no admin scope allows */
     size_t ip_allow_count;
     const char *rate_class; /* NULL: "default" */
     int64_t not_before_ns;  /* 0: now */
@@ -140,6 +148,9 @@ struct key_rotation {
     uint32_t overlap_s;        /* 0..KEY_OVERLAP_MAX_S: the old key ends so much later */
     const uint8_t *public_key; /* of the new key, as in struct key_spec */
     int64_t not_after_ns;      /* of the new key; 0: it lives as long as the old was to */
+    /* networks of the new key, when the old has none: a key from before they were required */
+    const char *const *ip_allow;
+    size_t ip_allow_count;
 };
 /* The new key has the account, owner, label, algorithm, scopes, networks, class and flags of the old. */
 GW_MUSTCHECK

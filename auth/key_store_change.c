@@ -1,18 +1,21 @@
 /* auth/key_store_change.c - changes of keys, each a transaction: nonce, account, the change with its
- * event, then the key as it is now and the epoch. */
+ * event, then the key as it is now and the epoch; key_store_tx.c carries it out. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "auth/key_make.h"
 #include "auth/key_row_sql.h"
 #include "auth/key_store_priv.h"
+#include "auth/scopes.h"
 #include "gateway/runtime/clock.h"
 
 struct plan {
-    struct pg_statement statements[6];
+    struct pg_statement statements[KEY_STATEMENTS_MAX - 1];
     size_t count;
     struct pg_param nonce[3];
     struct pg_param account[2];
     struct pg_param view[2];
+    struct pg_param admin;
 };
 
 #define EVENT_SQL " INSERT INTO key_events (actor, action, key_id, reason, ticket, detail)"
@@ -25,9 +28,14 @@ static void add(struct plan *p, int *at, const char *sql, const struct pg_param 
         (struct pg_statement){.sql = sql, .params = params, .param_count = count};
 }
 
-static void add_nonce(struct plan *p, struct key_op *op, const struct key_change *change)
+/* Who asks: the nonce of the request, and the entry of the audit log. */
+static void add_request(struct plan *p, struct key_op *op, const struct key_change *change)
 {
     const struct key_nonce *n = change->nonce;
+
+    if (change->entry != NULL) {
+        op->entry = audit_entry_copy(change->entry);
+    }
 
     if (n != NULL) {
         p->nonce[0] = pg_text(n->key_id);
@@ -46,7 +54,7 @@ static bool transact(struct plan *p, struct key_op *op, const char *id, const ch
         KEY_ROW_SQL " WHERE k.id IN ($1::text, $2::text) ORDER BY k.id = $1::text DESC", p->view,
         2);
     add(p, &op->at_epoch, "SELECT epoch FROM revocation_epoch", NULL, 0);
-    return pg_transaction(op->s->pg, p->statements, p->count, 0, key_op_changed, op);
+    return key_op_transact(op, p->statements, p->count);
 }
 
 /* SENT or not, as the caller hears it. */
@@ -105,14 +113,15 @@ static const char issue_sql[] =
     " SELECT $14, $15::text, id, $16::text, $17::text, jsonb_build_object('account', account,"
     " 'owner', owner, 'label', label, 'algorithm', algorithm, 'scopes', scopes, 'ip_allow', ip_allow,"
     " 'rate_class', rate_class, 'not_before', not_before, 'not_after', not_after) FROM made";
-/* What a key has, its successor gets; the old one's end may only come nearer. */
+/* What a key has, its successor gets, and networks where it has none; the old one's end may only come nearer. */
 static const char rotate_sql[] =
     "WITH old AS (SELECT * FROM api_keys WHERE id = $1 AND revoked_at IS NULL"
     " AND not_before <= now() AND (not_after IS NULL OR not_after > now()) FOR UPDATE),"
     " made AS (INSERT INTO api_keys (id, account, label, algorithm, public_key, secret_sealed,"
     " master_version, scopes, flags, ip_allow, rate_class, not_before, not_after, created_by,"
     " rotated_from, owner, token_hash)"
-    " SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags, ip_allow,"
+    " SELECT $2, account, label, algorithm, $3, $4, $5, scopes, flags,"
+    " CASE WHEN cardinality(ip_allow) = 0 THEN $12::cidr[] ELSE ip_allow END,"
     " rate_class, now(), coalesce(" KEY_TIME_PARAM("$6") ", now() + (not_after - not_before)),"
     " $7, id, owner, $11 FROM old RETURNING id),"
     " ended AS (UPDATE api_keys k SET not_after ="
@@ -136,13 +145,18 @@ static void add_account(struct plan *p, struct key_op *op, const struct key_chan
     }
 }
 
+static void put_nets(struct buf *out, const char *const *nets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        pg_array_put(out, nets[i]);
+    }
+    pg_array_end(out);
+}
+
 static void issue_params(struct pg_param params[19], const char *id, const struct key_spec *spec,
                          struct buf *nets, const struct key_secret *secret)
 {
-    for (size_t i = 0; i < spec->ip_allow_count; i++) {
-        pg_array_put(nets, spec->ip_allow[i]);
-    }
-    pg_array_end(nets);
+    put_nets(nets, spec->ip_allow, spec->ip_allow_count);
     params[0] = pg_text(id);
     params[1] = pg_text(spec->account);
     params[2] = pg_text(spec->label);
@@ -156,7 +170,20 @@ static void issue_params(struct pg_param params[19], const char *id, const struc
     params[12] = time_param(spec->not_after_ns);
 }
 
-enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
+/* One at a time, so that the second sees the first. */
+static void add_alone(struct plan *p, struct key_op *op)
+{
+    int ignored;
+
+    p->admin = pg_int8((int64_t)scopes_admin());
+    add(p, &ignored, "SELECT pg_advisory_xact_lock(hashtext('portcullis first key'))", NULL, 0);
+    add(p, &op->at_others,
+        "SELECT count(*) FROM api_keys k JOIN accounts a ON a.id = k.account LEFT JOIN users u"
+        " ON u.name = k.owner WHERE k.scopes & $1::bigint <> 0 AND " KEY_STATE_SQL " = 'active'",
+        &p->admin, 1);
+}
+
+enum key_store_err key_store_issue_as(struct key_store *s, const char *action, bool alone,
                                       const struct key_change *change, const struct key_spec *spec,
                                       const char **field, key_answer_fn *cb, void *arg)
 {
@@ -172,6 +199,10 @@ enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
     if (wrong != NULL) {
         return key_refuse(wrong, field);
     }
+    if (!key_check_bound(spec->scopes, spec->ip_allow_count)) {
+        (void)key_refuse("ip_allow", field);
+        return KEY_STORE_NO_NETS;
+    }
     op = key_op_create(s, cb, arg);
     key_make_id(id);
     if (!make_secret(op, id, spec->alg)) {
@@ -184,7 +215,10 @@ enum key_store_err key_store_issue_as(struct key_store *s, const char *action,
     params[15] = reason_param(change);
     params[16] = pg_text(change->ticket);
     params[17] = pg_text(spec->owner);
-    add_nonce(&p, op, change);
+    add_request(&p, op, change);
+    if (alone) {
+        add_alone(&p, op);
+    }
     add_account(&p, op, change, spec);
     add(&p, &op->at_change, issue_sql, params, GW_LEN(params));
     err = finish(op, transact(&p, op, id, NULL));
@@ -196,7 +230,7 @@ enum key_store_err key_store_issue(struct key_store *s, const struct key_change 
                                    const struct key_spec *spec, const char **field,
                                    key_answer_fn *cb, void *arg)
 {
-    return key_store_issue_as(s, "issue", change, spec, field, cb, arg);
+    return key_store_issue_as(s, "issue", false, change, spec, field, cb, arg);
 }
 
 /* --- rotate: the old key's algorithm and scopes first, which never change, then all at once ---- */
@@ -207,9 +241,12 @@ struct key_rotate {
     uint32_t overlap_s;
     int64_t not_after_ns;
     bool has_public_key;
+    size_t net_count;
+    struct buf nets; /* as an array */
     uint8_t public_key[KEY_PUBLIC_BYTES];
     struct key_change change; /* its texts are behind this struct */
     struct key_nonce nonce;
+    struct audit_entry *entry;
 };
 
 /* *S moves to AT. */
@@ -229,6 +266,16 @@ static size_t room(const char *s)
     return s != NULL ? strlen(s) + 1 : 0;
 }
 
+void key_rotate_destroy(struct key_rotate **rp)
+{
+    if (*rp != NULL) {
+        buf_fini(&(*rp)->nets);
+        free((*rp)->entry);
+        free(*rp);
+        *rp = NULL;
+    }
+}
+
 static struct key_rotate *rotate_copy(const struct key_change *change,
                                       const struct key_rotation *rotation)
 {
@@ -239,6 +286,8 @@ static struct key_rotate *rotate_copy(const struct key_change *change,
     char *at = (char *)(r + 1);
 
     (void)snprintf(r->id, sizeof r->id, "%s", rotation->id);
+    put_nets(&r->nets, rotation->ip_allow, rotation->ip_allow_count);
+    r->net_count = rotation->ip_allow_count;
     r->scopes = rotation->scopes;
     r->overlap_s = rotation->overlap_s;
     r->not_after_ns = rotation->not_after_ns;
@@ -254,7 +303,39 @@ static struct key_rotate *rotate_copy(const struct key_change *change,
     keep(&r->nonce.key_id, &at);
     keep(&r->nonce.nonce, &at);
     r->change.nonce = change->nonce != NULL ? &r->nonce : NULL;
+    r->change.entry = r->entry = change->entry != NULL ? audit_entry_copy(change->entry) : NULL;
     return r;
+}
+
+/* May what REPLY says of the old key be taken over as OP asks? */
+static enum key_store_err judge_rotation(struct key_op *op, const struct pg_reply *reply,
+                                         enum key_alg *alg, const char **field)
+{
+    const struct key_rotate *r = op->rotate;
+    const char *word = pg_rows(reply, 0) > 0 ? pg_value(reply, 0, 0, 0, NULL) : NULL;
+    const uint8_t *public_key = r->has_public_key ? r->public_key : NULL;
+    enum key_store_err err = key_op_judge(op, reply, field);
+    int64_t scopes;
+    int64_t nets;
+
+    if (err != KEY_STORE_OK) {
+        return err;
+    }
+    if (word == NULL || !key_alg_parse(word, alg)) {
+        return KEY_STORE_NOT_FOUND;
+    }
+    if (!pg_value_i64(reply, 0, 0, 1, &scopes) || ((uint64_t)scopes & ~r->scopes) != 0) {
+        return KEY_STORE_SCOPES;
+    }
+    if (!pg_value_i64(reply, 0, 0, 2, &nets) || (nets > 0 && r->net_count > 0)) {
+        (void)key_refuse("ip_allow", field);
+        return KEY_STORE_HAS_NETS;
+    }
+    if (!key_check_bound((uint64_t)scopes, (size_t)nets + r->net_count)) {
+        (void)key_refuse("ip_allow", field);
+        return KEY_STORE_NO_NETS;
+    }
+    return key_check_public_key(*alg, public_key) ? KEY_STORE_OK : key_refuse("public_key", field);
 }
 
 static void on_algorithm(void *arg, const struct pg_reply *reply)
@@ -262,37 +343,29 @@ static void on_algorithm(void *arg, const struct pg_reply *reply)
     struct key_op *op = arg;
     struct key_rotate *r = op->rotate;
     struct key_answer answer = {0};
-    const char *word = pg_rows(reply, 0) > 0 ? pg_value(reply, 0, 0, 0, NULL) : NULL;
-    const uint8_t *public_key = r->has_public_key ? r->public_key : NULL;
     enum key_alg alg = KEY_ED25519;
-    int64_t scopes;
     char id[KEY_MADE_ID_SIZE];
-    struct pg_param params[11];
+    struct pg_param params[12];
     struct plan p = {0};
 
-    answer.err = key_op_judge(op, reply, &answer.field);
     key_make_id(id);
-    if (answer.err != KEY_STORE_OK) {
-    } else if (word == NULL || !key_alg_parse(word, &alg)) {
-        answer.err = KEY_STORE_NOT_FOUND;
-    } else if (!pg_value_i64(reply, 0, 0, 1, &scopes) || ((uint64_t)scopes & ~r->scopes) != 0) {
-        answer.err = KEY_STORE_SCOPES;
-    } else if (!key_check_public_key(alg, public_key)) {
-        answer.err = key_refuse("public_key", &answer.field);
-    } else if (!make_secret(op, id, alg)) {
+    answer.err = judge_rotation(op, reply, &alg, &answer.field);
+    if (answer.err == KEY_STORE_OK && !make_secret(op, id, alg)) {
         answer.err = KEY_STORE_NO_MASTER;
     }
     if (answer.err == KEY_STORE_OK) {
         params[0] = pg_text(r->id);
         params[1] = pg_text(id);
-        material_params(&params[2], &params[10], public_key, op->secret);
+        material_params(&params[2], &params[10], r->has_public_key ? r->public_key : NULL,
+                        op->secret);
         params[5] = time_param(r->not_after_ns);
         params[6] = pg_text(r->change.actor);
         params[7] = pg_int8(r->overlap_s);
         params[8] = reason_param(&r->change);
         params[9] = pg_text(r->change.ticket);
+        params[11] = pg_text(buf_cstr(&r->nets));
         op->rotates = true;
-        add_nonce(&p, op, &r->change);
+        add_request(&p, op, &r->change);
         add(&p, &op->at_change, rotate_sql, params, GW_LEN(params));
         if (transact(&p, op, id, r->id)) {
             return;
@@ -308,7 +381,8 @@ enum key_store_err key_store_rotate(struct key_store *s, const struct key_change
 {
     const char *wrong = key_check_change(change, false);
     const struct pg_param param = pg_text(rotation->id);
-    const struct pg_statement ask = {.sql = "SELECT algorithm, scopes FROM api_keys WHERE id = $1",
+    const struct pg_statement ask = {.sql = "SELECT algorithm, scopes, cardinality(ip_allow)"
+                                            " FROM api_keys WHERE id = $1",
                                      .params = &param,
                                      .param_count = 1};
     struct key_op *op;
@@ -333,7 +407,7 @@ static enum key_store_err change_one(struct key_op *op, const struct key_change 
 {
     struct plan p = {0};
 
-    add_nonce(&p, op, change);
+    add_request(&p, op, change);
     add(&p, &op->at_change, sql, params, count);
     return finish(op, transact(&p, op, id, NULL));
 }

@@ -56,15 +56,15 @@ const char *key_check_rate_class(const char *rate_class)
     return words_name(rate_class, "_-", KEY_RATE_CLASS_MAX) ? NULL : "rate_class";
 }
 
-static bool nets_fine(const struct key_spec *spec)
+static bool nets_fine(const char *const *nets, size_t count)
 {
     struct key_net net;
 
-    if (spec->ip_allow_count > KEY_NETS_MAX) {
+    if (count > KEY_NETS_MAX) {
         return false;
     }
-    for (size_t i = 0; i < spec->ip_allow_count; i++) {
-        const char *text = spec->ip_allow[i];
+    for (size_t i = 0; i < count; i++) {
+        const char *text = nets[i];
 
         if (!key_net_parse(text, strlen(text), &net)) {
             return false;
@@ -100,7 +100,7 @@ const char *key_check_spec(const struct key_spec *spec, int64_t now_ns)
     if (spec->flags > INT64_MAX) {
         return "flags";
     }
-    if (!nets_fine(spec)) {
+    if (!nets_fine(spec->ip_allow, spec->ip_allow_count)) {
         return "ip_allow";
     }
     if (spec->rate_class != NULL && key_check_rate_class(spec->rate_class) != NULL) {
@@ -125,7 +125,12 @@ const char *key_check_rotation(const struct key_rotation *rotation, int64_t now_
         (rotation->not_after_ns <= now_ns || rotation->not_after_ns > TIME_MAX)) {
         return "not_after";
     }
-    return NULL;
+    return nets_fine(rotation->ip_allow, rotation->ip_allow_count) ? NULL : "ip_allow";
+}
+
+bool key_check_bound(uint64_t scopes, size_t nets)
+{
+    return nets > 0 || (scopes & scopes_admin()) == 0;
 }
 
 const char *key_check_filter(const struct key_filter *filter)

@@ -42,6 +42,12 @@ static bool was_between(const struct key *k, int64_t since_ns, int64_t now_ns)
            k->not_before_ns <= now_ns && (k->not_after_ns == 0 || k->not_after_ns > since_ns);
 }
 
+static bool same_nets(const struct key *a, const struct key *b)
+{
+    return a->any_ip == b->any_ip && a->net_count == b->net_count &&
+           (a->net_count == 0 || memcmp(a->nets, b->nets, a->net_count * sizeof *a->nets) == 0);
+}
+
 static void look_at(struct key_slot *slot, int64_t now_ns, struct buf *turns)
 {
     enum key_state state = key_state(&slot->key, now_ns);
@@ -50,10 +56,11 @@ static void look_at(struct key_slot *slot, int64_t now_ns, struct buf *turns)
 
     if ((slot->active || slot->between) && !active) {
         put_turn(turns, slot, state == KEY_ACTIVE ? "unusable" : key_state_word(state));
-    } else if (active && !slot->active) {
+    } else if (active && (!slot->active || slot->moved)) {
         put_turn(turns, slot, NULL);
     }
     slot->active = active;
+    slot->moved = false;
     slot->between = false;
 }
 
@@ -61,14 +68,15 @@ static void tell(struct keys *k, const struct buf *turns)
 {
     for (size_t at = 0; at < turns->len && !k->closing; at += sizeof(struct turn)) {
         struct turn t;
+        const struct key *key;
 
         memcpy(&t, turns->data + at, sizeof t);
         if (t.ended != NULL) {
             metrics_inc(k->metrics, KEYS_M_ENDED);
             log_info("auth", "key_ended", "\"key\":%s,\"reason\":\"%s\"", log_json(t.id), t.ended);
             k->sink->on_ended(k->arg, t.id, t.ended);
-        } else if (k->sink->on_active != NULL) {
-            k->sink->on_active(k->arg, t.id);
+        } else if (k->sink->on_active != NULL && (key = keys_find(k, t.id, strlen(t.id))) != NULL) {
+            k->sink->on_active(k->arg, key);
         }
     }
 }
@@ -104,6 +112,7 @@ static void hand_over(struct keys *k, struct key_table *next, int64_t now_ns, st
             continue;
         }
         slot->active = old->active;
+        slot->moved = !same_nets(&slot->key, &old->key);
         slot->between = between;
         slot->use = old->use;
         old->use = NULL;

@@ -42,8 +42,9 @@ extern const struct metric_table keys_metrics;
 
 /* Called from the loop, never inside a call of this module; may call keys_find(). */
 struct keys_sink {
-    /* The key may be used from now on: also for each at the first load. May be NULL. */
-    void (*on_active)(void *arg, const char *key_id);
+    /* The key may be used from now on: also for each at the first load, and again when its networks
+     * have changed. May be NULL. */
+    void (*on_active)(void *arg, const struct key *key);
     /* It was active and is not any more: "revoked", "disabled", "expired", "pending", "deleted" or
      * "unusable" (its envelope does not open any more). */
     void (*on_ended)(void *arg, const char *key_id, const char *reason);

@@ -40,6 +40,7 @@ struct key_slot {
     char *label;
     struct key_net *nets;
     bool active;         /* as the sink was told */
+    bool moved;          /* its networks are others than the sink was told */
     bool between;        /* it was active at some time since the last look */
     struct key_use *use; /* not yet written; NULL: none */
 };

@@ -37,7 +37,7 @@ enum auth_scope { AUTH_SCOPES(SCOPE_AS_ENUM) };
 
 struct scope_row {
     const char *word;
-    bool admin; /* such a key should be bound to addresses */
+    bool admin; /* a key with it needs networks that it may be used from */
     const char *help;
 };
 extern const struct scope_row scope_rows[SCOPE_COUNT]; /* by bit */
@@ -46,6 +46,8 @@ static inline bool scope_has(uint64_t scopes, enum auth_scope s)
 {
     return (scopes >> s & 1) != 0;
 }
+/* All that administer. */
+uint64_t scopes_admin(void);
 /* The bit of WORD (LEN bytes); false when there is no such scope. */
 bool scope_parse(const char *word, size_t len, enum auth_scope *out);
 #endif

@@ -400,7 +400,7 @@ static bool ask_cause(struct session *s, const struct ws_request *r, const char 
     return park(s, text, len);
 }
 
-enum token_outcome { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_UNAVAILABLE, TOKEN_TOO_MANY };
+enum token_outcome { TOKEN_OK, TOKEN_UNKNOWN, TOKEN_UNAVAILABLE, TOKEN_TOO_MANY, TOKEN_NETWORK };
 
 static void count_token(struct session *s, enum token_outcome outcome)
 {
@@ -410,7 +410,9 @@ static void count_token(struct session *s, enum token_outcome outcome)
 static void on_token(void *arg, enum gw_err err, const struct token_grant *grant)
 {
     struct session *s = arg;
-    bool ok = err == GW_OK && key_gate_is_open(s->shard->opt.gate, grant->keyid);
+    enum key_gate_verdict verdict =
+        err == GW_OK ? key_gate_ask(s->shard->opt.gate, grant->keyid, s->ip) : KEY_GATE_CLOSED;
+    bool ok = verdict == KEY_GATE_OPEN;
 
     s->taking = NULL;
     s->shard->now_ns = clock_mono_ns();
@@ -419,7 +421,10 @@ static void on_token(void *arg, enum gw_err err, const struct token_grant *grant
         session_close(s, GW_ECONNS, NULL);
         return;
     }
-    count_token(s, ok ? TOKEN_OK : err != GW_ESTORE ? TOKEN_UNKNOWN : TOKEN_UNAVAILABLE);
+    count_token(s, ok                            ? TOKEN_OK
+                   : verdict == KEY_GATE_NETWORK ? TOKEN_NETWORK
+                   : err != GW_ESTORE            ? TOKEN_UNKNOWN
+                                                 : TOKEN_UNAVAILABLE);
     if (ok) {
         s->auth->grant = *grant;
         if (s->shard->key_rates != NULL) {

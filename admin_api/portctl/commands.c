@@ -38,7 +38,7 @@ static const struct opt new_options[] = {
     {"account",    "ACCOUNT", "who the key belongs to",              NULL, OPT_REQUIRED, '\0'},
     {"label",      "TEXT",    "what people call it",                 NULL, OPT_REQUIRED, '\0'},
     {"scope",      "WORD",    "what it may do; repeatable",          AUTH_SCOPES(SCOPE_WORD), OPT_REPEAT, '\0'},
-    {"ip",         "NETWORK", "an address or network it is accepted from; repeatable", NULL, OPT_REPEAT, '\0'},
+    {"ip",         "NETWORK", "an address or network it is accepted from; repeatable; needed for scopes that administer", NULL, OPT_REPEAT, '\0'},
     {"rate-class", "CLASS",   "what a call of it costs (default)",  RATE_CLASSES, 0, '\0'},
     {"not-before", "TIME",    "accepted from then on: RFC 3339, or 24h, 7d from now", NULL, 0, '\0'},
     {"not-after",  "TIME",    "and until before then",               NULL, 0, '\0'},
@@ -57,6 +57,7 @@ static const struct opt list_options[] = {
 static const struct opt rotate_options[] = {
     {"overlap", "TIME", "how long the old key stays good: 90s, 15m, 24h, 7d (1h)", NULL, 0, '\0'},
     {"not-after", "TIME", "end of the new key (it lives as long as the old one was to)", NULL, 0, '\0'},
+    {"ip",      "NETWORK", "where the new key is accepted from, when the old one has no networks; repeatable", NULL, OPT_REPEAT, '\0'},
     {"out",     "FILE", OUT_HELP,                 NULL,   OPT_FILE,     '\0'},
     {"reason",  "TEXT", REASON,                   NULL,   OPT_REQUIRED, '\0'},
     {"ticket",  "ID",   TICKET,                   NULL,   0,            '\0'},
@@ -331,7 +332,8 @@ const struct command commands[] = {
      "    --reason 'alerts come in' --out alertmanager.token",
      new_options, 0, 0, key_new, false, NULL},
     {"key list", "", "list keys",
-     NULL,
+     "ANYWHERE yes: a scope of the key administers, and no network binds it. Rotate it with --ip, or issue\n"
+     "another one and revoke it.",
      "portctl key list --account mm1 --state active\n"
      "portctl --json key list | jq -r '.keys[].id'",
      list_options, 0, 0, key_list, false, NULL},
@@ -341,8 +343,10 @@ const struct command commands[] = {
      NULL, 1, 1, key_show, false, NULL},
     {"key rotate", "ID", "issue a successor of a key; the old one stays good for a while",
      "The successor has the same owner, scopes, addresses and limits. An Ed25519 pair is made on this\n"
-     "machine, as for key new.",
-     "portctl key rotate pk_7rfy7b5x6pumyo666id6 --overlap 24h --reason yearly --out ops-2.pem",
+     "machine, as for key new. An old key that administers and has no networks (key list: ANYWHERE) gets\n"
+     "its networks now, with --ip.",
+     "portctl key rotate pk_7rfy7b5x6pumyo666id6 --overlap 24h --reason yearly --out ops-2.pem\n"
+     "portctl key rotate pk_7rfy7b5x6pumyo666id6 --ip 10.1.0.0/16 --reason 'bind it' --out ops-2.pem",
      rotate_options, 1, 1, key_rotate, false, NULL},
     {"key revoke", "ID", "end a key at once and for good",
      "On a terminal the id must be typed again; elsewhere --yes is needed.",

@@ -329,6 +329,9 @@ enum portctl_exit key_rotate(struct client *c, const struct args *args)
         say_not_utf8();
         return PORTCTL_USAGE;
     }
+    if (args_get(args, "ip") != NULL) {
+        (void)json_object_set_new(body, "ip_allow", list_value(args, "ip"));
+    }
     if (!add_time(body, args, "not-after", "not_after")) {
         json_decref(body);
         return PORTCTL_USAGE;

@@ -23,6 +23,7 @@ static const struct field key_fields[] = {
     {"public key", "public_key", FIELD_PLAIN},
     {"scopes", "scopes", FIELD_WORDS},
     {"addresses", "ip_allow", FIELD_WORDS},
+    {"admin from anywhere", "admin_from_anywhere", FIELD_PLAIN},
     {"rate class", "rate_class", FIELD_PLAIN},
     {"not before", "not_before", FIELD_TIME},
     {"not after", "not_after", FIELD_TIME},
@@ -45,6 +46,7 @@ static const struct field columns[] = {
     {"STATE", "state", FIELD_PLAIN},
     {"ALGORITHM", "algorithm", FIELD_PLAIN},
     {"CLASS", "rate_class", FIELD_PLAIN},
+    {"ANYWHERE", "admin_from_anywhere", FIELD_PLAIN},
     {"NOT AFTER", "not_after", FIELD_TIME},
     {"SCOPES", "scopes", FIELD_WORDS},
 };

@@ -345,8 +345,12 @@ static void print_review(const json_t *root)
         {"ROLES", "roles", ROLE_LIST},
     };
     static const struct column keys[] = {
-        {"KEY", "key", PLAIN},     {"ACCOUNT", "account", PLAIN},    {"OWNER", "owner", PLAIN},
-        {"LABEL", "label", PLAIN}, {"NOT AFTER", "not_after", TIME},
+        {"KEY", "key", PLAIN},
+        {"ACCOUNT", "account", PLAIN},
+        {"OWNER", "owner", PLAIN},
+        {"LABEL", "label", PLAIN},
+        {"ANYWHERE", "admin_from_anywhere", YES},
+        {"NOT AFTER", "not_after", TIME},
     };
     const json_t *content = json_object_get(root, "content");
     const json_t *last = json_object_get(root, "last_review");

@@ -72,6 +72,11 @@ static const char sessions_sql[] =
     " WHERE s.ended_at IS NULL AND s.ends_at > " AT("$1") " AND s.last_seen_at > " AT("$1")
     " - interval '930 s' AND ($2::text IS NULL OR s.user_name = $2)";
 #define SCOPE_SQL(sym, bit, word, admin, help) "CASE WHEN k.scopes >> " #bit " & 1 = 1 THEN '" word "' END,"
+#define ADMIN_SQL(sym, bit, word, admin, help) " | " #admin "::int::bigint << " #bit
+/* As key_row_json() has it. */
+#define ANYWHERE_SQL                                                                               \
+    "k.scopes & (0::bigint" AUTH_SCOPES(ADMIN_SQL) ") <> 0 AND (cardinality(k.ip_allow) = 0"       \
+    " OR EXISTS (SELECT FROM unnest(k.ip_allow) n WHERE masklen(n) = 0))"
 /* What is signed: nothing in it moves by itself but temporary roles, which end. */
 #define CONTENT_SQL(now)                                                                           \
     "json_build_object('users', (SELECT coalesce(json_agg(json_build_object('name', u.name,"       \
@@ -79,7 +84,8 @@ static const char sessions_sql[] =
     ROLES_JSON(now) ") ORDER BY u.name), '[]'::json) FROM users u),"                               \
     " 'keys', (SELECT coalesce(json_agg(json_build_object('key', k.id, 'account', k.account,"      \
     " 'owner', k.owner, 'label', k.label, 'scopes', array_remove(ARRAY["                           \
-    AUTH_SCOPES(SCOPE_SQL) " NULL], NULL), 'not_after', " JSON_TIME("k.not_after") ")"             \
+    AUTH_SCOPES(SCOPE_SQL) " NULL], NULL), 'ip_allow', k.ip_allow, 'admin_from_anywhere', "        \
+    ANYWHERE_SQL ", 'not_after', " JSON_TIME("k.not_after") ")"             \
     " ORDER BY k.id), '[]'::json) FROM api_keys k WHERE k.revoked_at IS NULL"                      \
     " AND (k.not_after IS NULL OR k.not_after > " now ")))::text"
 #define HASH_SQL(t) "encode(sha256(convert_to(" t ", 'UTF8')), 'hex')"

@@ -158,11 +158,11 @@ static enum gw_err start_shards(struct gateway *g)
     return GW_OK;
 }
 
-static void on_key_active(void *arg, const char *key_id)
+static void on_key_active(void *arg, const struct key *key)
 {
     struct gateway *g = arg;
 
-    key_gate_open(g->gate, key_id);
+    key_gate_open(g->gate, key->id, key->any_ip, key->nets, key->net_count);
 }
 
 static void on_key_ended(void *arg, const char *key_id, const char *reason)
@@ -184,7 +184,7 @@ static void on_session_begun(void *arg, const char *session_id)
 {
     struct gateway *g = arg;
 
-    key_gate_open(g->gate, session_id);
+    key_gate_open(g->gate, session_id, true, NULL, 0);
 }
 
 /* The place from which streams and connections of a person's session are ended. */

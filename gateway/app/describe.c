@@ -115,7 +115,7 @@ static void describe_scopes(struct buf *out)
     buf_lit(out, "# Scopes of keys\n\n| scope | what |\n|---|---|\n");
     for (unsigned i = 0; i < SCOPE_COUNT; i++) {
         buf_printf(out, "| `%s` | %s%s |\n", scope_rows[i].word, scope_rows[i].help,
-                   scope_rows[i].admin ? " (bind such keys to addresses)" : "");
+                   scope_rows[i].admin ? " (such a key needs networks)" : "");
     }
     buf_lit(out, "\n## Why a request was not authentic\n\n`auth_fail_total{reason}`. A reason that "
                  "is not shown looks like `bad_signature` outside.\n\n| reason | shown | text "

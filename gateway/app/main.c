@@ -28,9 +28,16 @@ static const char usage[] =
     "  portcullis --config FILE --check-config\n"
     "                                      read everything, report every error, do nothing\n"
     "  portcullis --config FILE --migrate  bring the tables of auth.database up to date, then end\n"
-    "  portcullis --config FILE --bootstrap-key KEYFILE [--account A] [--scopes S,S...]\n"
+    "  portcullis --config FILE --bootstrap-key KEYFILE [--account A] [--scopes S,S...] [--ip "
+    "NETWORK]...\n"
     "                                      the first key: its private half goes to KEYFILE (mode "
-    "0600)\n"
+    "0600);\n"
+    "                                      without --ip it may be used on this host alone; "
+    "refused\n"
+    "                                      while keys that administer are active, unless these "
+    "are\n"
+    "                                      said to be lost: --keys-lost. --algorithm hmac-sha256\n"
+    "                                      makes a secret (base64) instead of a key pair\n"
     "  portcullis --config FILE --bootstrap-user NAME --roles R,R... [--label L] "
     "[--lasting-password]\n"
     "                                      the first user; password, second factor and recovery\n"
@@ -59,6 +66,10 @@ struct arguments {
     const char *user;   /* to be created */
     const char *roles;
     const char *label;
+    const char *nets[KEY_NETS_MAX];
+    size_t net_count;
+    const char *algorithm;
+    bool keys_lost;
     bool lasting;
     bool check;
     bool migrate;
@@ -74,6 +85,9 @@ static const struct option options[] = {
     {"bootstrap-key", required_argument, NULL, 'b'},
     {"account", required_argument, NULL, 'a'},
     {"scopes", required_argument, NULL, 's'},
+    {"ip", required_argument, NULL, 'i'},
+    {"algorithm", required_argument, NULL, 'A'},
+    {"keys-lost", no_argument, NULL, 'K'},
     {"make-master-key", required_argument, NULL, 'M'},
     {"bootstrap-user", required_argument, NULL, 'u'},
     {"roles", required_argument, NULL, 'r'},
@@ -89,9 +103,9 @@ static const char **value_of(struct arguments *a, int option)
         int option;
         const char **value;
     } values[] = {
-        {'c', &a->config},  {'d', &a->describe}, {'b', &a->bootstrap},
-        {'a', &a->account}, {'s', &a->scopes},   {'M', &a->master},
-        {'u', &a->user},    {'r', &a->roles},    {'l', &a->label},
+        {'c', &a->config}, {'d', &a->describe},  {'b', &a->bootstrap}, {'a', &a->account},
+        {'s', &a->scopes}, {'M', &a->master},    {'u', &a->user},      {'r', &a->roles},
+        {'l', &a->label},  {'A', &a->algorithm},
     };
 
     for (unsigned i = 0; i < GW_LEN(values); i++) {
@@ -100,6 +114,22 @@ static const char **value_of(struct arguments *a, int option)
         }
     }
     return NULL;
+}
+
+static bool add_net(struct arguments *a, const char *text)
+{
+    struct key_net net;
+
+    if (a->net_count == KEY_NETS_MAX || !key_net_parse(text, strlen(text), &net)) {
+        fprintf(
+            stderr,
+            "portcullis: --ip %s: not a network such as 10.1.0.0/16, bits behind its prefix, or "
+            "more than %u; next: correct it\n",
+            text, KEY_NETS_MAX);
+        return false;
+    }
+    a->nets[a->net_count++] = text;
+    return true;
 }
 
 /* -1: go on; otherwise the exit code. */
@@ -123,6 +153,14 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'L':
             a->lasting = true;
+            break;
+        case 'K':
+            a->keys_lost = true;
+            break;
+        case 'i':
+            if (!add_net(a, optarg)) {
+                return 2;
+            }
             break;
         case 'v':
             puts("portcullis " GW_VERSION);
@@ -294,15 +332,44 @@ static int make_user(const struct arguments *a, const struct daemon_config *conf
     return code;
 }
 
+static int make_key(const struct arguments *a, const struct daemon_config *config)
+{
+    static const char *const here[] = {"127.0.0.0/8", "::1/128"};
+    const char *path = config->auth.master_key_file;
+    struct bootstrap_options opt = {
+        .ip_allow = a->net_count != 0 ? a->nets : here,
+        .ip_allow_count = a->net_count != 0 ? a->net_count : GW_LEN(here),
+        .account = a->account != NULL ? a->account : "operations",
+        .label = "first key",
+        .keys_lost = a->keys_lost,
+        .algorithm = KEY_ED25519,
+    };
+    struct master_keys *masters = NULL;
+    struct buf why = {0};
+    int code = 2;
+
+    if (a->algorithm != NULL &&
+        (!key_alg_parse(a->algorithm, &opt.algorithm) ||
+         (opt.algorithm != KEY_ED25519 && opt.algorithm != KEY_HMAC_SHA256))) {
+        fprintf(stderr, "portcullis: --algorithm %s: next: give ed25519 or hmac-sha256\n",
+                a->algorithm);
+    } else if (opt.algorithm != KEY_ED25519 && path[0] != '\0' &&
+               master_keys_read(path, &masters, &why) != GW_OK) {
+        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+        code = 1;
+    } else if (read_scopes(a->scopes, &opt.scopes)) {
+        code = bootstrap_key(config->auth.database, masters, &opt, stdout, a->bootstrap);
+    }
+    if (masters != NULL) {
+        master_keys_destroy(&masters);
+    }
+    buf_fini(&why);
+    return code;
+}
+
 /* What works on the database and ends. */
 static int work_on_database(const struct arguments *a, const struct daemon_config *config)
 {
-    struct bootstrap_options opt = {
-        .account = a->account != NULL ? a->account : "operations",
-        .label = "first key",
-        .algorithm = KEY_ED25519,
-    };
-
     if (config->auth.database[0] == '\0') {
         fputs("portcullis: auth.database is not set; give it a DSN in the configuration\n", stderr);
         return 1;
@@ -310,12 +377,7 @@ static int work_on_database(const struct arguments *a, const struct daemon_confi
     if (a->migrate) {
         return migrate_run(config->auth.database, stdout);
     }
-    if (a->user != NULL) {
-        return make_user(a, config);
-    }
-    return read_scopes(a->scopes, &opt.scopes)
-               ? bootstrap_key(config->auth.database, NULL, &opt, stdout, a->bootstrap)
-               : 2;
+    return a->user != NULL ? make_user(a, config) : make_key(a, config);
 }
 
 static int load_and_run(const struct arguments *a)

@@ -27,6 +27,7 @@
     X("change.approve",     "change approved")                                    \
     X("change.reject",      "change rejected")                                    \
     X("change.cancel",      "change withdrawn")                                   \
+    X("key.bootstrap",      "first key made on the host")                         \
     X("key.issue",          "key issued")                                         \
     X("key.rotate",         "key rotated")                                        \
     X("key.revoke",         "key revoked")                                        \

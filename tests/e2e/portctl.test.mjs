@@ -1,7 +1,7 @@
 // portctl against a fake admin API: every request must be one that RFC 9421 lets through, put together here from the
 // text of the RFC with node:crypto; and what people and scripts see must be what the manual says.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
@@ -176,8 +176,8 @@ function ctl(...args) {
   return run(['--env', path.join(dir, 'up.env'), ...args]);
 }
 
-function check(name, body) {
-  test(name, { skip }, async () => {
+function check(name, body, options = {}) {
+  test(name, { skip, ...options }, async () => {
     requests = [];
     nonces = new Set();
     reply = undefined;
@@ -457,3 +457,30 @@ check('completion of bash', async () => {
   assert.deepEqual(await offered('key', 'new', '--reason', 'key', '--scope', 'control.'), ['control.read', 'control.halt', 'control.open', 'control.fanout']);
   assert.ok((await offered('key', 'new', '--out', '')).includes('ops.pem'));
 });
+
+// zsh calls _portctl with words and CURRENT and filters what compadd gets: both stand in for its line editor here.
+const zsh = spawnSync('zsh', ['--version']).status === 0;
+check('completion of zsh', async () => {
+  const { out } = await run(['completion', 'zsh']);
+  const file = path.join(dir, '_portctl');
+  writeFileSync(file, out);
+  ends(await run(['-n', file], { file: 'zsh' }), 0); // it can be read
+  const offered = async (...line) => (await run(['-f', '-c', `compdef() { print defined $2 >&2 }
+    compadd() { shift; print -l -- "$@" }; _files() { print FILES }
+    . ${file}; words=("$@"); CURRENT=$#words; _portctl`, 'zsh', 'portctl', ...line], { file: 'zsh' }));
+  const words = async (...line) => {
+    const answer = await offered(...line);
+    ends(answer, 0);
+    assert.equal(answer.err, 'defined portctl\n');
+    return answer.out.trim().split('\n');
+  };
+  assert.ok((await words('')).includes('kill'));
+  assert.deepEqual(await words('kill', 'release', '--scope', ''), ['global', 'order_entry']);
+  assert.deepEqual((await words('mode', 'BTC/USD', '')).slice(0, 4), ['NORMAL', 'CANCEL_ONLY', 'SOFT_HALT', 'HARD_HALT']);
+  const keys = await words('--url', 'https://h', '--json', 'key', '');
+  for (const word of ['new', 'list', 'rotate', 'revoke']) assert.ok(keys.includes(word), keys.join(' '));
+  assert.ok((await words('key', 'rotate', 'pk_x', '')).includes('--ip'));
+  assert.deepEqual(await words('key', 'list', '--state', ''), ['active', 'pending', 'expired', 'revoked', 'disabled']);
+  assert.ok((await words('key', 'new', '--reason', 'key', '--scope', '')).includes('control.halt'));
+  assert.deepEqual(await words('key', 'new', '--out', ''), ['FILES']);
+}, zsh || skip ? {} : { skip: 'no zsh here' });

@@ -52,7 +52,7 @@ function withGate(overrides, body) {
     for (const [name, scopes] of [['ana', ['control.read', 'control.halt', 'control.open', 'control.fanout', 'audit.read']],
       ['ben', ['control.read', 'control.halt', 'control.open', 'control.fanout', 'audit.read']], ['eve', ['control.read']]]) {
       const made = await run(stage, ['--json', 'key', 'new', '--account', name, '--label', name, '--out', `${name}.pem`,
-        '--reason', 'a test of portctl', ...scopes.flatMap((s) => ['--scope', s])], first);
+        '--reason', 'a test of portctl', '--ip', '127.0.0.0/8', ...scopes.flatMap((s) => ['--scope', s])], first);
       const env = settings(`${name}.pem`, JSON.parse(ends(made, DONE).out).key.id);
       await until(`the key of ${name}`, 5000, async () => (await run(stage, ['status'], env)).code === 0);
       const ctl = (...args) => run(stage, args, env);

@@ -18,12 +18,12 @@ export const gateLimits = { limits: { preauth_burst: 100000, preauth_per_minute:
 export const once = () => ({ 'idempotency-key': randomBytes(12).toString('hex') });
 
 // A key of ACCOUNT, of the user OWNER if named.
-export async function newKey(stage, account, { scopes = SCOPES, owner } = {}) {
+export async function newKey(stage, account, { scopes = SCOPES, owner, nets } = {}) {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const file = path.join(stage.dir, `${randomBytes(4).toString('hex')}.pem`);
   writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
-  const answer = await stage.call(stage.admin, 'POST', '/v1/keys', { account, ...(owner ? { owner } : {}), label: account,
+  const answer = await stage.call(stage.admin, 'POST', '/v1/keys', { account, ...(owner ? { owner } : {}), ...(nets ? { ip_allow: nets } : {}), label: account,
     algorithm: 'ed25519', public_key: raw.toString('base64'), scopes, reason: why.reason });
   assert.equal(answer.status, 201, answer.body);
   const signer = new Signer(answer.json.key.id, file);

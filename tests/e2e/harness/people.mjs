@@ -1,6 +1,6 @@
 // A person at a browser: log-in with name, password and TOTP (RFC 6238, computed here), the cookie, Origin and CSRF token.
 import { createHmac, randomUUID } from 'node:crypto';
-import { until } from './gateway.mjs';
+import { until, withNets } from './gateway.mjs';
 
 function base32(text) {
   let bits = '';
@@ -56,7 +56,7 @@ export class Person {
   }
 
   async call(method, target, object, headers = {}) {
-    const body = object === undefined ? undefined : JSON.stringify(object);
+    const body = object === undefined ? undefined : JSON.stringify(withNets(method, target, object));
     const answer = await this.stage.send(method, `${this.stage.adminUrl}${target}`, this.headers(method, headers), body)
       .catch((error) => { throw new Error(`${method} ${target} ${body}: ${error.message}`); });
     answer.json = /json$/.test(answer.headers['content-type'] ?? '') && !/ndjson/.test(answer.headers['content-type']) ? JSON.parse(answer.body) : undefined;

@@ -59,9 +59,9 @@ static inline void cache_put(struct cache *c, const char *id, const char *what)
     c->count++;
 }
 
-static inline void cache_on_active(void *arg, const char *id)
+static inline void cache_on_active(void *arg, const struct key *key)
 {
-    cache_put(arg, id, "active");
+    cache_put(arg, key->id, "active");
 }
 
 static inline void cache_on_ended(void *arg, const char *id, const char *reason)

@@ -45,7 +45,7 @@ export function Detail({ id }) {
     <table class="diff"><caption class="sr">Scopes</caption><tbody>${key.scopes.map((s) => html`<tr><th scope="row"><code>${s}</code></th><td>${SCOPES[s] ?? ''}</td></tr>`)}</tbody></table>
     <h3>Whose, and within what</h3>
     <${Facts} rows=${[['Account', html`<a href=${`/keys?account=${encodeURIComponent(key.account)}`}>${key.account}</a>`], ['Owner', key.owner ?? 'nobody'], ['Algorithm', key.algorithm], ['Rate class', `${key.rate_class}: ${CLASSES[key.rate_class] ?? ''}`],
-      ['Networks', key.ip_allow.length ? html`<span class="pills">${key.ip_allow.map((n) => html`<span class="pill">${n}</span>`)}</span>` : html`<${Chip} kind="warn" bare>any<//>`],
+      ['Networks', key.ip_allow.length ? html`<span class="pills">${key.ip_allow.map((n) => html`<span class="pill">${n}</span>`)}</span>` : html`<${Chip} kind="warn" bare>${key.admin_from_anywhere ? 'any: a key that administers should have some' : 'any'}<//>`],
       ['Begins', at(key.not_before)], ['Ends', key.not_after ? html`${at(key.not_after)} <span class="muted">${away(key.not_after)}</span>` : html`<${Chip} kind="warn" bare>never<//>`],
       key.revoked_at && ['Revoked', at(key.revoked_at)], ['Issued', html`${at(key.created_at)} by ${key.created_by}`], key.rotated_from && ['Successor of', html`<a href=${`/keys/${key.rotated_from}`}>${key.rotated_from}</a>`]]} />
     <h3>Use</h3><${Use} id=${key.id} />

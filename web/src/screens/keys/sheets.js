@@ -15,6 +15,8 @@ export const SCOPES = { market: 'market data over REST and WebSocket', 'ws.token
   'control.open': 'ask for and approve loosening', 'audit.read': 'read and verify the audit log', 'report.write': 'report in: components, signals, alerts', 'people.read': 'see users, roles, sessions, access review',
   'people.write': 'create and disable users, grant roles', 'incidents.read': 'see incidents and playbooks', 'incidents.act': 'act on incidents, run drills', 'control.fanout': 'fan-out profile, upstream',
   connections: 'see and close connections', 'config.read': 'see the configuration in force' };
+// Those that look after the gateway or see what is not public: such a key needs networks.
+export const ADMIN = new Set(['keys.read', 'keys.write', 'control.read', 'control.halt', 'control.open', 'audit.read', 'people.read', 'people.write', 'incidents.read', 'incidents.act', 'control.fanout', 'connections', 'config.read']);
 const CLASSES = { default: 'each call costs one', low: 'each call costs four', minimal: 'each call costs ten' };
 const ALGORITHMS = [['ed25519', 'Ed25519', 'the gateway keeps the public half alone'], ['hmac-sha256', 'HMAC-SHA256', 'a shared secret, sealed at the gateway'], ['hmac-sha512-kraken', 'Kraken', 'for ccxt and Kraken’s SDKs: WebSocket tokens only']];
 
@@ -62,7 +64,9 @@ export async function issueSheet(account = '') {
       ${group('Algorithm', html`<${Pick} label="Algorithm" value=${o.algorithm} options=${ALGORITHMS} onPick=${(algorithm) => set({ ...o, algorithm })} />`)}
       ${o.algorithm === 'ed25519' && publicField(o, set, pair)}
       <fieldset class="field checks"><legend>Scopes</legend><div class="boxes">${Object.entries(SCOPES).map(([s, what]) => html`<label class="check" title=${what}><input type="checkbox" checked=${o.scopes.includes(s)} onChange=${(e) => set({ ...o, scopes: e.target.checked ? [...o.scopes, s] : o.scopes.filter((x) => x !== s) })} />${s}</label>`)}</div></fieldset>
-      ${field('Networks it may be used from (empty: any)', input(o, set, 'ip', { placeholder: '10.0.0.0/8, 192.0.2.7/32' }))}
+      ${o.scopes.some((s) => ADMIN.has(s)) ? field('Networks it may be used from', input(o, set, 'ip', { placeholder: '10.1.0.0/16, 192.0.2.7/32', required: true }),
+        `Needed: ${o.scopes.filter((s) => ADMIN.has(s)).join(', ')} can administer. 0.0.0.0/0 is everywhere, and the access review marks it.`)
+        : field('Networks it may be used from (empty: any)', input(o, set, 'ip', { placeholder: '10.0.0.0/8, 192.0.2.7/32' }))}
       ${group('Rate class', html`<${Pick} label="Rate class" value=${o.rate} options=${Object.entries(CLASSES).map(([c, what]) => [c, c, what])} onPick=${(rate) => set({ ...o, rate })} />`)}
       ${group('Ends after', html`<${Pick} label="Ends after" value=${o.days} options=${[['30', '30 days'], ['90', '90 days'], ['365', 'a year'], ['', 'never']]} onPick=${(days) => set({ ...o, days })} />`)}`,
     make: (o) => {
@@ -70,7 +74,7 @@ export async function issueSheet(account = '') {
       const nets = networks(o.ip);
       const scopes = Object.keys(SCOPES).filter((s) => o.scopes.includes(s));
       return {
-        read: null, wrong: !/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(o.account) || o.label.trim() === '' || scopes.length === 0 || (edwards && o.own && !goodKey(o.public_key)),
+        read: null, wrong: !/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(o.account) || o.label.trim() === '' || scopes.length === 0 || (nets.length === 0 && scopes.some((s) => ADMIN.has(s))) || (edwards && o.own && !goodKey(o.public_key)),
         call: { method: 'POST', path: '/v1/keys', dryRun: false, body: { account: o.account, label: o.label.trim(), algorithm: o.algorithm, scopes, rate_class: o.rate, ...(o.owner.trim() ? { owner: o.owner.trim() } : {}),
           ...(nets.length ? { ip_allow: nets } : {}), ...(o.days ? { not_after: ends(Number(o.days)) } : {}), ...(edwards ? { public_key: o.own ? o.public_key.trim() : pair.publicKey } : {}) } },
         portctl: `portctl key new --account ${shell(o.account || 'ACCOUNT')} --label ${shell(o.label || 'LABEL')}${scopes.map((s) => ` --scope ${s}`).join('')}${nets.map((n) => ` --ip ${shell(n)}`).join('')}${edwards ? '' : ` --algorithm ${o.algorithm}`}${o.days ? ` --not-after ${o.days}d` : ''} --out key.pem`,
@@ -82,16 +86,17 @@ export async function issueSheet(account = '') {
 
 export async function rotateSheet(key) {
   const edwards = key.algorithm === 'ed25519';
+  const bare = key.ip_allow.length === 0 && key.scopes.some((s) => ADMIN.has(s)); // from before networks were required
   const pair = edwards ? await makePair() : null;
   openSheet({
-    title: `Rotate ${key.id}`, direction: 'GIVES', verb: 'Rotate', options: { overlap: '86400', own: edwards && !pair, public_key: '' },
+    title: `Rotate ${key.id}`, direction: 'GIVES', verb: 'Rotate', options: { overlap: '86400', ip: '', own: edwards && !pair, public_key: '' },
     note: 'A successor with the same owner, scopes, networks and limits. Both are good during the overlap.',
-    fields: (o, set) => html`${group('Both are good for', html`<${Pick} label="Both are good for" value=${o.overlap} options=${[['0', 'no overlap'], ['3600', '1 h'], ['86400', '1 day'], ['604800', '7 days']]} onPick=${(overlap) => set({ ...o, overlap })} />`)}${edwards && publicField(o, set, pair)}`,
+    fields: (o, set) => html`${group('Both are good for', html`<${Pick} label="Both are good for" value=${o.overlap} options=${[['0', 'no overlap'], ['3600', '1 h'], ['86400', '1 day'], ['604800', '7 days']]} onPick=${(overlap) => set({ ...o, overlap })} />`)}${bare && field('Networks it may be used from', input(o, set, 'ip', { placeholder: '10.1.0.0/16, 192.0.2.7/32', required: true }), 'Needed: the key can administer and has none yet.')}${edwards && publicField(o, set, pair)}`,
     make: (o) => ({
-      read: `/v1/keys/${key.id}`, typed: key.id, wrong: edwards && o.own && !goodKey(o.public_key),
+      read: `/v1/keys/${key.id}`, typed: key.id, wrong: (bare && networks(o.ip).length === 0) || (edwards && o.own && !goodKey(o.public_key)),
       before: (d) => html`<${Chip} kind="info">${d.key.state}, ends ${d.key.not_after?.slice(0, 10) ?? 'never'}<//>`, after: html`<${Chip} kind="ok">a successor; the old one ends ${o.overlap === '0' ? 'at once' : 'after the overlap'}<//>`,
-      call: { method: 'POST', path: `/v1/keys/${key.id}/rotate`, dryRun: false, body: { overlap_s: Number(o.overlap), ...(edwards ? { public_key: o.own ? o.public_key.trim() : pair.publicKey } : {}) } },
-      portctl: `portctl key rotate ${key.id} --overlap ${o.overlap}s --out key-2.pem`, result: ({ json }) => html`<${Made} json=${json} pair=${pair} own=${o.own} />`, done: () => refresh(`/v1/keys/${key.id}`),
+      call: { method: 'POST', path: `/v1/keys/${key.id}/rotate`, dryRun: false, body: { overlap_s: Number(o.overlap), ...(bare ? { ip_allow: networks(o.ip) } : {}), ...(edwards ? { public_key: o.own ? o.public_key.trim() : pair.publicKey } : {}) } },
+      portctl: `portctl key rotate ${key.id} --overlap ${o.overlap}s${bare ? networks(o.ip).map((n) => ` --ip ${shell(n)}`).join('') : ''} --out key-2.pem`, result: ({ json }) => html`<${Made} json=${json} pair=${pair} own=${o.own} />`, done: () => refresh(`/v1/keys/${key.id}`),
     }),
   });
 }

@@ -86,7 +86,7 @@ const reviewUsers = [
   { id: 'roles', width: 20, name: 'Roles', text: (u) => roleText(u.roles), cell: (u) => html`<${RolePills} roles=${u.roles} />` }, { id: 'used', width: 8, name: 'Last seen', text: (u) => u.used ?? '', cell: (u) => html`<span title=${u.used ?? ''}>${ago(u.used)}</span>` },
 ];
 const reviewKeys = [
-  { id: 'key', width: 13.5, name: 'Key', cell: (k) => html`<a href=${`/keys/${k.key}`}><code>${k.key}</code></a>` }, { id: 'account', width: 7, name: 'Account' }, { id: 'owner', width: 7, name: 'Owner' }, { id: 'label', width: 11, name: 'Label' }, { id: 'scopes', width: 20, name: 'Scopes', text: (k) => k.scopes.join(' ') },
+  { id: 'key', width: 13.5, name: 'Key', cell: (k) => html`<a href=${`/keys/${k.key}`}><code>${k.key}</code></a>` }, { id: 'account', width: 7, name: 'Account' }, { id: 'owner', width: 7, name: 'Owner' }, { id: 'label', width: 11, name: 'Label' }, { id: 'scopes', width: 20, name: 'Scopes', text: (k) => k.scopes.join(' ') }, { id: 'ip_allow', width: 9, name: 'Networks', text: (k) => k.ip_allow.join(' ') || 'any', cell: (k) => (k.admin_from_anywhere ? word('warn', 'anywhere') : k.ip_allow.join(' ') || 'any') },
   { id: 'not_after', width: 8, name: 'Ends', text: (k) => k.not_after ?? 'never', cell: (k) => (k.not_after ? k.not_after.slice(0, 10) : word('warn', 'never')) }, { id: 'used', width: 8, name: 'Last used', text: (k) => k.used ?? '', cell: (k) => html`<span title=${k.used ?? ''}>${ago(k.used)}</span>` },
 ];
 
@@ -104,6 +104,6 @@ export function Review() {
   return html`<${Panel} title="Access review" className="detail" at=${state.at} limit="120000" aside=${html`<${ActButton} permission="access.sign" open=${() => signSheet(state.data)}>Sign it off…<//>`}>
       <p class="verdict">${!last ? html`<${Chip} kind="warn">never signed off<//>` : last.hash === hash ? html`<${Chip} kind="ok">signed off as it is now<//>` : html`<${Chip} kind="warn">changed since it was signed off<//>`}
         ${last && html`<span>${stamp(last.at)} by <b>${last.signed_by}</b>: ${last.note}</span>`}</p>
-      <${Facts} rows=${[['Users', whole(users.length)], ['Without a second factor', bare.length ? bare.map((u) => u.name).join(', ') : 'none'], ['With roles and not seen for 30 days', idle.length ? idle.map((u) => u.name).join(', ') : 'none'], ['Keys not revoked', whole(keys.length)], ['Keys without an end', whole(keys.filter((k) => !k.not_after).length)], ['Read at', stamp(at)], ['What is signed', html`<code class="wrap">${hash}</code>`]]} />
+      <${Facts} rows=${[['Users', whole(users.length)], ['Without a second factor', bare.length ? bare.map((u) => u.name).join(', ') : 'none'], ['With roles and not seen for 30 days', idle.length ? idle.map((u) => u.name).join(', ') : 'none'], ['Keys not revoked', whole(keys.length)], ['Keys without an end', whole(keys.filter((k) => !k.not_after).length)], ['Keys that administer from anywhere', whole(keys.filter((k) => k.admin_from_anywhere).length)], ['Read at', stamp(at)], ['What is signed', html`<code class="wrap">${hash}</code>`]]} />
     <//><${Panel} title="Users" flush>${table('Users', '', reviewUsers, users, (u) => u.name, true)}<//><${Panel} title="Keys" flush>${table('Keys of the review', 'keys', reviewKeys, keys, (k) => k.key)}<//>`;
 }
