@@ -1,5 +1,5 @@
-/* admin_api/admit.c - may this signed request go on? (Sessions: session.c.) In the order of cost: the address's bucket, the form of
- * the signature, the key, the signature itself, then rate and nonce in one trip, then the scope. A
+/* admin_api/admit.c - may this signed request go on? (Sessions: session.c.) In the order of cost: the address's bucket
+ * (lane.c), the form of the signature, the key, the signature itself, then rate and nonce in one trip, then the scope. A
  * nonce is spent only after the signature was found good, else strangers could burn it. */
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@ void admit_count_fault(struct api *a, enum auth_fault fault)
     admit_count(a, API_UNAUTHENTICATED);
 }
 
-static void retry_after(struct http_req *req, int64_t ns)
+void admit_tell_retry(struct http_req *req, int64_t ns)
 {
     struct buf text = {0};
 
@@ -53,11 +53,11 @@ bool admit_address(struct api *a, struct http_req *req)
 {
     int64_t retry_ns;
 
-    if (preauth_admit(a->preauth, http_peer_ip(req), clock_mono_ns(), &retry_ns)) {
+    if (lane_admit(a, NULL, http_peer_ip(req), &retry_ns)) {
         return true;
     }
     admit_count(a, API_LIMITED);
-    retry_after(req, retry_ns);
+    lane_tell_address(a, req, retry_ns);
     return false;
 }
 
@@ -124,7 +124,7 @@ static void say_refused(struct api_call *c, enum auth_fault fault, const char *w
 /* It costs the address, too. */
 static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
 {
-    preauth_failed(c->api->preauth, http_peer_ip(c->req), clock_mono_ns());
+    lane_failed(c);
     say_refused(c, fault, why);
 }
 
@@ -186,6 +186,9 @@ static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
         return fault;
     }
     key = find_key(c, sig, &material);
+    if (c->narrow && (key == NULL || !lane_admit_key(c))) {
+        return AUTH_BAD_SIGNATURE; /* not looked at */
+    }
     fault = signature_verify(sig, &m, key != NULL ? &material : NULL);
     if (fault != AUTH_OK) {
         return fault;
@@ -228,17 +231,23 @@ static enum auth_fault authenticate_bearer(struct api_call *c, const char *token
 /* --- rate and nonce ----------------------------------------------------------------------------
  */
 
+void admit_tell_row(struct http_req *req, const struct headers_row *row)
+{
+    struct buf text = {0};
+
+    headers_policy(&text, row, 1);
+    http_set_header(req, "ratelimit-policy", buf_cstr(&text));
+    buf_reset(&text);
+    headers_state(&text, row, 1);
+    http_set_header(req, "ratelimit", buf_cstr(&text));
+    buf_fini(&text);
+}
+
 void admit_tell_limits(struct api_call *c, const struct limits_left *left)
 {
     struct headers_row row = limits_headers_row(c->api->opt.limits, c->class, left);
-    struct buf text = {0};
 
-    headers_policy(&text, &row, 1);
-    http_set_header(c->req, "ratelimit-policy", buf_cstr(&text));
-    buf_reset(&text);
-    headers_state(&text, &row, 1);
-    http_set_header(c->req, "ratelimit", buf_cstr(&text));
-    buf_fini(&text);
+    admit_tell_row(c->req, &row);
 }
 
 static void refuse_replay(struct api_call *c)
@@ -268,6 +277,18 @@ static void spend_later(struct api_call *c)
     }
 }
 
+/* The key may have ended while the request waited. */
+static void go_on(struct api_call *c)
+{
+    const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
+
+    if (key == NULL || key_state(key, clock_real_ns()) != KEY_ACTIVE) {
+        c->limited(c, NULL);
+    } else {
+        c->admitted(c);
+    }
+}
+
 static void on_spent(void *arg, const struct key_answer *answer)
 {
     struct api_call *c = arg;
@@ -277,7 +298,7 @@ static void on_spent(void *arg, const struct key_answer *answer)
     }
     switch (answer->err) {
     case KEY_STORE_OK:
-        c->admitted(c);
+        go_on(c);
         break;
     case KEY_STORE_REPLAY:
         refuse_replay(c);
@@ -291,7 +312,7 @@ static void on_spent(void *arg, const struct key_answer *answer)
             refuse_unknown(c);
         } else {
             spend_later(c);
-            c->admitted(c);
+            go_on(c);
         }
     }
 }
@@ -350,9 +371,11 @@ static void on_trip(void *arg, const struct limits_answer *answer)
 void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce)
 {
     const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
-    uint32_t cost = key != NULL ? admit_class_cost(key->rate_class) : 0;
+    uint32_t factor = key != NULL ? admit_class_cost(key->rate_class) : 0;
     struct limits_ask ask = {
-        .units = {{.class = class, .id = c->keyid, .cost = cost != 0 ? cost : 1}},
+        .units = {{.class = class,
+                   .id = c->keyid,
+                   .cost = lane_cost(c, class, factor != 0 ? factor : 1)}},
         .count = 1,
         .nonce = nonce,
     };
@@ -382,7 +405,7 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
         return;
     }
     admit_count(c->api, API_LIMITED);
-    retry_after(c->req, answer->left[0].retry_after_ns);
+    admit_tell_retry(c->req, answer->left[0].retry_after_ns);
     call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
                                           "wait as Retry-After says", NULL});
 }
@@ -436,10 +459,17 @@ bool call_allowed(struct api_call *c, enum permission permission)
 
 static void say_address_limited(struct api_call *c)
 {
+    lane_tell_address(c->api, c->req, c->address_retry_ns);
     call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
                                           "too many requests of this address failed or were "
                                           "tried; wait as Retry-After says",
                                           NULL});
+}
+
+static void refuse_address(struct api_call *c)
+{
+    admit_count(c->api, API_LIMITED);
+    late_answer(c, say_address_limited);
 }
 
 static void admit_bearer(struct api_call *c, const char *token)
@@ -450,7 +480,7 @@ static void admit_bearer(struct api_call *c, const char *token)
         refuse(c, fault, "");
         return;
     }
-    admit_trip(c, c->route->class, NULL);
+    admit_trip(c, lane_class(c), NULL);
 }
 
 static void admit_signed(struct api_call *c)
@@ -460,7 +490,11 @@ static void admit_signed(struct api_call *c)
     struct limits_nonce nonce;
 
     if (fault != AUTH_OK) {
-        refuse(c, fault, sig->why);
+        if (c->narrow) {
+            refuse_address(c);
+        } else {
+            refuse(c, fault, sig->why);
+        }
         free(sig);
         return;
     }
@@ -474,26 +508,26 @@ static void admit_signed(struct api_call *c)
         .kept = clock_mono_ns() >= c->api->store_gap_until_ns,
         .read = c->route->direction == API_READ,
     };
-    admit_trip(c, c->route->class, &nonce);
+    admit_trip(c, lane_class(c), &nonce);
 }
 
 void api_on_signed(struct http_req *req, void *arg)
 {
     struct api *a = arg;
+    const struct api_route *route = api_find_route(req);
     struct api_call *c;
-    bool admitted;
 
-    if (api_find_route(req)->access == ACCESS_ANYBODY) {
+    if (route->access == ACCESS_ANYBODY) {
         session_log_in(a, req);
         return;
     }
     if (session_admit(a, req)) {
         return;
     }
-    admitted = admit_address(a, req);
-    c = call_create(a, req, api_find_route(req));
-    if (!admitted) {
-        late_answer(c, say_address_limited);
+    c = call_create(a, req, route);
+    c->narrow = !lane_admit(a, route, http_peer_ip(req), &c->address_retry_ns);
+    if (c->narrow && (route->class != LIMITS_HALT || bearer_token(req) != NULL)) {
+        refuse_address(c);
         return;
     }
     admit_prepare(c);

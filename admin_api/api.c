@@ -65,9 +65,9 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/withdrawals",                PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  withdrawals_get, NULL, "halted? of `asset`, or of all; with ETag") \
     X(HTTP_PUT,  "/v1/withdrawals",                PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_withdrawals, "halt or resume, all or one asset") \
     X(HTTP_GET,  "/v1/fanout/profile",             PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  fanout_get,     NULL, "fan-out profile, with ETag")            \
-    X(HTTP_PUT,  "/v1/fanout/profile",             PERM_FANOUT_SET,      LIMITS_HALT,  API_WRITE, control_mutate, &mutate_fanout, "set it until `expires_at`")   \
+    X(HTTP_PUT,  "/v1/fanout/profile",             PERM_FANOUT_SET,      LIMITS_WRITE, API_WRITE, control_mutate, &mutate_fanout, "set it until `expires_at`")   \
     X(HTTP_GET,  "/v1/upstreams/active",           PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  upstream_get,   NULL, "which feed is followed, with ETag")     \
-    X(HTTP_PUT,  "/v1/upstreams/active",           PERM_UPSTREAM_SET,    LIMITS_HALT,  API_WRITE, control_mutate, &mutate_upstream, "choose it")                 \
+    X(HTTP_PUT,  "/v1/upstreams/active",           PERM_UPSTREAM_SET,    LIMITS_WRITE, API_WRITE, control_mutate, &mutate_upstream, "choose it")                 \
     X(HTTP_GET,  "/v1/accounts/{id}/trading",      PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  account_get,    NULL, "paused? with ETag")                     \
     X(HTTP_PUT,  "/v1/accounts/{id}/trading",      PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_account, "pause or resume it")          \
     X(HTTP_GET,  "/v1/changes",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  changes_list,   NULL, "requests to loosen; `open=true`: those that wait") \
@@ -104,7 +104,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/incidents/{id}/task",        PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, incident_task,  NULL, "a task for later; `id`, `done`: it is done") \
     X(HTTP_GET,  "/v1/audit",                      PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_list,     NULL, "entries, newest first; `actor action target outcome ticket incident from to q cursor limit order`") \
     X(HTTP_GET,  "/v1/audit/export",               PERM_AUDIT_EXPORT,    LIMITS_READ,  API_READ,  audit_export,   NULL, "the same as NDJSON, oldest first: what `portctl audit verify` reads") \
-    X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_WRITE, API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head") \
+    X(HTTP_GET,  "/v1/audit/verify",               PERM_AUDIT_READ,      LIMITS_READ,  API_READ,  audit_check,    NULL, "walks the whole chain and compares it with the last signed head") \
     X(HTTP_GET,  "/v1/paging",                     PERM_INCIDENTS_READ,  LIMITS_READ,  API_READ,  paging_get,     NULL, "pages that wait, and those given up") \
     X(HTTP_POST, "/v1/paging/test",                PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, paging_test_post, NULL, "a test page, and what the receiver said") \
     X(HTTP_POST, "/v1/paging/dead/{id}/retry",     PERM_INCIDENTS_ACT,   LIMITS_WRITE, API_SPENT, paging_retry_post, NULL, "send a dead letter again") \
@@ -220,17 +220,18 @@ void api_describe(struct buf *out)
 {
     static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
 
-    buf_lit(out, "| method | path | permission | rate class | what |\n|---|---|---|---|---|\n");
+    buf_lit(out, "| method | path | permission | rate class | cost | what |\n"
+                 "|---|---|---|---|---|---|\n");
     for (unsigned i = 0; i < GW_LEN(routes); i++) {
         const struct api_route *r = &routes[i];
 
-        buf_printf(out, "| %s | `%s` | %s%s%s | `%s` | %s |\n", names[r->method], r->path,
+        buf_printf(out, "| %s | `%s` | %s%s%s | `%s` | %u | %s |\n", names[r->method], r->path,
                    r->access == ACCESS_PERMISSION ? "`" : "",
                    r->access == ACCESS_PERMISSION ? permission_text(r)
                    : r->access == ACCESS_SESSION  ? "one's own session"
                                                   : "anybody",
                    r->access == ACCESS_PERMISSION ? "`" : "", limits_classes[r->class].name,
-                   r->help);
+                   lane_route_cost(r), r->help);
     }
 }
 
@@ -313,8 +314,6 @@ void api_timer_end(uv_timer_t **timer)
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
 {
     struct api *a = gw_calloc(1, sizeof *a);
-    const struct limits_config *l = opt->limits_config;
-    struct gcra_rate rate = limits_rate_per_minute(l->preauth_per_minute, l->preauth_burst);
     struct siphash_key seed;
 
     late_init(a, loop);
@@ -327,17 +326,14 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
     circuits_init(a, loop);
     events_init(a, loop);
     a->metrics = metrics_create(&api_metrics);
-    a->preauth = preauth_create(&rate, (uint32_t)l->bucket_entries, &seed);
+    lane_init(a, &seed);
     return a;
 }
 
 void api_configure(struct api *a)
 {
-    const struct limits_config *l = a->opt.limits_config;
-    struct gcra_rate rate = limits_rate_per_minute(l->preauth_per_minute, l->preauth_burst);
-
-    preauth_set_rate(a->preauth, &rate);
-    limits_configure(a->opt.limits, l);
+    lane_configure(a);
+    limits_configure(a->opt.limits, a->opt.limits_config);
 }
 
 void api_destroy(struct api **ap)
@@ -352,7 +348,7 @@ void api_destroy(struct api **ap)
     circuits_fini(a);
     owed_fini(a);
     late_fini(a);
-    preauth_destroy(&a->preauth);
+    lane_fini(a);
     free(a);
 }
 

@@ -8,7 +8,7 @@
 #include "gateway/audit/store.h"
 #include "gateway/gate/gate.h"
 #include "auth/signature.h"
-#include "ratelimit/preauth.h"
+#include "ratelimit/halt_lane.h"
 
 #define API_FIELDS_MAX  64u
 #define API_JSON_DEPTH  8u
@@ -68,6 +68,7 @@ enum api_metric { API_METRICS(METRIC_AS_ENUM) API_M_COUNT };
 struct api {
     struct api_options opt;
     struct preauth *preauth;
+    struct halt_lane *halts; /* the same for routes of halts */
     struct metric_set *metrics;
     uint32_t in_flight;
     regex_t ticket;
@@ -110,6 +111,8 @@ struct api_call {
     char once[256];                  /* Idempotency-Key of what was ordered; "": none */
     bool asking;                     /* gate_wait is a question, nothing was ordered */
     enum limits_class class;         /* of the limits taken */
+    bool narrow;                     /* let in by its key's bucket: bad, it was not looked at */
+    int64_t address_retry_ns;        /* then; else 0 */
     bool bearer;                     /* came with a token: there is no nonce */
     bool nonce_unsure;               /* Redis could not vouch for the nonce: the database must */
     int64_t created_ns;
@@ -162,8 +165,8 @@ void late_forget(struct api_call *c);
 
 /* --- admission (admit.c) ---------------------------------------------------------------------- */
 
-/* May this address have something verified? False: Retry-After is set, the caller says the rest,
- * late. */
+/* May this address have something verified that is no halt? False: Retry-After and the fields of its
+ * bucket are set, the caller says the rest, late. */
 bool admit_address(struct api *a, struct http_req *req);
 /* The last step for every scheme: one trip for rate and nonce; then C->limited (refused) or
  * C->admitted. */
@@ -179,6 +182,33 @@ uint32_t admit_class_cost(const char *rate_class);
 /* The one handler of signed routes: finds the row, admits, calls it. */
 void api_on_signed(struct http_req *req, void *arg);
 const struct api_route *api_find_route(const struct http_req *req);
+
+/* Tells the client a row of its limits; after how long it may try again, if ever. */
+void admit_tell_row(struct http_req *req, const struct headers_row *row);
+void admit_tell_retry(struct http_req *req, int64_t ns);
+
+/* --- what is taken from where (lane.c) ---------------------------------------------------------- */
+
+void lane_init(struct api *a, const struct siphash_key *seed);
+void lane_configure(struct api *a);
+void lane_fini(struct api *a);
+/* Units a call of R costs, before the factor of the key's rate class. */
+uint32_t lane_route_cost(const struct api_route *r);
+/* Units C costs in CLASS; never more than its burst. */
+uint32_t lane_cost(const struct api_call *c, enum limits_class class, uint32_t factor);
+/* The class C takes from: that of its row, but what is no halt, by its body and the state of now, is
+ * not let into the reserved one: a loosening takes from LIMITS_WRITE, a dry run from LIMITS_READ. What
+ * cannot be told may tighten. C is authentic. */
+enum limits_class lane_class(const struct api_call *c);
+/* May a request of R (NULL: Kraken's scheme) from IP have its signature verified? Halts: see
+ * halt_lane.h; false is not the last word on them. */
+bool lane_admit(struct api *a, const struct api_route *r, const char *ip, int64_t *retry_ns);
+/* Of a halt whose address is not admitted; its key is known and good from there. */
+bool lane_admit_key(struct api_call *c);
+/* What lane_admit() let in was not authentic. */
+void lane_failed(struct api_call *c);
+/* Retry-After and the fields of the address's bucket, which is empty. */
+void lane_tell_address(struct api *a, struct http_req *req, int64_t retry_ns);
 
 /* --- sessions (session.c) ---------------------------------------------------------------------- */
 
@@ -224,6 +254,7 @@ void role_request_ask(struct api_call *c, const struct people_by *by, struct peo
 api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_get, symbol_mode_get,
     symbol_throttle_get, kill_get, withdrawals_get, fanout_get, upstream_get, account_get,
     changes_list, change_get, change_approve, change_reject, change_cancel;
+bool control_is_dry(const struct api_call *c);
 /* Answers with what the gate says. */
 void control_on_result(void *arg, const struct gate_result *r);
 /* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */

@@ -396,7 +396,7 @@ static bool ticket_ok(struct api_call *c, const struct control_diff *diff, struc
     return true;
 }
 
-static bool is_dry(const struct api_call *c)
+bool control_is_dry(const struct api_call *c)
 {
     const char *dry = http_query(c->req, "dry_run");
 
@@ -422,7 +422,7 @@ static void give(struct api_call *c, struct gate_order *order, const struct cont
     note_target(c, diff);
     if (!ticket_ok(c, diff, &p)) {
         call_gate_problem(c, &p);
-    } else if (is_dry(c)) {
+    } else if (control_is_dry(c)) {
         dry_run(c, diff);
     } else if (may_go(c, diff->direction)) {
         note_many(c, order);
@@ -487,7 +487,8 @@ void control_mutate(struct api_call *c)
         direction = diff.direction;
         control_diff_fini(&diff);
     }
-    if (order.once == NULL || is_dry(c) || (direction == CONTROL_TIGHTEN && gate_remembers(g))) {
+    if (order.once == NULL || control_is_dry(c) ||
+        (direction == CONTROL_TIGHTEN && gate_remembers(g))) {
         mutate_new(c);
         return;
     }

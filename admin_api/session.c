@@ -161,8 +161,8 @@ static void trip(struct api_call *c)
     struct limits_answer now;
     struct limits_ask ask = {.count = 1};
 
-    c->class = c->route->class == LIMITS_HALT ? LIMITS_HALT : LIMITS_SESSION;
-    ask.units[0] = (struct limits_unit){.class = c->class, .id = c->session, .cost = 1};
+    c->class = lane_class(c) == LIMITS_HALT ? LIMITS_HALT : LIMITS_SESSION;
+    ask.units[0] = (struct limits_unit){c->class, c->session, lane_cost(c, c->class, 1)};
     c->wait = limits_take(c->api->opt.limits, &ask, &now, on_trip, c);
     if (c->wait == NULL) {
         on_trip(c, &now);

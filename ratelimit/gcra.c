@@ -35,6 +35,19 @@ bool gcra_take(int64_t *tat_ns, const struct gcra_rate *rate, int64_t now_ns, ui
     return true;
 }
 
+void gcra_give_back(int64_t *tat_ns, const struct gcra_rate *rate, int64_t since_ns, int64_t now_ns,
+                    uint32_t cost)
+{
+    int64_t back = rate->emission_ns * (int64_t)cost;
+
+    if (now_ns > since_ns) {
+        back -= now_ns - since_ns;
+    }
+    if (back > 0) {
+        *tat_ns -= back;
+    }
+}
+
 uint64_t gcra_remaining(int64_t tat_ns, const struct gcra_rate *rate, int64_t now_ns)
 {
     int64_t ahead = tat_ns > now_ns ? tat_ns - now_ns : 0;

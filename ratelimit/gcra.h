@@ -21,6 +21,10 @@ struct gcra_rate gcra_rate_per_s(uint64_t rate, uint64_t burst);
  * steps back refuses at most as long as it stepped. */
 bool gcra_take(int64_t *tat_ns, const struct gcra_rate *rate, int64_t now_ns, uint32_t cost,
                int64_t *retry_after_ns);
+/* Takes back what gcra_take() took of COST at SINCE and was not used: less the time since then, in
+ * which it may have been refilled already. The invariant holds whatever was taken in between. */
+void gcra_give_back(int64_t *tat_ns, const struct gcra_rate *rate, int64_t since_ns, int64_t now_ns,
+                    uint32_t cost);
 /* Units that would fit at NOW. */
 uint64_t gcra_remaining(int64_t tat_ns, const struct gcra_rate *rate, int64_t now_ns);
 #endif

@@ -58,6 +58,11 @@ void limits_configure(struct limits *l, const struct limits_config *config)
 #undef CLASS_SET_RATES
 }
 
+uint32_t limits_burst(const struct limits *l, enum limits_class class)
+{
+    return (uint32_t)l->rates[class].burst;
+}
+
 struct headers_row limits_headers_row(const struct limits *l, enum limits_class class,
                                       const struct limits_left *left)
 {
@@ -77,6 +82,11 @@ struct headers_row limits_headers_row(const struct limits *l, enum limits_class 
 /* --- local buckets ---------------------------------------------------------------------------- */
 
 enum local_rate { RATE_L1, RATE_PART, RATE_FULL };
+
+static bool reserved(const struct limits_ask *ask)
+{
+    return ask->count != 0 && limits_classes[ask->units[0].class].lane == LIMITS_RESERVED;
+}
 
 static uint64_t name_of(const struct limits *l, unsigned tag, const char *id, const void *more,
                         size_t more_len)
@@ -137,6 +147,19 @@ static bool take_locally(struct limits *l, struct buckets *table, enum local_rat
     }
     answer->verdict = answer->refused < 0 ? LIMITS_TAKEN : LIMITS_REFUSED;
     return answer->refused < 0;
+}
+
+void limits_give_back(struct limits *l, const struct limits_ask *ask, int64_t since_ns)
+{
+    bool own = reserved(ask);
+
+    for (unsigned i = 0; i < ask->count; i++) {
+        const struct limits_unit *u = &ask->units[i];
+
+        gcra_give_back(
+            buckets_tat_ns(own ? l->reserved : l->l1, name_of(l, u->class, u->id, "", 0)),
+            rate_of(l, u->class, own ? RATE_FULL : RATE_L1), since_ns, clock_mono_ns(), u->cost);
+    }
 }
 
 /* --- nonces ----------------------------------------------------------------------------------- */
@@ -238,6 +261,7 @@ void limits_settle(struct limits *l, const struct limits_ask *ask,
         break;
     case LIMITS_REPLAY:
         metrics_inc(m, LIMITS_M_REPLAY);
+        keep_nonce(l, ask->nonce); /* once more, it is told here and takes nothing */
         break;
     case LIMITS_FENCED:
         metrics_inc(m, LIMITS_M_FENCED);
@@ -245,11 +269,6 @@ void limits_settle(struct limits *l, const struct limits_ask *ask,
     default:
         GW_UNREACHABLE("not a verdict");
     }
-}
-
-static bool reserved(const struct limits_ask *ask)
-{
-    return ask->count != 0 && limits_classes[ask->units[0].class].lane == LIMITS_RESERVED;
 }
 
 void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
@@ -266,7 +285,7 @@ void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
     }
 }
 
-void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
+void limits_answer_locally(struct limits *l, const struct limits_ask *ask, int64_t since_ns,
                            struct limits_answer *answer)
 {
     enum nonces_answer known = ask->nonce != NULL ? find_nonce(l, ask->nonce) : NONCES_NEW;
@@ -275,6 +294,7 @@ void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
     *answer = (struct limits_answer){.refused = -1, .local = true, .count = ask->count};
     if (known == NONCES_KNOWN) { /* again: it may have passed while this one waited */
         answer->verdict = LIMITS_REPLAY;
+        limits_give_back(l, ask, since_ns);
     } else if ((reserved(ask) || take_locally(l, l->local, RATE_PART, ask, answer)) &&
                ask->nonce != NULL && (!ask->nonce->read || known == NONCES_UNSURE)) {
         answer->verdict = LIMITS_NONCE_UNSURE;
@@ -310,7 +330,6 @@ static bool decided(struct limits *l, const struct limits_ask *ask, struct limit
         return true;
     }
     if (reserved(ask)) {
-        /* taken even if its nonce turns out to be known: a replay costs its key */
         return !take_locally(l, l->reserved, RATE_FULL, ask, answer) || ask->nonce == NULL;
     }
     if (!take_locally(l, l->l1, RATE_L1, ask, answer)) {
@@ -332,7 +351,7 @@ struct limits_wait *limits_take(struct limits *l, const struct limits_ask *ask,
     }
     wait = trip_send(l, ask, cb, arg);
     if (wait == NULL) {
-        limits_answer_locally(l, ask, now);
+        limits_answer_locally(l, ask, clock_mono_ns(), now);
     }
     return wait;
 }

@@ -8,6 +8,8 @@
  *
  * A RESERVED class is local at its full rate, in a table of its own: neither Redis nor any other
  * class can keep it from being admitted; only its nonce is still asked for.
+ * A replay costs its key nothing: what was taken locally before Redis knew it is given back, and from
+ * then on this gateway knows it by itself.
  * Owner: the loop it was created on; each loop has an instance (limits_options.instances).
  * Invariant: each ask is answered exactly once, unless cancelled; no nonce is answered
  * LIMITS_TAKEN twice by one gateway, nor by two while Redis answers. */
@@ -25,7 +27,7 @@
 /* clang-format off */
 /*    id        key      name           scope    lane      a minute  burst  help */
 #define LIMITS_CLASSES(X, C)                                                                            \
-    X(C, PUBLIC,  public,  "public",      IP,      SHARED,   "1200",   "100", "public REST calls of an address")        \
+    X(C, PUBLIC,  public,  "public",      IP,      SHARED,   "60000",  "1000", "public REST calls of an address, by each gateway for itself") \
     X(C, LOGIN,   login,   "login",       IP,      SHARED,   "10",     "5",   "logins tried from an address")           \
     X(C, READ,    read,    "read",        KEY,     SHARED,   "1200",   "100", "signed calls of a key that read")        \
     X(C, WRITE,   write,   "admin-write", KEY,     SHARED,   "30",     "30",  "signed calls of a key that change")      \
@@ -170,6 +172,8 @@ int64_t limits_fence_ns(const struct limits *l);
 /* Redis answers and is asked. */
 bool limits_shared(const struct limits *l);
 
+/* Units of CLASS at once, as configured. */
+uint32_t limits_burst(const struct limits *l, enum limits_class class);
 /* The row of a unit for headers.h. */
 struct headers_row limits_headers_row(const struct limits *l, enum limits_class class,
                                       const struct limits_left *left);

@@ -15,8 +15,6 @@
 #define LIMITS_CLOCK_SLACK_MS 60000u
 /* The database keeps them for an hour (auth/key_store.c): by more, the fence moves. */
 #define LIMITS_CLOCK_MOST_NS (55 * 60 * (int64_t)1000000000)
-/* The database keeps them for an hour (auth/key_store.c): by more, the fence moves. */
-#define LIMITS_CLOCK_MOST_NS (55 * 60 * (int64_t)1000000000)
 
 /* clang-format off */
 #define LIMITS_METRICS(X)                                                                                              \
@@ -98,19 +96,19 @@ struct limits {
     void *on_closed_arg;
 };
 
-/* limits.c: what can be said without Redis. */
-void limits_answer_locally(struct limits *l, const struct limits_ask *ask,
+/* limits.c: what can be said without Redis. Local buckets were taken at SINCE. */
+void limits_answer_locally(struct limits *l, const struct limits_ask *ask, int64_t since_ns,
                            struct limits_answer *answer);
+/* What ASK took of local buckets at SINCE, for what turned out to be a replay: whoever has seen a
+ * request must not spend with it what its key has. */
+void limits_give_back(struct limits *l, const struct limits_ask *ask, int64_t since_ns);
 /* What is left of reserved units, which are not in Redis's answer. */
 void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
                           struct limits_answer *answer);
-/* Counts the verdict; remembers a nonce that passed. */
+/* Counts the verdict; remembers a nonce that passed, here or elsewhere. */
 void limits_settle(struct limits *l, const struct limits_ask *ask,
                    const struct limits_answer *answer);
 
-/* A nonce that Redis does not know may be one that it has forgotten. */
-void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
-                        struct limits_answer *answer);
 /* A nonce that Redis does not know may be one that it has forgotten. */
 void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
                         struct limits_answer *answer);

@@ -112,7 +112,7 @@ static void answer_wait_locally(struct limits_wait *w)
 {
     struct limits_answer answer;
 
-    limits_answer_locally(w->limits, &w->ask, &answer);
+    limits_answer_locally(w->limits, &w->ask, w->sent_ns, &answer);
     answer_wait(w, &answer);
 }
 
@@ -337,6 +337,9 @@ static void on_reply(void *arg, const struct redis_reply *reply)
         breaker_failed(&l->breaker, w->trial, now);
     }
     if (!w->answered && ok) {
+        if (answer.verdict == LIMITS_REPLAY) {
+            limits_give_back(l, &w->ask, w->sent_ns);
+        }
         limits_doubt_nonce(l, &w->ask, &answer);
         limits_show_reserved(l, &w->ask, &answer);
         limits_settle(l, &w->ask, &answer);

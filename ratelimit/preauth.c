@@ -37,36 +37,51 @@ void preauth_set_rate(struct preauth *p, const struct gcra_rate *rate)
     p->rate = *rate;
 }
 
-static int64_t *tat_of(struct preauth *p, const char *ip)
+void preauth_network(const char *ip, unsigned char out[16])
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    unsigned char address[16] = {0};
     char bare[INET6_ADDRSTRLEN];
     size_t len = strcspn(ip, "%"); /* a zone is not part of the address */
 
+    memset(out, 0, 16);
     if (len >= sizeof bare) {
         len = 0;
     }
     memcpy(bare, ip, len);
     bare[len] = '\0';
-    if (inet_pton(AF_INET, bare, address + 12) == 1) {
-        memcpy(address, mapped, sizeof mapped);
-    } else if (inet_pton(AF_INET6, bare, address) != 1) {
-        memset(address, 0, sizeof address);
-    } else if (memcmp(address, mapped, sizeof mapped) != 0) {
-        memset(address + 8, 0, 8);
+    if (inet_pton(AF_INET, bare, out + 12) == 1) {
+        memcpy(out, mapped, sizeof mapped);
+    } else if (inet_pton(AF_INET6, bare, out) != 1) {
+        memset(out, 0, 16);
+    } else if (memcmp(out, mapped, sizeof mapped) != 0) {
+        memset(out + 8, 0, 8);
     }
-    return buckets_tat_ns(p->buckets, siphash(&p->seed, address, sizeof address));
+}
+
+static int64_t *tat_of(struct preauth *p, const char *ip, const char *name)
+{
+    unsigned char text[16 + PREAUTH_NAME_MAX];
+    size_t len = strnlen(name, PREAUTH_NAME_MAX);
+
+    preauth_network(ip, text);
+    memcpy(text + 16, name, len);
+    return buckets_tat_ns(p->buckets, siphash(&p->seed, text, 16 + len));
 }
 
 bool preauth_admit(struct preauth *p, const char *ip, int64_t now_ns, int64_t *retry_after_ns)
 {
-    return gcra_take(tat_of(p, ip), &p->rate, now_ns, 1, retry_after_ns);
+    return gcra_take(tat_of(p, ip, ""), &p->rate, now_ns, 1, retry_after_ns);
+}
+
+bool preauth_admit_named(struct preauth *p, const char *ip, const char *name, int64_t now_ns,
+                         int64_t *retry_after_ns)
+{
+    return gcra_take(tat_of(p, ip, name), &p->rate, now_ns, 1, retry_after_ns);
 }
 
 void preauth_failed(struct preauth *p, const char *ip, int64_t now_ns)
 {
-    int64_t *tat_ns = tat_of(p, ip);
+    int64_t *tat_ns = tat_of(p, ip, "");
     int64_t most_ns = p->rate.tolerance_ns + PREAUTH_FAILURE_COST * p->rate.emission_ns;
     int64_t ahead_ns = *tat_ns > now_ns ? *tat_ns - now_ns : 0;
 

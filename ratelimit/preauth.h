@@ -12,6 +12,10 @@
 #include "ratelimit/siphash.h"
 
 #define PREAUTH_FAILURE_COST 10u
+#define PREAUTH_NAME_MAX     64u
+
+/* The network of IP, as it is counted: an IPv4 address, the /64 of an IPv6 one, all zero for neither. */
+void preauth_network(const char *ip, unsigned char out[16]);
 
 struct preauth;
 
@@ -22,6 +26,9 @@ void preauth_set_rate(struct preauth *p, const struct gcra_rate *rate);
 /* One attempt from IP ("192.0.2.1", "2001:db8::1"; what is neither has one bucket for all). False:
  * not now, and the attempt must not be looked at. */
 bool preauth_admit(struct preauth *p, const char *ip, int64_t now_ns, int64_t *retry_after_ns);
+/* The same of the bucket of IP together with NAME, at most PREAUTH_NAME_MAX bytes of which count. */
+bool preauth_admit_named(struct preauth *p, const char *ip, const char *name, int64_t now_ns,
+                         int64_t *retry_after_ns);
 /* The attempt has failed: it costs the rest. An address is never put off for longer than its bucket
  * takes to fill once and one failure. */
 void preauth_failed(struct preauth *p, const char *ip, int64_t now_ns);

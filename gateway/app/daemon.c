@@ -344,6 +344,7 @@ static void take_config(struct gateway *g)
         config_take_live(now, then, DAEMON_BINDINGS, &changed);
         log_info("app", "config", "\"changed\":%s", log_json(buf_cstr(&changed)));
         set_profile(g, profile);
+        rest_configure(g->rest);
         if (g->authority != NULL) {
             authority_configure(g->authority);
         }
@@ -426,6 +427,7 @@ static enum gw_err start(struct gateway *g)
     rest.market = g->market_inbox;
     rest.inbox = g->rest_inbox;
     rest.limits = g->limits.data;
+    rest.rates = &g->config->limits;
     g->rest = rest_create(&g->loop, &rest);
     g->connections =
         connections_create(&g->loop, g->shards, g->shard_count, g->roster_inbox, g->follow);

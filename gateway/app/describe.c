@@ -85,6 +85,15 @@ static void describe_limits(struct buf *out)
 
         buf_printf(out, "| `ws.%s` | %s | %s |\n", row->key, row->fallback, row->help);
     }
+    buf_lit(out, "\n# Limits of REST\n\nWhich class a signed route takes from, and how many units: "
+                 "[ROUTES.md](ROUTES.md).\n\n| key | default | what |\n|---|---|---|\n");
+    for (size_t i = 0; i < limits_config_table.count; i++) {
+        const struct cfg_row *row = &limits_config_table.rows[i];
+
+        if (strstr(row->key, "_per_minute") != NULL || strstr(row->key, "_burst") != NULL) {
+            buf_printf(out, "| `limits.%s` | %s | %s |\n", row->key, row->fallback, row->help);
+        }
+    }
 }
 
 static void put_routes(struct buf *out, const char *listener, const struct http_route *routes,

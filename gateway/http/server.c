@@ -126,6 +126,7 @@ static void add_header(h2o_req_t *req, const char *name, const char *value)
 void http_set_header(struct http_req *req, const char *name, const char *value)
 {
     req->has_cache_control = req->has_cache_control || strcmp(name, "cache-control") == 0;
+    req->has_retry_after = req->has_retry_after || strcmp(name, "retry-after") == 0;
     req->has_csp = req->has_csp || strcmp(name, "content-security-policy") == 0;
     add_header(req->req, name, value);
 }
@@ -255,7 +256,7 @@ void http_reply_problem(struct http_req *r, enum gw_err err, const char *detail)
     buf_printf(&body, ",\"status\":%u,\"detail\":", row->http_status);
     buf_json_str(&body, detail, strlen(detail));
     buf_putc(&body, '}');
-    if (row->retry) {
+    if (row->retry && !r->has_retry_after) {
         http_set_header(r, "retry-after", "1");
     }
     http_reply(r, row->http_status, "application/problem+json", body.data, body.len);

@@ -56,6 +56,7 @@ struct http_req {
     bool head;
     bool has_cache_control;
     bool has_csp;
+    bool has_retry_after;
     void (*gone)(void *arg);
     void *gone_arg;
 };

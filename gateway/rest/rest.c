@@ -7,23 +7,45 @@
 #include "gateway/rest/rest_priv.h"
 #include "gateway/runtime/clock.h"
 
+#define COST_FULL 5u /* a whole book, compared with any other call */
+
 /* clang-format off */
-const struct http_route rest_public_routes[] = {
-    {HTTP_GET, "/",                         rest_root},
-    {HTTP_GET, "/0/public/Time",            kraken_time},
-    {HTTP_GET, "/0/public/SystemStatus",    kraken_system_status},
-    {HTTP_GET, "/0/public/Assets",          kraken_assets},
-    {HTTP_GET, "/0/public/AssetPairs",      kraken_asset_pairs},
-    {HTTP_GET, "/0/public/Ticker",          kraken_ticker},
-    {HTTP_GET, "/0/public/Depth",           kraken_depth},
-    {HTTP_GET, "/0/public/OHLC",            kraken_ohlc},
-    {HTTP_GET, "/0/public/Trades",          kraken_trades},
-    {HTTP_GET, "/v1/md/{symbol}/book",      md_book},
-    {HTTP_GET, "/v1/md/{symbol}/trades",    md_trades},
-    {HTTP_GET, "/v1/md/{symbol}/candles",   md_candles},
-    {HTTP_GET, "/v1/status",                md_status},
-    {HTTP_GET, "/v1/limits",                md_limits},
-};
+/*    method, path, handler, how it tells an error */
+#define REST_ROUTES(X) \
+    X(HTTP_GET, "/",                       rest_root,            REST_PLAIN) \
+    X(HTTP_GET, "/0/public/Time",          kraken_time,          REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/SystemStatus",  kraken_system_status, REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/Assets",        kraken_assets,        REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/AssetPairs",    kraken_asset_pairs,   REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/Ticker",        kraken_ticker,        REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/Depth",         kraken_depth,         REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/OHLC",          kraken_ohlc,          REST_KRAKEN) \
+    X(HTTP_GET, "/0/public/Trades",        kraken_trades,        REST_KRAKEN) \
+    X(HTTP_GET, "/v1/md/{symbol}/book",    md_book,              REST_PLAIN) \
+    X(HTTP_GET, "/v1/md/{symbol}/trades",  md_trades,            REST_PLAIN) \
+    X(HTTP_GET, "/v1/md/{symbol}/candles", md_candles,           REST_PLAIN) \
+    X(HTTP_GET, "/v1/status",              md_status,            REST_PLAIN) \
+    X(HTTP_GET, "/v1/limits",              md_limits,            REST_PLAIN)
+/* clang-format on */
+
+static uint32_t cost_of(const struct http_req *req)
+{
+    const char *depth = http_query(req, "depth");
+
+    return depth != NULL && strcmp(depth, "full") == 0 ? COST_FULL : 1;
+}
+
+#define AS_LIMITED(method, path, handler, form)                                                    \
+    static void limited_##handler(struct http_req *req, void *arg)                                 \
+    {                                                                                              \
+        if (rest_admit(arg, req, form, cost_of(req))) {                                            \
+            handler(req, arg);                                                                     \
+        }                                                                                          \
+    }
+REST_ROUTES(AS_LIMITED)
+#define AS_ROUTE(method, path, handler, form) {method, path, limited_##handler},
+const struct http_route rest_public_routes[] = {REST_ROUTES(AS_ROUTE)};
+/* clang-format off */
 const struct http_route rest_ops_routes[] = {
     {HTTP_GET, "/livez",   ops_live},
     {HTTP_GET, "/readyz",  ops_ready},
@@ -157,11 +179,17 @@ struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt)
     r->gate = gate_view_create(opt->symbols);
     r->control = gw_strdup("");
     r->opt = *opt;
+    r->public_limit = public_limit_create(opt->rates);
     uv_timer_init(loop, &r->timer);
     r->timer.data = r;
     uv_timer_start(&r->timer, on_timer, 100, 100);
     mailbox_open(opt->inbox, loop, on_mail, NULL, r);
     return r;
+}
+
+void rest_configure(struct rest *r)
+{
+    public_limit_configure(r->public_limit, r->opt.rates);
 }
 
 void rest_close(struct rest *r)
@@ -195,6 +223,7 @@ void rest_destroy(struct rest **rp)
 
         query_destroy(&q);
     }
+    public_limit_destroy(&r->public_limit);
     gate_view_destroy(&r->gate);
     free(r->control);
     free(r);

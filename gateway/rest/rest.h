@@ -2,6 +2,7 @@
  * (/livez, /readyz, /metrics).
  * Why: handlers check arguments and send a question to the market thread; the answer comes back by
  * mailbox.
+ * An address asks as often as limits.public_* allows; what machines ask is not counted.
  * Owner: the control loop.
  * Invariant: each accepted request is answered once: by the market, by its 2 s deadline, or not at
  * all when the client has gone. */
@@ -13,6 +14,7 @@
 #include "gateway/publish/gate_view.h"
 #include "gateway/publish/query.h"
 #include "gateway/runtime/mailbox.h"
+#include "ratelimit/limits.h"
 
 struct rest;
 
@@ -21,10 +23,13 @@ struct rest_options {
     struct mailbox *market; /* questions go there */
     struct mailbox *inbox;  /* answers come back */
     const char *limits;     /* JSON object: what /v1/limits and /v1/status publish; borrowed */
-    const bool *draining;   /* the daemon is stopping: not ready */
+    const struct limits_config *rates; /* borrowed */
+    const bool *draining;              /* the daemon is stopping: not ready */
 };
 
 struct rest *rest_create(uv_loop_t *loop, const struct rest_options *opt);
+/* Live keys have changed. */
+void rest_configure(struct rest *r);
 /* The loop must run once more before rest_destroy(). */
 void rest_close(struct rest *r);
 void rest_destroy(struct rest **rp);

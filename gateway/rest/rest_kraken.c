@@ -18,6 +18,11 @@ static void reply_error(struct http_req *req, const char *error)
     buf_fini(&body);
 }
 
+void kraken_limited(struct http_req *req)
+{
+    reply_error(req, "EAPI:Rate limit exceeded");
+}
+
 static void reply_argument(struct http_req *req, const char *name)
 {
     char text[64];

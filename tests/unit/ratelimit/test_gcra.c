@@ -23,6 +23,36 @@ static void burst_then_rate(void **state)
     assert_true(gcra_take(&tat, &rate, 100 * second + second / 20, 1, &retry));
 }
 
+/* Giving back admits no more than if it had not been taken, whatever came in between. */
+static void giving_back_admits_no_more(void **state)
+{
+    struct gcra_rate rate = gcra_rate_per_s(10, 5);
+    int64_t start = 100 * second;
+    int64_t retry;
+
+    (void)state;
+    for (int64_t pause = 0; pause <= second; pause += second / 50) {
+        for (int between = 0; between < 4; between++) {
+            int64_t with = 0;
+            int64_t without = 0;
+
+            assert_true(gcra_take(&with, &rate, start, 2, &retry));
+            for (int i = 0; i < between; i++) {
+                int64_t at = start + pause * (i + 1) / 4;
+                bool fits = gcra_take(&with, &rate, at, 1, &retry);
+
+                assert_true(gcra_take(&without, &rate, at, 1, &retry) || !fits);
+            }
+            gcra_give_back(&with, &rate, start, start + pause, 2);
+            assert_true(gcra_remaining(with, &rate, start + pause) <=
+                        gcra_remaining(without, &rate, start + pause));
+            if (pause == 0) {
+                assert_int_equal(gcra_remaining(with, &rate, start), 5 - between);
+            }
+        }
+    }
+}
+
 static void never_above_burst_plus_rate(void **state)
 {
     struct gcra_rate rate = gcra_rate_per_s(7, 3);
@@ -61,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(burst_then_rate),
         cmocka_unit_test(never_above_burst_plus_rate),
+        cmocka_unit_test(giving_back_admits_no_more),
         cmocka_unit_test(costs_and_extremes),
     };
 

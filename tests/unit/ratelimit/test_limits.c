@@ -164,6 +164,46 @@ static void races_within_one(void **state)
     close_two(g);
 }
 
+/* Whoever has caught a request spends nothing of its key's with it, however often it comes. */
+static void replays_cost_nothing(void **state)
+{
+    struct redis_fixture *f = fixture_need(state);
+    static const enum limits_class classes[] = {LIMITS_HALT, LIMITS_WRITE};
+    struct limits_nonce nonce = gate_nonce("caught", false);
+    const char *reset[] = {"CONFIG", "RESETSTAT"};
+    struct asked asked[25];
+    struct gate g[2];
+
+    open_two(g, f);
+    nonce.created_ns = INT64_MAX;
+    for (unsigned i = 0; i < GW_LEN(classes); i++) {
+        struct limits_ask ask = gate_unit(classes[i], "victim", 1);
+        char text[32];
+
+        ask.nonce = &nonce;
+        nonce.text = i == 0 ? "caught" : "caught again";
+        assert_int_equal(gate_take(&g[0], &ask).verdict, LIMITS_TAKEN);
+        for (unsigned k = 0; k < GW_LEN(asked); k++) { /* before the other has heard of it */
+            gate_ask(&g[1], &ask, &asked[k]);
+        }
+        for (unsigned k = 0; k < GW_LEN(asked); k++) {
+            gate_until(&g[1], &asked[k]);
+        }
+        assert_int_equal(asked[0].answer.verdict, LIMITS_REPLAY);
+        freeReplyObject(fixture_call(f, 2, reset));
+        for (int k = 0; k < 1000; k++) {
+            assert_int_equal(gate_take(&g[1], &ask).verdict, LIMITS_REPLAY);
+        }
+        assert_int_equal(trips(f), 0); /* nor does it cost Redis anything */
+        for (int k = 0; k < (classes[i] == LIMITS_HALT ? 19 : 29); k++) {
+            snprintf(text, sizeof text, "fresh-%u-%d", i, k);
+            nonce.text = text;
+            assert_int_equal(gate_take(&g[1], &ask).verdict, LIMITS_TAKEN);
+        }
+    }
+    close_two(g);
+}
+
 static void rising_nonces(void **state)
 {
     struct redis_fixture *f = fixture_need(state);
@@ -367,12 +407,12 @@ static void cancelled_and_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_share_one_bucket),    cmocka_unit_test(which_of_several_refused),
-        cmocka_unit_test(races_have_one_winner),   cmocka_unit_test(races_within_one),
-        cmocka_unit_test(rising_nonces),           cmocka_unit_test(script_is_sent_again),
-        cmocka_unit_test(faults_open_the_breaker), cmocka_unit_test(floods_stay_local),
-        cmocka_unit_test(rate_over_time),          cmocka_unit_test(leases_spare_trips),
-        cmocka_unit_test(cancelled_and_closed),
+        cmocka_unit_test(two_share_one_bucket),  cmocka_unit_test(which_of_several_refused),
+        cmocka_unit_test(races_have_one_winner), cmocka_unit_test(races_within_one),
+        cmocka_unit_test(replays_cost_nothing),  cmocka_unit_test(rising_nonces),
+        cmocka_unit_test(script_is_sent_again),  cmocka_unit_test(faults_open_the_breaker),
+        cmocka_unit_test(floods_stay_local),     cmocka_unit_test(rate_over_time),
+        cmocka_unit_test(leases_spare_trips),    cmocka_unit_test(cancelled_and_closed),
     };
     int failed;
 

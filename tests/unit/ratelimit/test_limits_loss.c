@@ -21,7 +21,7 @@ static void open_one(struct gate *g, struct redis_fixture *f, bool patient)
 static void stopped_and_continued(void **state)
 {
     struct redis_fixture *f = fixture_need(state);
-    struct limits_ask ask = gate_unit(LIMITS_PUBLIC, "192.0.2.1", 1);
+    struct limits_ask ask = gate_unit(LIMITS_READ, "192.0.2.1", 1);
     static struct asked asked[200];
     int64_t worst = 0;
     int64_t back;
@@ -93,8 +93,8 @@ static void slow_once(void **state)
 static void shares_of_the_limit(void **state)
 {
     struct redis_fixture *f = fixture_need(state);
-    struct limits_ask ask = gate_unit(LIMITS_PUBLIC, "192.0.2.2", 1);
-    struct limits_ask big = gate_unit(LIMITS_PUBLIC, "192.0.2.3", 60);
+    struct limits_ask ask = gate_unit(LIMITS_READ, "192.0.2.2", 1);
+    struct limits_ask big = gate_unit(LIMITS_READ, "192.0.2.3", 60);
     int64_t since;
     unsigned taken = 0;
     double most;

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <cmocka.h>
-#include "ratelimit/preauth.h"
+#include "ratelimit/halt_lane.h"
 
 static const int64_t second = 1000000000;
 static const struct siphash_key seed = {{1, 2}};
@@ -104,6 +104,38 @@ static void bounded(void **state)
     preauth_destroy(&p);
 }
 
+static void halts_of_a_good_key_pass_a_flood(void **state)
+{
+    struct gcra_rate rate = gcra_rate_per_s(10, 100);
+    struct halt_lane *l = halt_lane_create(&rate, 100, &seed);
+    int64_t now = 100 * second;
+    int64_t retry_ns;
+    char keyid[24];
+    int verified = 0;
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_true(halt_lane_admit(l, "192.0.2.1", now, &retry_ns));
+        halt_lane_failed(l, "192.0.2.1", now);
+    }
+    assert_false(halt_lane_admit(l, "192.0.2.1", now, &retry_ns));
+    assert_true(halt_lane_admit(l, "192.0.2.2", now, &retry_ns));
+    for (int i = 0; i < 1000; i++) { /* forged in the name of one key, from where it is used */
+        verified += halt_lane_admit_key(l, "192.0.2.1", "pk_known", now);
+    }
+    assert_int_equal(verified, 100);
+    assert_true(halt_lane_admit_key(l, "192.0.2.1", "pk_other", now));
+    assert_true(halt_lane_admit_key(l, "192.0.2.2", "pk_known", now));
+    assert_true(halt_lane_admit_key(l, "192.0.2.1", "pk_known", now + second / 10));
+    verified = 0;
+    for (int i = 0; i < 5000; i++) { /* forged in the name of all: bounded */
+        snprintf(keyid, sizeof keyid, "pk_%d", i);
+        verified += halt_lane_admit_key(l, "192.0.2.1", keyid, now);
+    }
+    assert_in_range(verified, 890, HALT_LANE_ALL_PER_S);
+    halt_lane_destroy(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +143,7 @@ int main(void)
         cmocka_unit_test(nobody_is_put_off_for_long),
         cmocka_unit_test(who_is_who),
         cmocka_unit_test(bounded),
+        cmocka_unit_test(halts_of_a_good_key_pass_a_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
