@@ -172,7 +172,7 @@ test('overview: four answers with their ages; components: a producer that gives 
   });
 });
 
-test('a session nobody uses: said above a sheet too, polling puts no end off, “Stay signed in” is reached by Tab and does', needsBrowser, async () => {
+test('a session nobody uses: said above a sheet too, polling puts no end off, “Stay signed in” is in the sheet and does', needsBrowser, async () => {
   const fake = new StatesFake();
   let idleAt = fake.now() + 100000;
   const asked = [];
