@@ -131,6 +131,8 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 async function axeFindsNothing(page, where, selector = '.market') {
   await page.evaluate(readFileSync(axeSource(), 'utf8'));
   for (const theme of ['light', 'contrast', 'dark']) {
+    // a busy machine may keep the page from listening so long that it says so, greyed out
+    await until('nothing is greyed out', 30000, async () => (await page.locator('main.stale').count()) === 0);
     await page.evaluate((t) => { document.documentElement.dataset.theme = t; }, theme);
     const found = await page.evaluate((runOnly) => globalThis.axe.run(runOnly.selector, { runOnly: runOnly.rules }), { selector, rules: RULES });
     assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`), [], `${where} ${theme}`);
@@ -148,8 +150,7 @@ test('a halt is seen on the market screen: frozen, then withdrawn, by whom and w
   const path = `/v1/symbols/${encodeURIComponent(SYMBOL)}/mode`;
   const set = (mode, reason) => ana.call('PUT', path, { mode, reason, ticket: 'OPS-7' }, { 'if-match': '*' });
   const hers = await signedIn(browser, stage, ana, '/market/BTC-USD');
-  const his = await signedIn(browser, stage, ben, '/market/BTC-USD', { bypassCSP: true });
-  for (const page of [hers, his]) await page.waitForSelector('.ladder tbody td');
+  await hers.waitForSelector('.ladder tbody td');
   await shows(hers, 'health', /^[^]*\bsound\n/);
   await shows(hers, 'book', /conflated \d+\.\d : 1/);
   const opened = await ana.call('POST', '/v1/incidents', { severity: 'SEV3', title: 'prices differ from elsewhere', symbol: SYMBOL, reason: 'a test of marks' });
@@ -157,49 +158,41 @@ test('a halt is seen on the market screen: frozen, then withdrawn, by whom and w
 
   const soft = await set('SOFT_HALT', 'prices are off');
   assert.ok([200, 202].includes(soft.status), soft.body);
-  for (const page of [hers, his]) {
-    await shows(page, 'book', /Book frozen since \d\d:\d\d:\d\d UTC: SOFT_HALT by user:ana: prices are off \(OPS-7\)\.[^]*Marked stale/);
-    await shows(page, 'health', /frozen since \d\d:\d\d:\d\d UTC/);
-    await shows(page, 'depth', /Frozen since \d\d:\d\d:\d\d UTC: the depth as it was then/);
-    await shows(page, 'trades', /SOFT_HALT since .* no trade is expected/);
-  }
+  await shows(hers, 'book', /Book frozen since \d\d:\d\d:\d\d UTC: SOFT_HALT by user:ana: prices are off \(OPS-7\)\.[^]*Marked stale/);
+  await shows(hers, 'health', /frozen since \d\d:\d\d:\d\d UTC/);
+  await shows(hers, 'depth', /Frozen since \d\d:\d\d:\d\d UTC: the depth as it was then/);
+  await shows(hers, 'trades', /SOFT_HALT since .* no trade is expected/);
   assert.doesNotMatch(await panel(hers, 'health'), /sound/);
-  const rows = await hers.locator('.ladder tbody tr').count();
-  assert.ok(rows >= 20, 'the last book is still there');
+  assert.ok(await hers.locator('.ladder tbody tr').count() >= 20, 'the last book is still there');
   const seq = await seqOf(hers);
   await sleep(1500);
   assert.equal(await seqOf(hers), seq);
-  const nobodys = await browser.page(stage); // nothing is told on this connection: REST says it
+  const nobodys = await browser.page(stage, { bypassCSP: true }); // nothing is told on this connection: REST says it
   await nobodys.goto('/market/BTC-USD');
   await nobodys.getByRole('button', { name: 'Look without signing in' }).click();
   await shows(nobodys, 'book', /Book frozen: halted by operators/, 20000);
   assert.doesNotMatch(await panel(nobodys, 'book'), /prices are off/);
-  await axeFindsNothing(his, 'frozen');
-  await his.goto('/overview');
-  await until('bid and ask are marked', 10000, async () => (await bestOf(his).locator('.of-then[title^="frozen since"] svg[aria-label="frozen"]').count()) === 2);
-  await axeFindsNothing(his, 'frozen in the table', '.symbols');
+  await axeFindsNothing(nobodys, 'frozen');
+  await hers.keyboard.press('1');
+  await until('bid and ask are marked', 10000, async () => (await bestOf(hers).locator('.of-then[title^="frozen since"] svg[aria-label="frozen"]').count()) === 2);
 
   const hard = await set('HARD_HALT', 'the ledger differs');
   assert.ok([200, 202].includes(hard.status), hard.body);
-  await until('no price of a withdrawn book', 10000, async () => (await bestOf(his).locator('.of-then[title^="withdrawn since"]').allInnerTexts()).join() === 'withdrawn,withdrawn');
-  await his.goto('/market/BTC-USD');
-  for (const page of [hers, his]) {
-    await shows(page, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC: HARD_HALT by user:ana: the ledger differs/);
-    await shows(page, 'depth', /No depth: the book is withdrawn/);
-    await shows(page, 'health', /withdrawn since/);
-    assert.equal(await page.locator('.ladder').count(), 0, 'no empty table');
-  }
+  await until('no price of a withdrawn book', 10000, async () => (await bestOf(hers).locator('.of-then[title^="withdrawn since"]').allInnerTexts()).join() === 'withdrawn,withdrawn');
+  await hers.goBack();
+  await shows(hers, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC: HARD_HALT by user:ana: the ledger differs/);
+  await shows(hers, 'depth', /No depth: the book is withdrawn/);
+  await shows(hers, 'health', /withdrawn since/);
+  assert.equal(await hers.locator('.ladder').count(), 0, 'no empty table');
   await shows(nobodys, 'book', /Book withdrawn since \d\d:\d\d:\d\d UTC: HARD_HALT\./);
-  await blameless(nobodys, 'not signed in');
+  await axeFindsNothing(nobodys, 'withdrawn');
   await nobodys.context().close();
-  await axeFindsNothing(his, 'withdrawn');
 
-  // the marks say the same in words; the second of them may not read the log
+  // the marks say the same in words
   const marks = hers.getByRole('region', { name: 'Marks on the candles' });
   await until('her marks', 10000, async () => /HARD_HALT by user:ana: the ledger differs\s[^]*SOFT_HALT by user:ana: prices are off\s[^]*INC-\d+ SEV3 opened: prices differ/.test(await marks.innerText()));
   assert.equal(await marks.getByRole('link', { name: /^HARD_HALT/ }).getAttribute('href'), `/audit/${hard.json.audit}`);
   assert.match(await hers.locator('.candle-plot').getAttribute('aria-label'), /the list below its 3 marks/);
-  await until('his marks', 10000, async () => /HARD_HALT by user:ana/.test(await his.getByRole('region', { name: 'Marks on the candles' }).innerText()));
 
   const { headers } = await ana.call('GET', path);
   const asked = await ana.call('PUT', path, { mode: 'CANCEL_ONLY', reason: 'validated against the ledger', ticket: 'OPS-7' }, { 'if-match': headers.etag });
@@ -207,11 +200,9 @@ test('a halt is seen on the market screen: frozen, then withdrawn, by whom and w
   const { json: change } = await ben.call('GET', `/v1/changes/${asked.json.change}`);
   const approved = await ben.call('POST', `/v1/changes/${asked.json.change}/approve`, { hash: change.hash ?? change.change?.hash });
   assert.ok([200, 202].includes(approved.status), approved.body);
-  for (const page of [hers, his]) {
-    await until('live again', 10000, async () => (await page.locator('.held-note').count()) === 0 && (await page.locator('.ladder tbody td').count()) > 0);
-    const then = await seqOf(page);
-    await until('it moves', 8000, async () => (await seqOf(page)) > then);
-  }
+  await until('live again', 10000, async () => (await hers.locator('.held-note').count()) === 0 && (await hers.locator('.ladder tbody td').count()) > 0);
+  const then = await seqOf(hers);
+  await until('it moves', 8000, async () => (await seqOf(hers)) > then);
   await shows(hers, 'health', /\bsound\n/);
   await until('the mark of the resumption', 10000, async () => /CANCEL_ONLY/.test(await marks.innerText()));
   await blameless(hers, 'halted');
