@@ -47,8 +47,13 @@ test('a key: issued in the browser, signs, rotated, limited, revoked; its WebSoc
   await sheet.getByLabel(/^Account it belongs to/).fill('mm7');
   await sheet.getByLabel('Label', { exact: true }).fill('feed of a market maker');
   await sheet.getByRole('checkbox', { name: 'ws.token' }).check();
+  assert.ok(!(await sheet.innerText()).includes('Needed:'), 'a key that does not administer may come from anywhere');
   await sheet.getByRole('checkbox', { name: 'keys.read' }).check();
-  assert.match(await sheet.locator('pre').innerText(), /portctl key new --account mm7 --label 'feed of a market maker' --scope market --scope ws\.token --scope keys\.read/);
+  assert.match(await sheet.innerText(), /Needed: keys\.read can administer/);
+  await sheet.getByLabel(/^Reason/).fill(why.reason);
+  assert.ok(await sheet.getByRole('button', { name: 'Issue', exact: true }).isDisabled(), 'not without networks');
+  await sheet.getByLabel(/^Networks it may be used from/).fill('127.0.0.0/8, ::1/128');
+  assert.match(await sheet.locator('pre').innerText(), /portctl key new --account mm7 --label 'feed of a market maker' --scope market --scope ws\.token --scope keys\.read --ip 127\.0\.0\.0\/8 --ip ::1\/128/);
   await confirm(page, { ...why, button: 'Issue' });
   const pem = await secretOf(page, 'Private key');
   assert.match(pem, /^-----BEGIN PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END PRIVATE KEY-----/);
