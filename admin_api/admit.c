@@ -398,7 +398,8 @@ static enum permission needed(const struct api_call *c)
 
 static void on_admitted(struct api_call *c)
 {
-    if (c->route->access == ACCESS_PERMISSION && !call_allowed(c, needed(c))) {
+    if ((c->route->access == ACCESS_PERMISSION && !call_allowed(c, needed(c))) ||
+        !confirm_route(c)) {
         return;
     }
     admit_count(c->api, API_ADMITTED);

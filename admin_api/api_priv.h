@@ -180,6 +180,15 @@ uint32_t admit_class_cost(const char *rate_class);
 void api_on_signed(struct http_req *req, void *arg);
 const struct api_route *api_find_route(const struct http_req *req);
 
+/* --- confirm.c -------------------------------------------------------------------------------- */
+
+/* Are the keys known to be those of now, as far as that can be said? */
+bool confirm_known(const struct api *a);
+/* The same, of C, which does more than read or tighten. False: answered. */
+bool confirm_call(struct api_call *c);
+/* May C's route go on with the keys as they are known? False: answered. */
+bool confirm_route(struct api_call *c);
+
 /* --- sessions (session.c) ---------------------------------------------------------------------- */
 
 /* Admits REQ by the cookie of a known session. False: it has none, and nothing was answered. */

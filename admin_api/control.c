@@ -407,6 +407,9 @@ static bool is_dry(const struct api_call *c)
  * then where a loosening has not been heard of yet. */
 static bool may_go(struct api_call *c, enum control_direction direction)
 {
+    if (direction != CONTROL_TIGHTEN && direction != CONTROL_NONE && !confirm_call(c)) {
+        return false;
+    }
     if (direction == CONTROL_LOOSEN) {
         return call_allowed(c, PERM_CONTROL_LOOSEN);
     }
