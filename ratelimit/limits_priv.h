@@ -15,8 +15,6 @@
 #define LIMITS_CLOCK_SLACK_MS 60000u
 /* The database keeps them for an hour (auth/key_store.c): by more, the fence moves. */
 #define LIMITS_CLOCK_MOST_NS (55 * 60 * (int64_t)1000000000)
-/* The database keeps them for an hour (auth/key_store.c): by more, the fence moves. */
-#define LIMITS_CLOCK_MOST_NS (55 * 60 * (int64_t)1000000000)
 
 /* clang-format off */
 #define LIMITS_METRICS(X)                                                                                              \
@@ -34,9 +32,10 @@
     X(LIMITS_M_FENCED,   "replay_fenced_total",            COUNTER,   NULL, "requests refused because they were made before the fence") \
     X(LIMITS_M_FENCE,    "replay_fence_moved_total",       COUNTER,   NULL, "times another or a restarted Redis moved the fence")   \
     X(LIMITS_M_UNSURE,   "replay_unsure_total",            COUNTER,   NULL, "requests whose nonce nobody could vouch for")       \
-    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back by more than nonces are kept for")
+    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back by more than nonces are kept for") \
+    X(LIMITS_M_STEP,     "clock_step_total",               COUNTER,   &limits_step_label, "times the wall clock was set by more than half a second")
 /* clang-format on */
-extern const struct metric_label limits_class_label;
+extern const struct metric_label limits_class_label, limits_step_label;
 enum limits_metric { LIMITS_METRICS(METRIC_AS_ENUM) LIMITS_M_COUNT };
 
 struct limits_rates {
@@ -87,6 +86,7 @@ struct limits {
     int64_t clock_fence_ns;             /* of the clock: the database may have, too */
     int64_t unsure_until_ns; /* monotonic: the clock was set back, Redis may have forgotten some */
     struct clock_guard clock;
+    struct clock_steps steps;
     uv_timer_t clock_timer;
     struct limits_wait *waits; /* not yet answered, oldest first */
     uv_timer_t timer;
@@ -108,9 +108,6 @@ void limits_show_reserved(struct limits *l, const struct limits_ask *ask,
 void limits_settle(struct limits *l, const struct limits_ask *ask,
                    const struct limits_answer *answer);
 
-/* A nonce that Redis does not know may be one that it has forgotten. */
-void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
-                        struct limits_answer *answer);
 /* A nonce that Redis does not know may be one that it has forgotten. */
 void limits_doubt_nonce(const struct limits *l, const struct limits_ask *ask,
                         struct limits_answer *answer);
