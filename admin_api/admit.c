@@ -9,8 +9,6 @@
 #include "gateway/runtime/log.h"
 
 #define NONCE_SLACK_MS 1000
-#define GAP_NS         (62 * (int64_t)1000000000) /* as long as a signature can be good, and more */
-#define STORE_SKIP_NS  1000000000                 /* after PostgreSQL has not answered */
 
 /* What a call of a key costs under its rate class. */
 static const struct {
@@ -266,15 +264,14 @@ static void refuse_unknown(struct api_call *c)
                                           "Redis and the database are away; sign it again", NULL});
 }
 
-/* Nobody waits for a database that has not answered of late; Redis has vouched for the nonce. */
-static void spend_later(struct api_call *c)
+bool admit_spent(struct api_call *c, enum spend_end end)
 {
-    const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
-
-    if (key_store_spend(c->api->opt.store, &nonce, NULL, NULL) != KEY_STORE_OK) {
-        metrics_inc(c->api->metrics, API_M_NONCE_LOST);
-        c->api->store_gap_until_ns = clock_mono_ns() + GAP_NS;
+    if (end == SPEND_KNOWN) {
+        refuse_replay(c);
+    } else if (end == SPEND_NO_KEY) {
+        c->limited(c, NULL);
     }
+    return end == SPEND_NEW || end == SPEND_UNSURE;
 }
 
 /* The key may have ended while the request waited. */
@@ -289,53 +286,29 @@ static void go_on(struct api_call *c)
     }
 }
 
-static void on_spent(void *arg, const struct key_answer *answer)
+static void on_spent(struct api_call *c, enum spend_end end)
 {
-    struct api_call *c = arg;
-
-    if (!call_back(c)) {
-        return;
-    }
-    switch (answer->err) {
-    case KEY_STORE_OK:
+    if (end == SPEND_UNSURE && c->nonce_unsure) {
+        refuse_unknown(c);
+    } else if (admit_spent(c, end)) {
         go_on(c);
-        break;
-    case KEY_STORE_REPLAY:
-        refuse_replay(c);
-        break;
-    case KEY_STORE_INVALID: /* the key is gone */
-        c->limited(c, NULL);
-        break;
-    default:
-        c->api->store_skip_until_ns = clock_mono_ns() + STORE_SKIP_NS;
-        if (c->nonce_unsure) {
-            refuse_unknown(c);
-        } else {
-            spend_later(c);
-            go_on(c);
-        }
     }
 }
 
-/* The nonce of a read goes to PostgreSQL as well: another gateway that cannot ask Redis in time must
- * find it there. Changes bring theirs in their own transaction. False: C may go on at once. */
+/* The nonce goes to PostgreSQL as well: another gateway that cannot ask Redis in time must find it
+ * there. Changes bring theirs in their own transaction. False: C may go on at once. */
 static bool spend_at_store(struct api_call *c)
 {
-    const struct key_nonce nonce = {c->keyid, c->nonce, c->expires_ns};
-
     if (c->bearer || (c->route != NULL && c->route->direction == API_WRITE)) {
         return false;
     }
-    if (!c->nonce_unsure &&
-        (c->class == LIMITS_HALT || clock_mono_ns() < c->api->store_skip_until_ns)) {
-        spend_later(c);
-        return false;
+    if (spend_nonce(c, c->nonce_unsure, on_spent)) {
+        return true;
     }
-    c->owed = key_store_spend(c->api->opt.store, &nonce, on_spent, c) == KEY_STORE_OK;
-    if (!c->owed && c->nonce_unsure) {
+    if (c->nonce_unsure) {
         refuse_unknown(c);
     }
-    return c->owed || c->nonce_unsure;
+    return c->nonce_unsure;
 }
 
 static void on_trip(void *arg, const struct limits_answer *answer)
@@ -421,7 +394,8 @@ static enum permission needed(const struct api_call *c)
 
 static void on_admitted(struct api_call *c)
 {
-    if (c->route->access == ACCESS_PERMISSION && !call_allowed(c, needed(c))) {
+    if ((c->route->access == ACCESS_PERMISSION && !call_allowed(c, needed(c))) ||
+        !confirm_route(c)) {
         return;
     }
     admit_count(c->api, API_ADMITTED);
@@ -483,6 +457,15 @@ static void admit_bearer(struct api_call *c, const char *token)
     admit_trip(c, lane_class(c), NULL);
 }
 
+/* Does PostgreSQL know whether a nonce is new, though Redis has forgotten it? Of what brings its nonce
+ * in its own transaction, always. Of all else as long as each gateway's nonces reached it: another's
+ * are not known here, so only one gateway that has the limits to itself can tell. */
+static bool kept_at_store(const struct api_call *c)
+{
+    return c->route->direction == API_WRITE ||
+           (c->api->opt.limits_config->gateways == 1 && spend_kept(c->api));
+}
+
 static void admit_signed(struct api_call *c)
 {
     struct signature *sig = gw_malloc(sizeof *sig);
@@ -505,7 +488,7 @@ static void admit_signed(struct api_call *c)
         .text = c->nonce,
         .keep_ms = (uint32_t)((c->expires_ns - clock_real_ns()) / 1000000 + 2 * NONCE_SLACK_MS),
         .created_ns = c->created_ns,
-        .kept = clock_mono_ns() >= c->api->store_gap_until_ns,
+        .kept = kept_at_store(c),
         .read = c->route->direction == API_READ,
     };
     admit_trip(c, lane_class(c), &nonce);

@@ -323,6 +323,7 @@ struct api *api_create(uv_loop_t *loop, const struct api_options *opt)
         set_ticket_pattern(a, opt->gate_config->ticket_pattern);
     }
     owed_init(a, loop);
+    spend_init(a, loop);
     circuits_init(a, loop);
     events_init(a, loop);
     a->metrics = metrics_create(&api_metrics);
@@ -347,6 +348,7 @@ void api_destroy(struct api **ap)
     events_fini(a);
     circuits_fini(a);
     owed_fini(a);
+    spend_fini(a);
     late_fini(a);
     lane_fini(a);
     free(a);

@@ -60,6 +60,7 @@ enum api_verdict { API_VERDICTS(API_VERDICT_AS_ENUM) API_VERDICT_COUNT };
     X(API_M_ADMISSIONS, "api_admissions_total", COUNTER, &api_verdict_label, "requests of keys and sessions, by what became of them")  \
     X(API_M_FAULTS,     "auth_fail_total",      COUNTER, &api_fault_label,   "requests that were not authentic, by reason") \
     X(API_M_NONCE_LOST, "auth_nonce_not_kept_total", COUNTER, NULL, "reads whose nonce only Redis remembers: PostgreSQL was away") \
+    X(API_M_NONCE_LATE, "auth_nonce_late_total", COUNTER, NULL, "requests that went on without PostgreSQL's word on their nonce: it took over 50 ms") \
     X(API_M_TOKENS,     "auth_ws_tokens_total", COUNTER, NULL, "WebSocket tokens given")                              \
     X(API_M_IN_FLIGHT,  "api_in_flight",        GAUGE,   NULL, "signed requests under way")
 /* clang-format on */
@@ -80,8 +81,7 @@ struct api {
     unsigned late_at;
     unsigned late_count;
     uv_timer_t *late_timer;
-    int64_t store_gap_until_ns; /* monotonic: PostgreSQL lacks a nonce that may be good till then */
-    int64_t store_skip_until_ns; /* monotonic: no nonces of reads until then, unless it must be */
+    struct spends *spends; /* nonces on their way to PostgreSQL */
 };
 
 /* One request. Lives until it was answered and nobody owes it an answer. */
@@ -115,6 +115,7 @@ struct api_call {
     int64_t address_retry_ns;        /* then; else 0 */
     bool bearer;                     /* came with a token: there is no nonce */
     bool nonce_unsure;               /* Redis could not vouch for the nonce: the database must */
+    bool nonce_sent;                 /* of a halt: the database has been asked */
     int64_t created_ns;
     int64_t expires_ns;
     char nonce[SIGNATURE_NONCE_MAX + 1];
@@ -163,6 +164,23 @@ void late_fini(struct api *a);
 void late_answer(struct api_call *c, void (*answer)(struct api_call *c));
 void late_forget(struct api_call *c);
 
+/* --- spend.c ---------------------------------------------------------------------------------- */
+
+enum spend_end {
+    SPEND_NEW,    /* PostgreSQL has it, for this request */
+    SPEND_KNOWN,  /* and had it before: a replay */
+    SPEND_NO_KEY, /* the key is gone */
+    SPEND_UNSURE, /* it did not answer in time */
+};
+typedef void spend_fn(struct api_call *c, enum spend_end end);
+void spend_init(struct api *a, uv_loop_t *loop);
+void spend_fini(struct api *a);
+/* C's nonce goes to PostgreSQL; DONE within 50 ms. ALONE: nobody else can vouch for it, so that it is
+ * waited for a little longer. False: DONE does not come, since PostgreSQL does not answer (of late). */
+bool spend_nonce(struct api_call *c, bool alone, spend_fn *done);
+/* PostgreSQL has every nonce that this gateway let in and that may still be good. */
+bool spend_kept(const struct api *a);
+
 /* --- admission (admit.c) ---------------------------------------------------------------------- */
 
 /* May this address have something verified that is no halt? False: Retry-After and the fields of its
@@ -171,6 +189,8 @@ bool admit_address(struct api *a, struct http_req *req);
 /* The last step for every scheme: one trip for rate and nonce; then C->limited (refused) or
  * C->admitted. */
 void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce);
+/* What END means for C: false, and it was answered, of a replay and of a key that is gone. */
+bool admit_spent(struct api_call *c, enum spend_end end);
 void admit_count_fault(struct api *a, enum auth_fault fault);
 void admit_count(struct api *a, enum api_verdict verdict);
 /* C->limited and C->admitted as they are for all but Kraken's scheme. */
@@ -209,6 +229,15 @@ bool lane_admit_key(struct api_call *c);
 void lane_failed(struct api_call *c);
 /* Retry-After and the fields of the address's bucket, which is empty. */
 void lane_tell_address(struct api *a, struct http_req *req, int64_t retry_ns);
+
+/* --- confirm.c -------------------------------------------------------------------------------- */
+
+/* Are the keys known to be those of now, as far as that can be said? */
+bool confirm_known(const struct api *a);
+/* The same, of C, which does more than read or tighten. False: answered. */
+bool confirm_call(struct api_call *c);
+/* May C's route go on with the keys as they are known? False: answered. */
+bool confirm_route(struct api_call *c);
 
 /* --- sessions (session.c) ---------------------------------------------------------------------- */
 

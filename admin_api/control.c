@@ -407,10 +407,37 @@ bool control_is_dry(const struct api_call *c)
  * then where a loosening has not been heard of yet. */
 static bool may_go(struct api_call *c, enum control_direction direction)
 {
+    if (direction != CONTROL_TIGHTEN && direction != CONTROL_NONE && !confirm_call(c)) {
+        return false;
+    }
     if (direction == CONTROL_LOOSEN) {
         return call_allowed(c, PERM_CONTROL_LOOSEN);
     }
     return !api_by_direction(c->route) || call_allowed(c, PERM_CONTROL_TIGHTEN);
+}
+
+static void mutate_new(struct api_call *c);
+
+static void on_halt_spent(struct api_call *c, enum spend_end end)
+{
+    if (!admit_spent(c, end)) {
+        return;
+    }
+    if (end == SPEND_NEW) {
+        c->nonce[0] = '\0'; /* spent: its transaction does not bring it once more */
+    }
+    mutate_new(c);
+}
+
+/* What tightens takes effect before its transaction, so a captured one could halt once more where
+ * Redis has forgotten it: PostgreSQL is asked first, for a moment. Without its answer the halt goes on. */
+static bool asks_first(struct api_call *c, const struct control_diff *diff)
+{
+    if (diff->direction == CONTROL_LOOSEN || c->nonce[0] == '\0' || c->nonce_sent) {
+        return false;
+    }
+    c->nonce_sent = true;
+    return spend_nonce(c, false, on_halt_spent);
 }
 
 /* Carries out ORDER, whose effect is DIFF. */
@@ -424,7 +451,7 @@ static void give(struct api_call *c, struct gate_order *order, const struct cont
         call_gate_problem(c, &p);
     } else if (control_is_dry(c)) {
         dry_run(c, diff);
-    } else if (may_go(c, diff->direction)) {
+    } else if (may_go(c, diff->direction) && !asks_first(c, diff)) {
         note_many(c, order);
         if (diff->direction == CONTROL_LOOSEN) { /* for who approves it */
             control_blast_radius(c->api, &radius, diff);

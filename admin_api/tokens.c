@@ -120,6 +120,11 @@ static void on_kraken_admitted(struct api_call *c)
         call_kraken_error(c, "EGeneral:Permission denied");
         return;
     }
+    if (!confirm_known(c->api)) {
+        admit_count(c->api, API_UNAVAILABLE);
+        call_kraken_error(c, "EService:Unavailable");
+        return;
+    }
     grant_of(c, &grant);
     c->owed = tokens_issue(c->api->opt.tokens, &grant, on_kraken_issued, c);
     if (!c->owed) {

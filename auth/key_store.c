@@ -9,8 +9,6 @@
 #include "auth/keys.h"
 #include "gateway/runtime/log.h"
 
-#define SPEND_MS 250u /* a read waits for it */
-
 #define ERR_AS_ROW(sym, http, text) {#sym, http, text},
 static const struct key_store_err_row err_rows[KEY_STORE_ERR_COUNT] = {
     KEY_STORE_ERRORS(ERR_AS_ROW)};
@@ -259,7 +257,7 @@ static void on_spent(void *arg, const struct pg_reply *r)
 }
 
 enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,
-                                   key_answer_fn *cb, void *arg)
+                                   uint32_t timeout_ms, key_answer_fn *cb, void *arg)
 {
     const struct pg_param params[] = {pg_text(nonce->key_id), pg_text(nonce->nonce),
                                       pg_int8(nonce->expires_ns / 1000)};
@@ -270,12 +268,9 @@ enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *
     if (!pg_up(s->pg)) {
         return KEY_STORE_UNAVAILABLE;
     }
-    if (cb == NULL) {
-        return pg_query(s->pg, &insert, 0, NULL, NULL) ? KEY_STORE_OK : KEY_STORE_UNAVAILABLE;
-    }
     op = key_op_create(s, cb, arg);
     op->at_nonce = 0;
-    if (pg_query(s->pg, &insert, SPEND_MS, on_spent, op)) {
+    if (pg_query(s->pg, &insert, timeout_ms, on_spent, op)) {
         return KEY_STORE_OK;
     }
     key_op_destroy(&op);

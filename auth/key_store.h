@@ -99,11 +99,11 @@ enum key_store_err key_store_usage(struct key_store *s, const char *id, const ch
                                    key_answer_fn *cb, void *arg);
 
 /* Of a signed request that changes nothing: KEY_STORE_OK, KEY_STORE_REPLAY, KEY_STORE_INVALID (no
- * such key) or, soon, that PostgreSQL cannot tell. CB may be NULL: nobody waits, it is kept later. */
+ * such key) or, within TIMEOUT_MS, that PostgreSQL cannot tell. */
 struct key_nonce;
 GW_MUSTCHECK
 enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,
-                                   key_answer_fn *cb, void *arg);
+                                   uint32_t timeout_ms, key_answer_fn *cb, void *arg);
 
 /* --- changes ---------------------------------------------------------------------------------- */
 

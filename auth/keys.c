@@ -12,7 +12,6 @@
 #define POLL_MS         250u
 #define ASK_TIMEOUT_MS  1000u
 #define READ_TIMEOUT_MS 5000u
-#define HINT_TIMEOUT_MS 500u
 
 #define STATE_AS_WORD(sym, word) word,
 static const char *const state_words[] = {KEY_STATES(STATE_AS_WORD)};
@@ -181,8 +180,6 @@ static void set_failing(struct keys *k, bool failing, const struct pg_reply *rep
     k->failing = failing;
 }
 
-static void ask_epoch(struct keys *k);
-
 static void on_keys(void *arg, const struct pg_reply *reply)
 {
     struct keys *k = arg;
@@ -196,18 +193,18 @@ static void on_keys(void *arg, const struct pg_reply *reply)
         set_failing(k, next == NULL, reply);
         if (next != NULL) {
             metrics_inc(k->metrics, KEYS_M_RELOADS);
-            k->confirmed_ns = k->reload_ns;
             look(k, next);
+            key_hint_confirmed(k, k->reload_ns);
         }
     }
     if (k->again && !k->closing) {
         k->again = false;
-        ask_epoch(k);
+        keys_ask_epoch(k);
     }
     keys_answered(k);
 }
 
-static void reload(struct keys *k)
+void keys_reload(struct keys *k)
 {
     if (k->closing || k->reloading) {
         k->again = true;
@@ -231,15 +228,15 @@ static void on_epoch_read(void *arg, const struct pg_reply *reply)
 
         set_failing(k, !known, reply);
         if (known && k->table != NULL && (uint64_t)epoch == k->table->epoch) {
-            k->confirmed_ns = k->asked_ns;
+            key_hint_confirmed(k, k->asked_ns);
         } else if (known) {
-            reload(k); /* also when it went back: the database was restored */
+            keys_reload(k); /* also when it went back: the database was restored */
         }
     }
     keys_answered(k);
 }
 
-static void ask_epoch(struct keys *k)
+void keys_ask_epoch(struct keys *k)
 {
     static const struct pg_statement s = {.sql = "SELECT epoch FROM revocation_epoch"};
 
@@ -247,7 +244,7 @@ static void ask_epoch(struct keys *k)
         return;
     }
     if (k->table == NULL) {
-        reload(k);
+        keys_reload(k);
     } else if (!k->asking && pg_query(k->pg, &s, ASK_TIMEOUT_MS, on_epoch_read, k)) {
         k->asking = true;
         k->asked_ns = clock_mono_ns();
@@ -264,72 +261,18 @@ static void on_notify(void *arg, const char *channel, const char *payload)
     metrics_inc(k->metrics, KEYS_M_NOTIFIED);
     (void)snprintf(now, sizeof now, "%" PRIu64, keys_epoch(k));
     if (strcmp(payload, now) != 0) {
-        reload(k);
+        keys_reload(k);
     }
 }
 
 static void on_missed(void *arg)
 {
-    ask_epoch(arg);
+    keys_ask_epoch(arg);
 }
 
 static void on_lost(void *arg)
 {
     (void)arg;
-}
-
-/* --- Redis ------------------------------------------------------------------------------------- */
-
-static void on_redis_state(void *arg, bool up)
-{
-    (void)arg;
-    (void)up;
-}
-
-static void on_hint(void *arg, const struct redis_reply *reply)
-{
-    struct keys *k = arg;
-    const char *text = "";
-    size_t len = 0;
-
-    k->hinting = false;
-    if (reply == NULL || k->closing) {
-        return;
-    }
-    if (redis_kind(reply) == REDIS_STRING) {
-        text = redis_text(reply, &len);
-    }
-    if (strncmp(text, k->hint, sizeof k->hint - 1) != 0) {
-        (void)snprintf(k->hint, sizeof k->hint, "%s", text);
-        metrics_inc(k->metrics, KEYS_M_HINTED);
-        ask_epoch(k);
-    }
-}
-
-static void ask_hint(struct keys *k)
-{
-    const char *argv[] = {"GET", KEYS_REDIS_KEY};
-
-    if (k->redis != NULL && !k->hinting && redis_up(k->redis)) {
-        k->hinting = redis_command(k->redis, 2, argv, NULL, HINT_TIMEOUT_MS, on_hint, k);
-    }
-}
-
-void keys_changed(struct keys *k, uint64_t epoch)
-{
-    char text[24];
-    const char *argv[] = {"SET", KEYS_REDIS_KEY, text};
-
-    if (k->closing) {
-        return;
-    }
-    (void)snprintf(text, sizeof text, "%" PRIu64, epoch);
-    if (k->redis != NULL) {
-        (void)redis_command(k->redis, 3, argv, NULL, HINT_TIMEOUT_MS, NULL, NULL);
-    }
-    if (epoch != keys_epoch(k)) {
-        reload(k);
-    }
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -346,12 +289,19 @@ static void on_timer(uv_timer_t *timer)
         return; /* the sink did it */
     }
     metrics_set(k->metrics, KEYS_M_FRESH, 0, keys_fresh(k, mono_ns));
-    ask_epoch(k);
-    ask_hint(k);
+    key_hint_look(k, mono_ns);
+    keys_ask_epoch(k);
+    key_hint_ask(k);
     if (mono_ns >= k->batch_ns && k->batch == NULL) {
         k->batch_ns = mono_ns + KEY_USE_EVERY_NS;
         key_use_flush(k);
     }
+}
+
+static void on_redis_state(void *arg, bool up)
+{
+    (void)arg;
+    (void)up;
 }
 
 static void open_feeds(struct keys *k, uv_loop_t *loop, const struct keys_options *opt)

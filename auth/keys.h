@@ -10,8 +10,8 @@
  *
  * Owner: the loop it was created on. No call blocks.
  * Invariant: the table is what PostgreSQL held at one epoch; a key that was active and is not any
- * more is reported once; without PostgreSQL the last table goes on serving and keys_fresh() says so.
- */
+ * more is reported once; without PostgreSQL the last table goes on serving and keys_doubt() says what
+ * it is still good for. */
 #ifndef AUTH_KEYS_H
 #define AUTH_KEYS_H
 #include <stdbool.h>
@@ -66,6 +66,15 @@ const struct key *keys_find_token(const struct keys *k, const uint8_t *hash);
 bool keys_ready(const struct keys *k);
 /* PostgreSQL confirmed the epoch within KEYS_FRESH_NS. MONO_NS: clock_mono_ns(). */
 bool keys_fresh(const struct keys *k, int64_t mono_ns);
+/* May a key have been revoked without our knowing? While PostgreSQL is silent, auth:epoch in Redis
+ * stands in for it as long as it is the epoch of the table: gateways that reach PostgreSQL keep it right.
+ * An epoch there that is newer is believed at once, and until PostgreSQL was read. */
+enum keys_doubt {
+    KEYS_SURE,
+    KEYS_SILENT, /* neither has confirmed the table within KEYS_FRESH_NS */
+    KEYS_BEHIND, /* Redis names a newer epoch, and PostgreSQL cannot be read */
+};
+enum keys_doubt keys_doubt(const struct keys *k, int64_t mono_ns);
 /* Of the table; 0 until keys_ready(). */
 uint64_t keys_epoch(const struct keys *k);
 size_t keys_count(const struct keys *k);

@@ -14,6 +14,7 @@
     X(KEYS_M_COUNT,    "auth_keys",                    GAUGE,   &keys_state_label, "keys known, by state")       \
     X(KEYS_M_EPOCH,    "auth_keys_epoch",              GAUGE,   NULL, "revocation epoch of the keys known")      \
     X(KEYS_M_FRESH,    "auth_keys_fresh",              GAUGE,   NULL, "1: PostgreSQL confirmed the epoch within 3 s") \
+    X(KEYS_M_SURE,     "auth_keys_confirmed",          GAUGE,   NULL, "1: PostgreSQL, or Redis in its place, confirmed within 3 s that no key has changed") \
     X(KEYS_M_UNUSABLE, "auth_keys_unusable",           GAUGE,   NULL, "keys whose envelope does not open")       \
     X(KEYS_M_BROKEN,   "auth_keys_unusable_total",     COUNTER, NULL, "times a key's envelope was found not to open") \
     X(KEYS_M_RELOADS,  "auth_keys_reloads_total",      COUNTER, NULL, "times all keys were read")                \
@@ -93,8 +94,15 @@ struct keys {
     int64_t reload_ns;    /* monotonic, of the keys that are awaited */
     int64_t confirmed_ns; /* monotonic; 0: never */
     int64_t looked_ns;    /* wall clock, of the last look at all keys */
-    char hint[24];        /* last auth:epoch */
+    char hint[24];        /* last auth:epoch; "": there was none */
     bool hinting;
+    int64_t hint_asked_ns; /* monotonic, of the hint that is awaited */
+    int64_t hint_since_ns; /* monotonic, when it was first seen as it is */
+    int64_t
+        hint_agreed_ns; /* monotonic, when it was last asked and was the epoch of the table; 0: never */
+    int64_t
+        behind_ns; /* monotonic, since when it is newer than what PostgreSQL has shown; 0: it is not */
+    enum keys_doubt shown;       /* in the log */
     struct key_use_batch *batch; /* being written */
     int64_t batch_ns;            /* monotonic, when the next is due */
     uint32_t waiting;            /* answers of PG that will come */
@@ -104,6 +112,15 @@ struct keys {
     void *on_closed_arg;
 };
 
+/* keys.c: reads the epoch, all keys. */
+void keys_ask_epoch(struct keys *k);
+void keys_reload(struct keys *k);
+/* key_hint.c: asks for auth:epoch. */
+void key_hint_ask(struct keys *k);
+/* PostgreSQL, asked at ASKED_NS, has the epoch of the table. */
+void key_hint_confirmed(struct keys *k, int64_t asked_ns);
+/* Says in log and metrics when the keys begin or end to be in doubt. */
+void key_hint_look(struct keys *k, int64_t mono_ns);
 /* Sends what has been used since the last time. */
 void key_use_flush(struct keys *k);
 /* An answer of PG has come. */

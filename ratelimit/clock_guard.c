@@ -1,6 +1,23 @@
 #include "ratelimit/clock_guard.h"
 
-#define NOISE_NS 1000000 /* between the readings of two clocks */
+#define NOISE_NS 1000000   /* between the readings of two clocks */
+#define TORN_NS  100000000 /* too far apart */
+
+int64_t clock_steps_look(struct clock_steps *s, int64_t mono_ns, int64_t real_ns, int64_t after_ns,
+                         int64_t slack_ns)
+{
+    int64_t offset = real_ns - mono_ns;
+    int64_t step = offset - s->offset_ns;
+
+    if (after_ns - mono_ns > TORN_NS) {
+        return 0;
+    }
+    if (!s->seen) {
+        step = 0;
+    }
+    *s = (struct clock_steps){.offset_ns = offset, .seen = true};
+    return step > slack_ns || step < -slack_ns ? step : 0;
+}
 
 bool clock_guard_look(struct clock_guard *g, int64_t real_ns, int64_t mono_ns, int64_t slack_ns,
                       int64_t *was_ns)

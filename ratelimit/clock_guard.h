@@ -15,6 +15,16 @@ struct clock_guard {
     bool seen;
 };
 
+/* By how much the wall clock was set against the monotonic one between two looks; 0: by less than
+ * SLACK_NS, which is what slewing and reading two clocks come to. MONO_NS was read before REAL_NS and
+ * AFTER_NS behind it: when they are far apart the reading says nothing. */
+struct clock_steps {
+    int64_t offset_ns;
+    bool seen;
+};
+int64_t clock_steps_look(struct clock_steps *s, int64_t mono_ns, int64_t real_ns, int64_t after_ns,
+                         int64_t slack_ns);
+
 /* True once for each step back of more than SLACK_NS (steps add up until the clock has caught up):
  * *WAS_NS is what the clock would show now without them. */
 bool clock_guard_look(struct clock_guard *g, int64_t real_ns, int64_t mono_ns, int64_t slack_ns,

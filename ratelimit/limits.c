@@ -7,6 +7,8 @@
 #include "gateway/runtime/log.h"
 #include "ratelimit/limits_priv.h"
 
+#define CLOCK_STEP_NS ((int64_t)500000000)
+
 #define LIMITS_ROW(...) CFG_ROW_OF(struct limits_config, __VA_ARGS__)
 static const struct cfg_row config_rows[] = {LIMITS_CONFIG(LIMITS_ROW)};
 const struct cfg_table limits_config_table = {"limits", config_rows, GW_LEN(config_rows)};
@@ -14,6 +16,8 @@ const struct cfg_table limits_config_table = {"limits", config_rows, GW_LEN(conf
 #define CLASS_AS_NAME(c, id, key, name, scope, lane, rate, burst, help) name,
 static const char *const class_names[] = {LIMITS_CLASSES(CLASS_AS_NAME, )};
 const struct metric_label limits_class_label = {"class", class_names, LIMITS_CLASS_COUNT};
+static const char *const step_names[] = {"back", "forward"};
+const struct metric_label limits_step_label = {"direction", step_names, GW_LEN(step_names)};
 static const struct metric_row metric_rows[] = {LIMITS_METRICS(METRIC_AS_ROW)};
 const struct metric_table limits_metrics = {"ratelimit", metric_rows, LIMITS_M_COUNT};
 
@@ -206,12 +210,28 @@ static void keep_nonce(struct limits *l, const struct limits_nonce *nonce)
     }
 }
 
+/* Whatever its size and direction: windows, ends and times in the log were judged by another clock. */
+static void look_for_steps(struct limits *l, int64_t mono, int64_t real)
+{
+    int64_t step = clock_steps_look(&l->steps, mono, real, clock_mono_ns(), CLOCK_STEP_NS);
+
+    if (step == 0 || !l->opt.watches_clock) {
+        return;
+    }
+    metrics_add(l->opt.metrics, LIMITS_M_STEP, step > 0, 1);
+    log_warn("ratelimit", "clock_set",
+             "\"by_ms\":%lld,\"next\":\"see what sets this host's clock; nothing is accepted for "
+             "longer\"",
+             (long long)(step / 1000000));
+}
+
 void limits_look_at_clock(struct limits *l)
 {
     int64_t mono = clock_mono_ns();
     int64_t real = clock_real_ns();
     int64_t was;
 
+    look_for_steps(l, mono, real);
     if (!clock_guard_look(&l->clock, real, mono, LIMITS_CLOCK_SLACK_MS * (int64_t)1000000, &was)) {
         return;
     }

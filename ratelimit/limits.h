@@ -147,6 +147,7 @@ struct limits_options {
     const char *endpoint;       /* of Redis */
     uint32_t instances;         /* of this process: they share what is admitted without Redis */
     int64_t ahead_ns;           /* how far ahead of the clock the caller accepts `created` */
+    bool watches_clock;         /* one instance of a process says when the clock was set */
     struct metric_set *metrics; /* of limits_metrics */
     struct metric_set *redis_metrics; /* of redis_metrics */
 };

@@ -32,9 +32,10 @@
     X(LIMITS_M_FENCED,   "replay_fenced_total",            COUNTER,   NULL, "requests refused because they were made before the fence") \
     X(LIMITS_M_FENCE,    "replay_fence_moved_total",       COUNTER,   NULL, "times another or a restarted Redis moved the fence")   \
     X(LIMITS_M_UNSURE,   "replay_unsure_total",            COUNTER,   NULL, "requests whose nonce nobody could vouch for")       \
-    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back by more than nonces are kept for")
+    X(LIMITS_M_CLOCK,    "replay_clock_back_total",        COUNTER,   NULL, "times the clock was set back by more than nonces are kept for") \
+    X(LIMITS_M_STEP,     "clock_step_total",               COUNTER,   &limits_step_label, "times the wall clock was set by more than half a second")
 /* clang-format on */
-extern const struct metric_label limits_class_label;
+extern const struct metric_label limits_class_label, limits_step_label;
 enum limits_metric { LIMITS_METRICS(METRIC_AS_ENUM) LIMITS_M_COUNT };
 
 struct limits_rates {
@@ -85,6 +86,7 @@ struct limits {
     int64_t clock_fence_ns;             /* of the clock: the database may have, too */
     int64_t unsure_until_ns; /* monotonic: the clock was set back, Redis may have forgotten some */
     struct clock_guard clock;
+    struct clock_steps steps;
     uv_timer_t clock_timer;
     struct limits_wait *waits; /* not yet answered, oldest first */
     uv_timer_t timer;

@@ -52,7 +52,7 @@ enum permission_factor {
     X(PERM_DRILLS_RUN,        24, "drills.run",       SESSION, false, "run drills and forensics")          \
     X(PERM_CONFIG_READ,       25, "config.read",      SESSION, true,  "see the configuration in force")    \
     X(PERM_REPORT_WRITE,      26, "report.write",     SESSION, false, "report in: components, signals")    \
-    X(PERM_WS_TOKEN,          27, "ws.token",         SESSION, true,  "obtain WebSocket tokens")
+    X(PERM_WS_TOKEN,          27, "ws.token",         SESSION, false, "obtain WebSocket tokens")
 /* clang-format on */
 #define PERMISSION_AS_ENUM(sym, bit, word, factor, offline, help) sym = bit,
 enum permission { PERMISSIONS(PERMISSION_AS_ENUM) };

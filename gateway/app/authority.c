@@ -185,6 +185,7 @@ static bool create_api(struct authority *a, struct metric_set *redis, struct buf
         .endpoint = a->opt.redis,
         .instances = 1,
         .ahead_ns = (int64_t)a->opt.auth->window_ahead * 1000000,
+        .watches_clock = true,
         .metrics = metrics_create(&limits_metrics),
         .redis_metrics = redis,
     };

@@ -55,6 +55,7 @@ static void on_read(void *arg, struct detect_sample *out)
     out->slow_closes = count_of("ws_close_total", "SLOW_CONSUMER");
     out->replays = count_of("replay_detect_total", NULL);
     out->auth_failures = count_of("auth_fail_total", NULL);
+    out->clock_steps = count_of("clock_step_total", NULL);
     out->reconnects = count_of("upstream_reconnects_total", NULL);
     out->redis_up = count_of("redis_connections_up", NULL) > 0;
     out->feed_up = count_of("upstream_connected", NULL) > 0;

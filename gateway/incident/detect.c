@@ -239,6 +239,9 @@ static void judge_counters(struct detect *d, enum detect_rule rule, const struct
     case DETECT_AUTH:
         judge_rate(r, s, s->auth_failures, c->auth_failures, c->window, v);
         break;
+    case DETECT_CLOCK:
+        judge_rate(r, s, s->clock_steps, c->clock_steps, c->window, v);
+        break;
     case DETECT_RECONNECT:
         judge_rate(r, s, s->reconnects, c->reconnects, c->reconnect_window, v);
         break;

@@ -25,6 +25,7 @@
     X(slow_closes,      UINT_LIVE, "20",   0, 1000000,    "connections closed as slow consumers (playbook ws_overload)")   \
     X(replays,          UINT_LIVE, "10",   0, 1000000,    "requests whose nonce was known")                                \
     X(auth_failures,    UINT_LIVE, "100",  0, 1000000,    "requests that were not authentic")                              \
+    X(clock_steps,      UINT_LIVE, "1",    0, 1000000,    "times this host's clock was set by more than half a second")    \
     X(reconnects,       UINT_LIVE, "3",    0, 1000000,    "times the feed came back after it was lost, within reconnect_window") \
     X(reconnect_window, MSEC_LIVE, "5m",   1000, 3600000, "see reconnects")                                                \
     X(silent,           MSEC_LIVE, "30s",  0, 86400000,   "a symbol without an event for so long, and twenty times as long as is usual for it, while others live; 0 (also below): off") \
@@ -41,6 +42,7 @@
     X(SLOW,       "gateway:slow_consumers", SEV2, "",                 "ws_overload", "Many WebSocket clients are too slow") \
     X(REPLAY,     "gateway:replay",      SEV2, "",                    "",           "Requests are being replayed")          \
     X(AUTH,       "gateway:auth_failures", SEV3, "",                  "",           "Many requests are not authentic")      \
+    X(CLOCK,      "gateway:clock_step",  SEV3, "",                    "",           "The clock of a gateway was set")       \
     X(RECONNECT,  "gateway:upstream_reconnects", SEV2, "broker_connectivity", "",   "The feed is lost again and again")     \
     X(SILENT,     "gateway:silent_symbol", SEV2, "data_quality",      "",           "A symbol is silent while others live") \
     X(REDIS,      "gateway:redis_away",  SEV2, "broker_connectivity", "",           "Redis is away")                        \
@@ -84,7 +86,7 @@ struct detect_pulse {
 struct detect_sample {
     int64_t mono_ns;
     int64_t wall_ns;
-    uint64_t slow_closes, replays, auth_failures, reconnects;
+    uint64_t slow_closes, replays, auth_failures, reconnects, clock_steps;
     bool redis_up, postgres_up;
     uint64_t journaled, unaudited; /* records */
     bool anchoring;                /* the audit log is signed at all */

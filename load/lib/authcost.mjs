@@ -1,7 +1,7 @@
 // What a verified request costs, and what a flood of bad signatures does to a client that has done nothing.
 import { issue, median, signflood, startGateway, usable, wide } from './authstage.mjs';
 
-// Refused by the handler itself (a limit of 0): all of admission, one trip to Redis, no PostgreSQL.
+// Refused by the handler itself (a limit of 0): all of admission, which is one trip to Redis and the nonce's to PostgreSQL.
 const SIGNED = '/v1/keys?limit=0';
 const PLAIN = '/v1/time';
 const GOOD_ADDRESSES = 10;

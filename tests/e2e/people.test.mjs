@@ -247,6 +247,7 @@ test('a known session tightens with PostgreSQL and Redis dead; loosening and log
   is(await put(ana, MODE, { mode: 'CANCEL_ONLY', ...why }, (await ana.call('GET', MODE)).headers.etag), 503, 'sessions-stale');
   is(await ben.call('POST', '/v1/kill-switch/release-requests', { scope: 'global', ...why }, { 'idempotency-key': 'one' }), 503, 'sessions-stale');
   is(await ana.call('GET', '/v1/users'), 503, 'sessions-stale');
+  is(await ana.call('POST', '/v1/ws-token', {}), 503, 'sessions-stale');
   is(await ana.logIn(), 503);
   await stage.restartPostgres();
 }));

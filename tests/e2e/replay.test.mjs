@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Clock } from './harness/clock.mjs';
+import { cutPostgres } from './harness/cut.mjs';
 import { onStage, sleep, until } from './harness/gateway.mjs';
 import { Signer } from './harness/signer.mjs';
 import { addresses, Lane, wire } from './harness/wire.mjs';
@@ -21,7 +22,7 @@ const roomy = {
 };
 
 // Two replicas, each with clocks of its own, and as many strangers as have their own address.
-async function onTwo(body) {
+async function onTwo(body, cut = false) {
   await onStage(async (stage) => {
     stage.clocks = { a: new Clock(stage, 'a'), b: new Clock(stage, 'b'), redis: new Clock(stage, 'redis') };
     await stage.killRedis();
@@ -30,15 +31,17 @@ async function onTwo(body) {
     stage.writeSymbols(tape);
     await stage.startPostgres();
     stage.gatewayEnv = stage.clocks.a.env;
-    await stage.startGateway(roomy);
+    const way = cut ? await cutPostgres(stage, 'cut') : undefined;
+    await stage.startGateway(cut ? { ...roomy, limits: { ...roomy.limits, deadline: '1s', slow: '1s' }, auth: { database: way.dsn, master_key_file: stage.masterKey } } : roomy);
     stage.gatewayEnv = stage.clocks.b.env;
     const other = await stage.replica(roomy);
     stage.admin = new Signer(stage.keyId, stage.keyFile);
     for (const s of [stage, other]) await until('the keys', 10000, async () => (await s.call(stage.admin, 'GET', '/v1/keys')).status === 200);
     const lanes = [new Lane(stage, addresses(11, 24)), new Lane(other, addresses(41, 24))];
     try {
-      await body(new Attack(stage, other, lanes));
+      await body(Object.assign(new Attack(stage, other, lanes), { way }));
     } finally {
+      way?.close();
       for (const lane of lanes) lane.close();
     }
   });
@@ -194,6 +197,33 @@ test(`${TOTAL} replays at two replicas: none is accepted twice`, { timeout: 1200
   assert.ok(attack.sent >= TOTAL);
   console.log(`# ${attack.sent} sent: ${JSON.stringify(Object.fromEntries(attack.answers))}; replay_detect_total ${await attack.counted('replay_detect_total')}, replay_fenced_total ${await attack.counted('replay_fenced_total')}`);
 }));
+
+// A halt takes effect before anything is written, and is never fenced.
+test('captured halts, and reads that only Redis knew, after Redis has begun anew: none is accepted again', { timeout: 120000 }, () => onTwo(async (attack) => {
+  const { stage, other, lanes } = attack;
+  await attack.makeKeys();
+  const halt = (target, more) => {
+    const body = JSON.stringify({ ...more, reason: 'a test of replays', ticket: 'OPS-1' });
+    return { bytes: wire('PUT', target, HOST, stage.admin.headers('PUT', `https://${HOST}${target}`, body, { headers: { 'if-match': '*' } }), body), accepted: 0 };
+  };
+  const halts = [halt('/v1/symbols/BTC%2FUSD/mode', { mode: 'HARD_HALT' }), halt('/v1/kill-switch', { engaged: true, scope: 'global' })];
+  only(await attack.all(halts.map((e) => [e, lanes[0]])), 'accepted');
+  only(await attack.storm(halts, 20), 'replay-detected');
+
+  // what the first replica let in while it was cut off from PostgreSQL, the second cannot find there
+  attack.way.cut();
+  const target = '/v1/control'; // answered from memory
+  const reads = Array.from({ length: 12 }, () => ({ bytes: wire('GET', target, HOST, stage.admin.headers('GET', `https://${HOST}${target}`)), accepted: 0 }));
+  const first = await attack.all(reads.map((e) => [e, lanes[0]]));
+  await stage.killRedis();
+  await stage.startRedis();
+  for (const s of [stage, other]) await until('Redis is known again', 5000, async () => (await s.metrics()).get('ratelimit_breaker_open') === 0);
+  only(await attack.storm(halts, 10, [lanes[1]]), 'replay-detected');
+  only(await attack.storm(reads, 1000, [lanes[1]]), 'replay-detected');
+  attack.verify([...reads, ...halts]);
+  console.log(`# cut off from PostgreSQL: ${JSON.stringify(first)}, none again; ${await attack.counted('auth_nonce_not_kept_total')} not kept`);
+  assert.ok(first.accepted > 0, JSON.stringify(first));
+}, true));
 
 test('a clock that is set back brings no request back', { timeout: 120000 }, () => onTwo(async (attack) => {
   const { stage, other } = attack;

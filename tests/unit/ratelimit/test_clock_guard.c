@@ -65,6 +65,41 @@ static void test_reading_two_clocks_is_not_exact(void **state)
     }
 }
 
+#define MS ((int64_t)1000000)
+
+static int64_t step_ms(struct clock_steps *s, int64_t real_ms, int64_t mono_ms)
+{
+    return clock_steps_look(s, mono_ms * MS, real_ms * MS, mono_ms * MS, 500 * MS) / MS;
+}
+
+static void test_steps_both_ways(void **state)
+{
+    struct clock_steps s = {0};
+
+    (void)state;
+    assert_int_equal(step_ms(&s, 100000, 1), 0); /* the first look knows nothing */
+    assert_int_equal(step_ms(&s, 101000, 1001), 0);
+    assert_int_equal(step_ms(&s, 102500, 2001), 0); /* exactly half a second is none */
+    assert_int_equal(step_ms(&s, 104001, 3001), 501);
+    assert_int_equal(step_ms(&s, 105001, 4001), 0); /* told once */
+    assert_int_equal(step_ms(&s, 105400, 5001), -601);
+    assert_int_equal(step_ms(&s, 3706400, 6001), 3600000);
+    for (int64_t i = 1; i < 10000; i++) { /* what is slewed is no step, however far it goes */
+        assert_int_equal(step_ms(&s, 3706400 + i * 1400, 6001 + i * 1000), 0);
+    }
+}
+
+static void test_a_torn_reading_is_none(void **state)
+{
+    struct clock_steps s = {0};
+
+    (void)state;
+    assert_int_equal(clock_steps_look(&s, 0, 100 * S, 0, 500 * MS), 0);
+    assert_int_equal(clock_steps_look(&s, S, 103 * S, 3 * S, 500 * MS), 0); /* held up in between */
+    assert_int_equal(clock_steps_look(&s, 4 * S, 104 * S, 4 * S, 500 * MS), 0);
+    assert_int_equal(clock_steps_look(&s, 5 * S, 107 * S, 5 * S, 500 * MS), 2 * S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -72,6 +107,8 @@ int main(void)
         cmocka_unit_test(test_small_steps_add_up_until_caught_up),
         cmocka_unit_test(test_a_step_long_after_the_last_look),
         cmocka_unit_test(test_reading_two_clocks_is_not_exact),
+        cmocka_unit_test(test_steps_both_ways),
+        cmocka_unit_test(test_a_torn_reading_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
