@@ -45,7 +45,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/keys",                       PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_list,      NULL, "keys; `account`, `state`, `after`, `limit`") \
     X(HTTP_POST, "/v1/keys",                       PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_issue,     NULL, "issue a key; an HMAC secret is shown once")  \
     X(HTTP_GET,  "/v1/keys/{id}",                  PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_get,       NULL, "one key")                               \
-    X(HTTP_GET,  "/v1/keys/{id}/usage",            PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_usage,     NULL, "when and where it was used last")       \
+    X(HTTP_GET,  "/v1/keys/{id}/usage",            PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_usage,     NULL, "from where, for what and when it was used, and what it was refused")       \
     X(HTTP_POST, "/v1/keys/{id}/rotate",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_rotate,    NULL, "a successor; both are good for `overlap_s`") \
     X(HTTP_POST, "/v1/keys/{id}/revoke",           PERM_KEYS_REVOKE,     LIMITS_HALT,  API_WRITE, keys_revoke,    NULL, "for good; its connections are closed")  \
     X(HTTP_PUT,  "/v1/keys/{id}/limits",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_limits,    NULL, "its rate class")                        \

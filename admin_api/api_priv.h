@@ -169,6 +169,8 @@ bool admit_address(struct api *a, struct http_req *req);
  * C->admitted. */
 void admit_trip(struct api_call *c, enum limits_class class, const struct limits_nonce *nonce);
 void admit_count_fault(struct api *a, enum auth_fault fault);
+/* The key of C, which has signed, is refused what it asked for. */
+void admit_note_refusal(const struct api_call *c, enum key_refusal cause);
 void admit_count(struct api *a, enum api_verdict verdict);
 /* C->limited and C->admitted as they are for all but Kraken's scheme. */
 void admit_prepare(struct api_call *c);

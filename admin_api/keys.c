@@ -66,6 +66,7 @@ static void answer_error(struct api_call *c, enum key_store_err err, const char 
     field = field != NULL && field[0] != '\0' ? field : NULL;
     if (err == KEY_STORE_REPLAY) {
         admit_count_fault(c->api, AUTH_REPLAY);
+        admit_note_refusal(c, KEY_REPLAYED);
     }
     call_problem(c, &(struct api_problem){row->http_status, code, row->text,
                                           field != NULL ? wanted_of(field)
@@ -182,8 +183,8 @@ static void on_usage(void *arg, const struct key_answer *a)
         return;
     }
     buf_lit(&body, "{\"usage\":");
-    if (a->count != 0) {
-        key_use_json(&body, &a->uses[0]);
+    if (a->count != 0 || a->usage->refusal_count != 0) {
+        key_usage_json(&body, http_param(c->req, "id"), a->usage);
     } else {
         buf_lit(&body, "null");
     }

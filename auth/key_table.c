@@ -264,7 +264,7 @@ void key_table_destroy(struct key_table **tp)
     for (size_t i = 0; i < t->count; i++) {
         free(t->slots[i].label);
         free(t->slots[i].nets);
-        free(t->slots[i].use);
+        key_use_destroy(&t->slots[i].use);
     }
     secrets = t->secrets;
     secret_mem_put(&secrets, t->secrets_len);

@@ -343,6 +343,10 @@ static void on_timer(uv_timer_t *timer)
         k->batch_ns = mono_ns + KEY_USE_EVERY_NS;
         key_use_flush(k);
     }
+    if (mono_ns >= k->news_ns) {
+        k->news_ns = mono_ns + KEY_NEWS_EVERY_NS;
+        key_use_look(k);
+    }
 }
 
 static void open_feeds(struct keys *k, uv_loop_t *loop, const struct keys_options *opt)

@@ -353,7 +353,7 @@ const struct command commands[] = {
      "Each call of a low key counts as four against the limits, of a minimal key as ten.",
      "portctl key limits pk_7rfy7b5x6pumyo666id6 --rate-class low --reason 'polls too much'",
      limits_options, 1, 1, key_limits, false, NULL},
-    {"key usage", "ID", "when, from where and for what a key was used last",
+    {"key usage", "ID", "from which networks and for what a key was used, and what it was refused",
      NULL,
      "portctl key usage pk_7rfy7b5x6pumyo666id6",
      NULL, 1, 1, key_usage, false, NULL},

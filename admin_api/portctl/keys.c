@@ -156,16 +156,44 @@ enum portctl_exit key_list(struct client *c, const struct args *args)
     return code;
 }
 
-/* A call about the key that the line names; prints the object NAME of the answer. */
-static enum portctl_exit about_key(struct client *c, const struct args *args, const char *method,
-                                   const char *tail, json_t *body, const char *name)
+/* Below the last use: from where and for what, and what was refused. */
+static void print_usage(const json_t *usage)
 {
-    static const struct field usage_fields[] = {
+    static const struct field last[] = {
         {"last used", "last_used_at", FIELD_TIME},
         {"from", "last_ip", FIELD_PLAIN},
         {"for", "last_route", FIELD_PLAIN},
         {"times", "use_count", FIELD_PLAIN},
     };
+    static const struct field seen[] = {
+        {"NETWORK", "network", FIELD_PLAIN},  {"METHOD", "method", FIELD_PLAIN},
+        {"ROUTE", "route", FIELD_PLAIN},      {"FIRST", "first_seen_at", FIELD_TIME},
+        {"LAST", "last_seen_at", FIELD_TIME}, {"TIMES", "count", FIELD_PLAIN},
+    };
+    static const struct field refused[] = {
+        {"REFUSED", "cause", FIELD_PLAIN},     {"TIMES", "count", FIELD_PLAIN},
+        {"FIRST", "first_at", FIELD_TIME},     {"LAST", "last_at", FIELD_TIME},
+        {"FROM", "last_network", FIELD_PLAIN},
+    };
+    const json_t *lists[] = {json_object_get(usage, "seen"), json_object_get(usage, "refusals")};
+    struct buf out = {0};
+
+    fields_print(usage, last, GW_LEN(last), NULL);
+    if (json_array_size(lists[0]) > 0) {
+        buf_putc(&out, '\n');
+        fields_list(&out, lists[0], seen, GW_LEN(seen));
+    }
+    if (json_array_size(lists[1]) > 0) {
+        buf_putc(&out, '\n');
+        fields_list(&out, lists[1], refused, GW_LEN(refused));
+    }
+    print_buf(&out);
+}
+
+/* A call about the key that the line names; prints the object NAME of the answer. */
+static enum portctl_exit about_key(struct client *c, const struct args *args, const char *method,
+                                   const char *tail, json_t *body, const char *name)
+{
     struct buf target = {0};
     struct answer a;
     enum portctl_exit code;
@@ -182,7 +210,7 @@ static enum portctl_exit about_key(struct client *c, const struct args *args, co
     } else if (code == PORTCTL_DONE && (object = answer_object(&a, name)) == NULL) {
         code = PORTCTL_REFUSED;
     } else if (code == PORTCTL_DONE && usage) {
-        fields_print(object, usage_fields, GW_LEN(usage_fields), NULL);
+        print_usage(object);
     } else if (code == PORTCTL_DONE) {
         key_print(object, NULL);
     }

@@ -5,6 +5,7 @@
 #include "auth/master_key.h"
 #include "gateway/app/fleet_wiring.h"
 #include "gateway/app/incident_wiring.h"
+#include "gateway/app/network_news.h"
 #include "gateway/app/people_wiring.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
@@ -29,6 +30,7 @@ struct authority {
     struct fleet_wiring *fleet;
     struct smoke *smoke; /* NULL: not allowed here */
     struct watch *watch;
+    struct network_news network_news;
     struct api *api;
 };
 
@@ -121,6 +123,11 @@ static void create_watch(struct authority *a)
     };
 
     a->watch = watch_create(a->loop, &opt);
+    a->network_news = (struct network_news){.keys = a->keys,
+                                            .incidents = incident_wiring_incidents(a->incidents),
+                                            .config = a->opt.detect,
+                                            .gateway = a->opt.gate.name};
+    network_news_start(&a->network_news);
 }
 
 static bool create_playbooks(struct authority *a, struct buf *why)
