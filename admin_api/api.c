@@ -35,6 +35,7 @@ const struct metric_table api_metrics = {"api", metric_rows, API_M_COUNT};
     X(mutate_release,        "kill.release",            RELEASE,     NULL,      KILL)                 \
     X(mutate_withdrawals,    "withdrawals.set",         WITHDRAWALS, NULL,      WITHDRAWALS)          \
     X(mutate_account,        "account.trading",         ACCOUNT,     "id",      ACCOUNT)              \
+    X(mutate_access,         "account.access",          ACCESS,      "id",      ACCESS)               \
     X(mutate_fanout,         "fanout.profile",          FANOUT,      NULL,      FANOUT)               \
     X(mutate_upstream,       "upstream.set",            UPSTREAM,    NULL,      UPSTREAM)
 #define API_AS_MUTATION(sym, action, body, param, kind) \
@@ -70,6 +71,8 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_PUT,  "/v1/upstreams/active",           PERM_UPSTREAM_SET,    LIMITS_HALT,  API_WRITE, control_mutate, &mutate_upstream, "choose it")                 \
     X(HTTP_GET,  "/v1/accounts/{id}/trading",      PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  account_get,    NULL, "paused? with ETag")                     \
     X(HTTP_PUT,  "/v1/accounts/{id}/trading",      PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_account, "pause or resume it")          \
+    X(HTTP_GET,  "/v1/accounts/{id}/access",       PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  account_access_get, NULL, "disabled? with ETag")               \
+    X(HTTP_PUT,  "/v1/accounts/{id}/access",       PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_access, "disable it: its keys are refused, their connections closed; or enable it") \
     X(HTTP_GET,  "/v1/changes",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  changes_list,   NULL, "requests to loosen; `open=true`: those that wait") \
     X(HTTP_GET,  "/v1/changes/{id}",               PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  change_get,     NULL, "one request")                           \
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \

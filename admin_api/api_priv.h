@@ -225,7 +225,7 @@ void role_request_ask(struct api_call *c, const struct people_by *by, struct peo
 /* --- control (control.c, control_read.c, changes.c) --------------------------------------------- */
 api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_get, symbol_mode_get,
     symbol_throttle_get, kill_get, withdrawals_get, fanout_get, upstream_get, account_get,
-    changes_list, change_get, change_approve, change_reject, change_cancel;
+    account_access_get, changes_list, change_get, change_approve, change_reject, change_cancel;
 /* Answers with what the gate says. */
 void control_on_result(void *arg, const struct gate_result *r);
 /* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */

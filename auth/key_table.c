@@ -98,6 +98,7 @@ static bool read_plain(const struct pg_reply *r, size_t row, struct key_slot *sl
         !pg_value_bool(r, 0, row, C_DISABLED, &k->account_disabled)) {
         return false;
     }
+    slot->disabled = k->account_disabled;
     k->scopes = (uint64_t)scopes;
     k->flags = (uint64_t)flags;
     k->not_before_ns *= 1000;

@@ -90,6 +90,10 @@ void keys_refused(struct keys *k, const struct key *key, enum key_refusal cause,
  * first network is no news. It comes again, later and from any gateway, until keys_told() was heard. */
 typedef void keys_network_fn(void *arg, const char *key_id, const char *account,
                              const char *network);
+/* Accounts that REFUSES are disabled, whatever PostgreSQL says of them: asked at each look at the keys, four
+ * times a second. */
+void keys_refuse_accounts(struct keys *k, bool (*refuses)(void *arg, const char *account),
+                          void *arg);
 void keys_on_new_network(struct keys *k, keys_network_fn *fn, void *arg);
 void keys_told(struct keys *k, const char *key_id, const char *network);
 /* This process has changed keys, and PostgreSQL was at EPOCH then: read them, and tell the others

@@ -63,6 +63,7 @@ struct key_slot {
     uint8_t public_key[32]; /* or the hash of a token */
     char *label;
     struct key_net *nets;
+    bool disabled;       /* its account or owner, as PostgreSQL has it */
     bool active;         /* as the sink was told */
     bool between;        /* it was active at some time since the last look */
     struct key_use *use; /* not yet written; NULL: none */
@@ -118,8 +119,10 @@ struct keys {
     int64_t looked_ns;    /* wall clock, of the last look at all keys */
     char hint[24];        /* last auth:epoch */
     bool hinting;
-    struct key_use_batch *batch; /* being written */
-    int64_t batch_ns;            /* monotonic, when the next is due */
+    struct key_use_batch *batch;                     /* being written */
+    int64_t batch_ns;                                /* monotonic, when the next is due */
+    bool (*refuses)(void *arg, const char *account); /* NULL: none is refused beside PostgreSQL's */
+    void *refuses_arg;
     keys_network_fn *on_network; /* NULL: nobody to tell */
     void *on_network_arg;
     int64_t news_ns;  /* monotonic, when to look next for networks nobody was told of */

@@ -251,6 +251,15 @@ const struct command commands[] = {
      NULL,
      "portctl account resume mm1 --reason 'fixed, they say how' --ticket OPS-7",
      control_options, 1, 1, account_resume, false, NULL},
+    {"account disable", "ID", "no key of an account is accepted any more",
+     "At once, on every gateway; its WebSocket connections are closed with 4003. Its keys are not revoked:\n"
+     "account enable, with a second person, makes them good again.",
+     "portctl account disable mm1 --reason 'its keys were found in a public repository' --ticket SEC-7",
+     control_options, 1, 1, account_disable, false, NULL},
+    {"account enable", "ID", "ask for the keys of an account to be accepted again",
+     "Another person approves it; see portctl approve.",
+     "portctl account enable mm1 --reason 'new keys are out, the old ones revoked' --ticket SEC-7",
+     control_options, 1, 1, account_enable, false, NULL},
     {"fanout", "normal|degraded|emergency", "how hard market data is sent out, until --for is over",
      NULL,
      "portctl fanout degraded --for 15m --reason 'queues are growing' --ticket OPS-7\n"

@@ -108,6 +108,15 @@ static void on_signal(void *arg, const struct incident_signal *s)
     incidents_signal(incident_wiring_incidents(a->incidents), s, NULL, NULL);
 }
 
+/* In force at once, also while PostgreSQL, which has it as well, is away. */
+static bool on_refuses(void *arg, const char *account)
+{
+    const struct authority *a = arg;
+
+    return control_value_of(gate_now(gatehouse_gate(a->gatehouse)), CONTROL_KIND_ACCESS, account)
+        ->disabled;
+}
+
 static void create_watch(struct authority *a)
 {
     const struct watch_options opt = {
@@ -128,6 +137,7 @@ static void create_watch(struct authority *a)
                                             .config = a->opt.detect,
                                             .gateway = a->opt.gate.name};
     network_news_start(&a->network_news);
+    keys_refuse_accounts(a->keys, on_refuses, a);
 }
 
 static bool create_playbooks(struct authority *a, struct buf *why)

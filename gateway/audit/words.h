@@ -19,6 +19,7 @@
     X("kill.release",       "kill switch released, or a stage of it")             \
     X("withdrawals.set",    "withdrawals halted or resumed")                      \
     X("account.trading",    "trading of an account paused or resumed")            \
+    X("account.access",     "keys of an account refused, or accepted again")      \
     X("fanout.profile",     "profile of the fan-out")                             \
     X("upstream.set",       "upstream chosen")                                    \
     X("connection.close",   "connections closed")                                 \

@@ -125,6 +125,12 @@ export function accountSheet(id, paused = true) {
     call: { method: 'PUT', path: `/v1/accounts/${encodeURIComponent(id)}/trading`, body: { paused } }, portctl: `portctl account ${paused ? 'pause' : 'resume'} ${shell(id)}`, undo: () => accountSheet(id, !paused) };
 }
 
+export function accessSheet(id, disabled = true) {
+  return { title: `${disabled ? 'Disable' : 'Enable'} the account ${id}`, direction: disabled ? 'TIGHTEN' : 'LOOSEN', typed: id, verb: disabled ? 'Disable' : undefined,
+    note: disabled ? 'None of its keys is accepted any more, on any gateway; their connections are closed with 4003. The keys are not revoked.' : undefined,
+    call: { method: 'PUT', path: `/v1/accounts/${encodeURIComponent(id)}/access`, body: { disabled } }, portctl: `portctl account ${disabled ? 'disable' : 'enable'} ${shell(id)}`, undo: () => accessSheet(id, !disabled) };
+}
+
 const PROFILES = [['normal', 'normal'], ['degraded', 'degraded'], ['emergency', 'emergency']];
 const FOR = [['5m', '5 min'], ['15m', '15 min'], ['1h', '1 h']];
 const SPAN = { '5m': 5, '15m': 15, '1h': 60 };

@@ -7,7 +7,7 @@ import { Chip, CopyButton, Facts, Panel } from '../../design/parts.js';
 import { navigate, route } from '../../router.js';
 import { html } from '../../ui.js';
 import { Missing } from '../desk/who.js';
-import { CLASSES, limitsSheet, pauseSheet, revokeSheet, rotateSheet, SCOPES } from './sheets.js';
+import { CLASSES, disableSheet, limitsSheet, pauseSheet, revokeSheet, rotateSheet, SCOPES } from './sheets.js';
 
 export const STATES = { active: ['ok', 'ok'], revoked: ['bad', 'bad'], disabled: ['warn', 'warn'], expired: ['off', 'wait'], pending: ['info', 'wait'] };
 export const stateChip = (state, bare) => html`<${Chip} kind=${STATES[state]?.[0] ?? 'off'} icon=${STATES[state]?.[1]} bare=${bare}>${state}<//>`;
@@ -50,7 +50,7 @@ export function Detail({ id }) {
     <p class="headline">${stateChip(key.state)} <code>${key.id}</code><${CopyButton} what="id" text=${key.id} /></p>
     ${key.revoke_reason && html`<p class="prose">${key.revoke_reason}</p>`}
     <div class="row-acts"><${ActButton} permission="keys.write" open=${() => rotateSheet(key)}>Rotate…<//><${ActButton} permission="keys.write" open=${() => limitsSheet(key)}>Rate class…<//>
-      <${ActButton} permission="control.tighten" danger open=${() => pauseSheet(key.account)}>Pause account…<//>${!over && html`<${ActButton} permission="keys.revoke" danger open=${() => revokeSheet(key)}>Revoke…<//>`}</div>
+      <${ActButton} permission="control.tighten" danger open=${() => pauseSheet(key.account)}>Pause account…<//>${key.state === 'disabled' ? html`<${ActButton} permission="control.loosen" open=${() => disableSheet(key.account, false)}>Enable account…<//>` : html`<${ActButton} permission="control.tighten" danger open=${() => disableSheet(key.account, true)}>Disable account…<//>`}${!over && html`<${ActButton} permission="keys.revoke" danger open=${() => revokeSheet(key)}>Revoke…<//>`}</div>
     <h3>What it may</h3>
     <table class="diff"><caption class="sr">Scopes</caption><tbody>${key.scopes.map((s) => html`<tr><th scope="row"><code>${s}</code></th><td>${SCOPES[s] ?? ''}</td></tr>`)}</tbody></table>
     <h3>Whose, and within what</h3>

@@ -1,7 +1,7 @@
 // What may be done to a key: issue, rotate, revoke, another rate class. A pair of Ed25519 is made in this browser when it
 // can: only its public half is sent.
 import { call, resource } from '../../data/api.js';
-import { accountSheet } from '../actions.js';
+import { accessSheet, accountSheet } from '../actions.js';
 import { openSheet, shell } from '../../acting/acting.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, Pick } from '../../design/parts.js';
@@ -120,4 +120,5 @@ export function limitsSheet(key) {
 }
 
 export const pauseSheet = (account) => openSheet(accountSheet(account, true));
+export const disableSheet = (account, disabled) => openSheet(accessSheet(account, disabled));
 export { CLASSES };
