@@ -7,6 +7,7 @@
 #include "auth/bootstrap.h"
 #include "auth/master_key.h"
 #include "auth/people/people_bootstrap.h"
+#include "auth/people/rewrap.h"
 #include "auth/people/roles.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
@@ -36,6 +37,10 @@ static const char usage[] =
     "                                      the first user; password, second factor and recovery\n"
     "                                      codes are printed, once\n"
     "  portcullis --make-master-key FILE   a new master key, for auth.master_key_file\n"
+    "  portcullis --config FILE --rewrap-keys\n"
+    "                                      what older master keys wrap is wrapped by the newest; "
+    "they\n"
+    "                                      can be taken away then\n"
     "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
     "  portcullis --describe openapi       print the HTTP API as OpenAPI 3.1 (also served at "
     "/openapi.json)\n"
@@ -47,6 +52,7 @@ static const char usage[] =
     "  portcullis --config var/portcullis.yaml --check-config\n"
     "  portcullis --config /etc/portcullis.yaml --bootstrap-key ops.pem --account ops\n"
     "  portcullis --config /etc/portcullis.yaml --bootstrap-user ana --roles security,operator\n"
+    "  portcullis --config /etc/portcullis.yaml --rewrap-keys\n"
     "  portcullis --describe config | less\n";
 
 struct arguments {
@@ -62,6 +68,7 @@ struct arguments {
     bool lasting;
     bool check;
     bool migrate;
+    bool rewrap;
 };
 
 static const struct option options[] = {
@@ -75,6 +82,7 @@ static const struct option options[] = {
     {"account", required_argument, NULL, 'a'},
     {"scopes", required_argument, NULL, 's'},
     {"make-master-key", required_argument, NULL, 'M'},
+    {"rewrap-keys", no_argument, NULL, 'W'},
     {"bootstrap-user", required_argument, NULL, 'u'},
     {"roles", required_argument, NULL, 'r'},
     {"label", required_argument, NULL, 'l'},
@@ -120,6 +128,9 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'm':
             a->migrate = true;
+            break;
+        case 'W':
+            a->rewrap = true;
             break;
         case 'L':
             a->lasting = true;
@@ -294,6 +305,27 @@ static int make_user(const struct arguments *a, const struct daemon_config *conf
     return code;
 }
 
+static int rewrap(const struct daemon_config *config)
+{
+    const char *path = config->auth.master_key_file;
+    struct master_keys *masters = NULL;
+    struct buf why = {0};
+    int code = 1;
+
+    if (path[0] == '\0') {
+        fputs("portcullis: auth.master_key_file is not set; name the file with the old and the new "
+              "master key in the configuration\n",
+              stderr);
+    } else if (master_keys_read(path, &masters, &why) != GW_OK) {
+        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+    } else {
+        code = rewrap_keys(config->auth.database, masters, stdout);
+        master_keys_destroy(&masters);
+    }
+    buf_fini(&why);
+    return code;
+}
+
 /* What works on the database and ends. */
 static int work_on_database(const struct arguments *a, const struct daemon_config *config)
 {
@@ -309,6 +341,9 @@ static int work_on_database(const struct arguments *a, const struct daemon_confi
     }
     if (a->migrate) {
         return migrate_run(config->auth.database, stdout);
+    }
+    if (a->rewrap) {
+        return rewrap(config);
     }
     if (a->user != NULL) {
         return make_user(a, config);
@@ -340,7 +375,7 @@ static int load_and_run(const struct arguments *a)
     } else if (a->check) {
         printf("ok: %u symbols\n", symbols_count(symbols));
         code = 0;
-    } else if (a->migrate || a->bootstrap != NULL || a->user != NULL) {
+    } else if (a->migrate || a->rewrap || a->bootstrap != NULL || a->user != NULL) {
         code = work_on_database(a, &config);
     } else {
         code = run(&config, symbols);

@@ -76,3 +76,6 @@ COMMENT ON COLUMN api_key_refusals.first_at IS 'Time of the first.';
 COMMENT ON COLUMN api_key_refusals.last_at IS 'Time of the last.';
 COMMENT ON COLUMN api_key_refusals.last_network IS 'Where the last came from.';
 COMMENT ON COLUMN api_key_refusals.count IS 'How many; each batch adds to it.';
+
+COMMENT ON COLUMN key_events.action IS
+    'bootstrap, issue, rotate, revoke, set_rate_class, flag, rewrap (of a master key).';
