@@ -50,6 +50,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/keys/{id}/rotate",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_rotate,    NULL, "a successor; both are good for `overlap_s`") \
     X(HTTP_POST, "/v1/keys/{id}/revoke",           PERM_KEYS_REVOKE,     LIMITS_HALT,  API_WRITE, keys_revoke,    NULL, "for good; its connections are closed")  \
     X(HTTP_PUT,  "/v1/keys/{id}/limits",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_limits,    NULL, "its rate class")                        \
+    X(HTTP_PUT,  "/v1/keys/{id}/flag",             PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_flag,      NULL, "watch it, or no longer: a new network of it opens an incident") \
     X(HTTP_POST, "/v1/ws-token",                   PERM_WS_TOKEN,        LIMITS_TOKEN, API_READ,  token_issue,    NULL, "a token for one WebSocket connection")  \
     X(HTTP_GET,  "/v1/control",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  control_state,  NULL, "the whole control state, canonical")    \
     X(HTTP_GET,  "/v1/stats",                      PERM_STATUS_READ,     LIMITS_READ,  API_READ,  stats_get,      NULL, "`halt_reason`, `trading_halted_until`, what is halted") \

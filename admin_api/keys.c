@@ -36,7 +36,8 @@ static const struct {
     {"not_before", "a time such as 2026-11-20T00:00:00Z, before the year 2200"},
     {"not_after", "a time such as 2026-11-20T00:00:00Z in the future, behind not_before"},
     {"overlap_s", "seconds, 0 to 604800"},
-    {"reason", "at most 500 characters; 10 or more to revoke"},
+    {"reason", "at most 500 characters; 10 or more to revoke or to flag"},
+    {"flagged", "true or false"},
     {"ticket", "1 to 100 characters"},
     {"state", "revoked, disabled, expired, pending or active"},
     {"limit", "1 to 1000"},
@@ -104,6 +105,7 @@ static void enter(struct api_call *c, const struct key_answer *a)
                          : c->route->handler == keys_rotate ? "key.rotate"
                          : c->route->handler == keys_revoke ? "key.revoke"
                          : c->route->handler == keys_limits ? "key.limits"
+                         : c->route->handler == keys_flag   ? "key.flag"
                                                             : NULL;
     struct buf after = {0};
 
@@ -509,6 +511,29 @@ void keys_limits(struct api_call *c)
     } else {
         err = key_store_set_rate_class(c->api->opt.store, &b.change, http_param(c->req, "id"),
                                        rate_class, &field, on_key, c);
+    }
+    started(c, err, field);
+    json_decref(b.root);
+}
+
+void keys_flag(struct api_call *c)
+{
+    static const char *const names[] = {"flagged", "reason", "ticket", NULL};
+    struct key_body b = {.root = body_read(c, names)};
+    const json_t *flagged = json_object_get(b.root, "flagged");
+    const char *field = NULL;
+    enum key_store_err err = KEY_STORE_INVALID;
+
+    if (b.root == NULL) {
+        return;
+    }
+    if (!change_of(c, &b)) {
+        field = "reason";
+    } else if (!json_is_boolean(flagged)) {
+        field = "flagged";
+    } else {
+        err = key_store_set_flagged(c->api->opt.store, &b.change, http_param(c->req, "id"),
+                                    json_is_true(flagged), &field, on_key, c);
     }
     started(c, err, field);
     json_decref(b.root);

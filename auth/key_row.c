@@ -209,6 +209,8 @@ void key_row_json(struct buf *out, const struct key_row *row)
     json_put_text(out, "label", row->label);
     json_put_text(out, "algorithm", key_alg_word(row->alg));
     json_put_text(out, "state", key_state_word(row->state));
+    json_put_name(out, "flagged");
+    buf_puts(out, (row->flags & KEY_FLAGGED) != 0 ? "true" : "false");
     put_scopes(out, row->scopes);
     put_list(out, "ip_allow", row->ip_allow);
     json_put_text(out, "rate_class", row->rate_class);

@@ -158,4 +158,9 @@ GW_MUSTCHECK
 enum key_store_err key_store_set_rate_class(struct key_store *s, const struct key_change *change,
                                             const char *id, const char *rate_class,
                                             const char **field, key_answer_fn *cb, void *arg);
+/* The reason is required, as above. */
+GW_MUSTCHECK
+enum key_store_err key_store_set_flagged(struct key_store *s, const struct key_change *change,
+                                         const char *id, bool flagged, const char **field,
+                                         key_answer_fn *cb, void *arg);
 #endif

@@ -175,7 +175,7 @@ struct key_use_batch *key_use_take(struct keys *k)
 
         if (slot->use != NULL) {
             memcpy(used->id, slot->key.id, sizeof slot->key.id);
-            used->admin = is_admin(&slot->key);
+            used->watched = is_admin(&slot->key) || (slot->key.flags & KEY_FLAGGED) != 0;
             used->use = slot->use;
             slot->use = NULL;
             b->count++;

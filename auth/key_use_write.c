@@ -31,15 +31,15 @@ static const char last_sql[] =
     " last_route = CASE WHEN excluded.last_used_at >= u.last_used_at THEN excluded.last_route"
     " ELSE u.last_route END,"
     " use_count = u.use_count + excluded.use_count";
-/* Those of admin keys that are new, but not the first of all, wait to be told. */
+/* Those of watched keys that are new, but not the first of all, wait to be told. */
 static const char networks_sql[] =
     "WITH n AS (SELECT id, net, min(first) AS first, max(last) AS last, sum(uses) AS uses,"
-    " bool_or(admin) AS admin FROM unnest($1::text[], $2::cidr[], $3::bigint[], $4::bigint[],"
-    " $5::bigint[], $6::boolean[]) AS n (id, net, first, last, uses, admin)" OF_KEYS("n")
+    " bool_or(watched) AS watched FROM unnest($1::text[], $2::cidr[], $3::bigint[], $4::bigint[],"
+    " $5::bigint[], $6::boolean[]) AS n (id, net, first, last, uses, watched)" OF_KEYS("n")
     " GROUP BY id, net)"
     " INSERT INTO api_key_networks AS u"
     " (key_id, network, first_seen_at, last_seen_at, use_count, told_at)"
-    " SELECT id, net, " AT("first") ", " AT("last") ", uses, CASE WHEN admin AND ("
+    " SELECT id, net, " AT("first") ", " AT("last") ", uses, CASE WHEN watched AND ("
     " EXISTS (SELECT FROM api_key_networks o WHERE o.key_id = id)"
     " OR row_number() OVER (PARTITION BY id ORDER BY first, net) > 1) THEN NULL ELSE now() END"
     " FROM n ORDER BY id, net"
@@ -211,7 +211,7 @@ static void put_use(struct lists *l, const struct key_used *used)
         const struct key_seen *s = &use->seen[i];
 
         put_spot(l->arrays[NETWORKS], used->id, &s->net, s->first_ns, s->last_ns, s->count);
-        pg_array_put(&l->arrays[NETWORKS][5], used->admin ? "t" : "f");
+        pg_array_put(&l->arrays[NETWORKS][5], used->watched ? "t" : "f");
         put_spot(l->arrays[SEEN], used->id, &s->net, s->first_ns, s->last_ns, s->count);
         pg_array_put(&l->arrays[SEEN][5], s->method);
         pg_array_put(&l->arrays[SEEN][6], s->route);

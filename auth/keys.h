@@ -86,7 +86,7 @@ void keys_used(struct keys *k, const struct key *key, const char *ip, const char
                const char *route, int64_t now_ns);
 void keys_refused(struct keys *k, const struct key *key, enum key_refusal cause, const char *ip,
                   int64_t now_ns);
-/* FN is called once for each network that a key with admin scopes was used from and never before; its
+/* FN is called once for each network that a key with admin scopes, or one that is flagged, was used from and never before; its
  * first network is no news. It comes again, later and from any gateway, until keys_told() was heard. */
 typedef void keys_network_fn(void *arg, const char *key_id, const char *account,
                              const char *network);

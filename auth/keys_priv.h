@@ -135,7 +135,7 @@ struct keys {
 
 struct key_used {
     char id[KEY_ID_MAX + 1];
-    bool admin; /* it has admin scopes */
+    bool watched; /* a new network of it is news */
     struct key_use *use;
 };
 struct key_use_batch {

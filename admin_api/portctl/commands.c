@@ -68,6 +68,11 @@ static const struct opt revoke_options[] = {
     {"yes",    NULL,    "do not ask, for programs", NULL, 0,            '\0'},
     {0},
 };
+static const struct opt flag_options[] = {
+    {"reason", "TEXT",  REASON,                   NULL,   OPT_REQUIRED, '\0'},
+    {"ticket", "ID",    TICKET,                   NULL,   0,            '\0'},
+    {0},
+};
 static const struct opt limits_options[] = {
     {"rate-class", "CLASS", "what a call of it costs", RATE_CLASSES, OPT_REQUIRED, '\0'},
     {"reason",     "TEXT",  REASON,                   NULL, OPT_REQUIRED, '\0'},
@@ -362,6 +367,14 @@ const struct command commands[] = {
      "Each call of a low key counts as four against the limits, of a minimal key as ten.",
      "portctl key limits pk_7rfy7b5x6pumyo666id6 --rate-class low --reason 'polls too much'",
      limits_options, 1, 1, key_limits, false, NULL},
+    {"key flag", "ID", "watch a key: a network it was never seen from opens an incident",
+     "It goes on working. Keys with admin scopes are watched anyway.",
+     "portctl key flag pk_7rfy7b5x6pumyo666id6 --reason 'orders nobody remembers' --ticket SEC-8",
+     flag_options, 1, 1, key_flag, false, NULL},
+    {"key unflag", "ID", "watch a key no longer",
+     NULL,
+     "portctl key unflag pk_7rfy7b5x6pumyo666id6 --reason 'it was their new data centre' --ticket SEC-8",
+     flag_options, 1, 1, key_unflag, false, NULL},
     {"key usage", "ID", "from which networks and for what a key was used, and what it was refused",
      NULL,
      "portctl key usage pk_7rfy7b5x6pumyo666id6",

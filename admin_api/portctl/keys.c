@@ -19,6 +19,7 @@ static const struct field key_fields[] = {
     {"account", "account", FIELD_PLAIN},
     {"label", "label", FIELD_PLAIN},
     {"state", "state", FIELD_PLAIN},
+    {"flagged", "flagged", FIELD_PLAIN},
     {"algorithm", "algorithm", FIELD_PLAIN},
     {"public key", "public_key", FIELD_PLAIN},
     {"scopes", "scopes", FIELD_WORDS},
@@ -240,6 +241,28 @@ enum portctl_exit key_limits(struct client *c, const struct args *args)
         return PORTCTL_USAGE;
     }
     return about_key(c, args, "PUT", "/limits", body, "key");
+}
+
+static enum portctl_exit set_flag(struct client *c, const struct args *args, bool flagged)
+{
+    json_t *body = json_pack("{s:b, s:s, s:s*}", "flagged", (int)flagged, "reason",
+                             args_get(args, "reason"), "ticket", args_get(args, "ticket"));
+
+    if (body == NULL) {
+        say_not_utf8();
+        return PORTCTL_USAGE;
+    }
+    return about_key(c, args, "PUT", "/flag", body, "key");
+}
+
+enum portctl_exit key_flag(struct client *c, const struct args *args)
+{
+    return set_flag(c, args, true);
+}
+
+enum portctl_exit key_unflag(struct client *c, const struct args *args)
+{
+    return set_flag(c, args, false);
 }
 
 /* Shows on stderr what will be gone, as far as the caller may see it. */

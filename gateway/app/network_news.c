@@ -34,7 +34,7 @@ static void on_network(void *arg, const char *key_id, const char *account, const
     struct buf details = {0};
     struct incident_signal s = {.source = "gateway",
                                 .severity = SEV3,
-                                .title = "A key with admin scopes is used from a new network",
+                                .title = "A watched key is used from a new network",
                                 .class_ = "",
                                 .playbook = "",
                                 .symbol = "",

@@ -32,6 +32,7 @@
     X("key.rotate",         "key rotated")                                        \
     X("key.revoke",         "key revoked")                                        \
     X("key.limits",         "rate class of a key")                                \
+    X("key.flag",           "key watched, or no longer")                          \
     X("session.open",       "log-in of a person")                                 \
     X("session.renew",      "second factor proved again")                         \
     X("session.close",      "log-out")                                            \

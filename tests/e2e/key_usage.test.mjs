@@ -86,7 +86,7 @@ test('an admin key on a new network opens one incident, whichever gateways see i
   const other = await stage.replica({ detect: { enabled: true }, limits: { preauth_burst: 5000 } });
   const admin = await newKey(stage, ['keys.read']);
   const trader = await newKey(stage, ['market', 'ws.token']);
-  const news = async () => (await stage.call(stage.admin, 'GET', '/v1/incidents?state=all&limit=200')).json.incidents.filter((i) => i.title === 'A key with admin scopes is used from a new network');
+  const news = async () => (await stage.call(stage.admin, 'GET', '/v1/incidents?state=all&limit=200')).json.incidents.filter((i) => i.title === 'A watched key is used from a new network');
   for (const at of [stage, other]) await until('known', 5000, async () => (await at.call(admin.signer, 'GET', '/v1/keys')).status === 200);
   await until('the first network is written', 6000, async () => (await usageOf(stage, admin.id))?.seen.length === 1);
   assert.deepEqual(await news(), []);
@@ -104,4 +104,16 @@ test('an admin key on a new network opens one incident, whichever gateways see i
   for (const address of ['127.7.7.8', '127.0.0.1']) await from(other, admin, address);
   await sleep(3000);
   assert.equal((await news()).length, 1);
+
+  // one that people watch, whatever its scopes; its successor too
+  assert.equal((await stage.call(stage.admin, 'PUT', `/v1/keys/${trader.id}/flag`, { flagged: true, reason: 'short' })).status, 422);
+  assert.equal((await stage.call(stage.admin, 'PUT', `/v1/keys/${trader.id}/flag`, { flagged: 1, reason: 'orders nobody remembers' })).json.errors[0].pointer, '/flagged');
+  const flagged = await stage.call(stage.admin, 'PUT', `/v1/keys/${trader.id}/flag`, { flagged: true, reason: 'orders nobody remembers', ticket: 'SEC-8' });
+  assert.deepEqual([flagged.status, flagged.json.key.flagged], [200, true], flagged.body);
+  assert.equal((await stage.call(stage.admin, 'GET', `/v1/keys/${admin.id}`)).json.key.flagged, false);
+  await sleep(600);
+  assert.equal((await from(stage, trader, '127.8.8.8')).status, 403);
+  await until('its incident', 10000, async () => (await news()).length === 2);
+  assert.equal((await stage.call(stage.admin, 'PUT', `/v1/keys/${trader.id}/flag`, { flagged: false, reason: 'their new data centre' })).json.key.flagged, false);
+  assert.equal(stage.sql(`SELECT string_agg(detail::text, ' ' ORDER BY id) FROM key_events WHERE action = 'flag'`), '{"flagged": true} {"flagged": false}');
 }));

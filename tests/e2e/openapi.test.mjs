@@ -200,6 +200,7 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await get('/v1/keys', '/v1/keys?state=active&limit=1');
     await get('/v1/keys/{id}', `/v1/keys/${id}`);
     await get('/v1/keys/{id}/usage', `/v1/keys/${id}/usage`);
+    await call('PUT /v1/keys/{id}/flag', `/v1/keys/${id}/flag`, { status: 200, body: { flagged: true, ...why } });
     await get('/v1/keys/{id}/usage', `/v1/keys/${stage.keyId}/usage`);
     await call('PUT /v1/keys/{id}/limits', `/v1/keys/${id}/limits`, { status: 200, body: { rate_class: 'minimal', ...why } });
     await call('POST /v1/keys/{id}/rotate', `/v1/keys/${id}/rotate`, { status: 201, body: { public_key: publicKey(), overlap_s: 60, ...why } });

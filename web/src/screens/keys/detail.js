@@ -7,7 +7,7 @@ import { Chip, CopyButton, Facts, Panel } from '../../design/parts.js';
 import { navigate, route } from '../../router.js';
 import { html } from '../../ui.js';
 import { Missing } from '../desk/who.js';
-import { CLASSES, disableSheet, limitsSheet, pauseSheet, revokeSheet, rotateSheet, SCOPES } from './sheets.js';
+import { CLASSES, disableSheet, flagSheet, limitsSheet, pauseSheet, revokeSheet, rotateSheet, SCOPES } from './sheets.js';
 
 export const STATES = { active: ['ok', 'ok'], revoked: ['bad', 'bad'], disabled: ['warn', 'warn'], expired: ['off', 'wait'], pending: ['info', 'wait'] };
 export const stateChip = (state, bare) => html`<${Chip} kind=${STATES[state]?.[0] ?? 'off'} icon=${STATES[state]?.[1]} bare=${bare}>${state}<//>`;
@@ -47,9 +47,9 @@ export function Detail({ id }) {
   if (!key) return html`<${Panel} title=${id} aside=${close}><${Missing} state=${state} path=${path} of="A key" permission="keys.read" /><//>`;
   const over = key.state === 'revoked' || key.state === 'expired';
   return html`<${Panel} title=${key.label || key.id} at=${state.at} aside=${close} className="record">
-    <p class="headline">${stateChip(key.state)} <code>${key.id}</code><${CopyButton} what="id" text=${key.id} /></p>
+    <p class="headline">${stateChip(key.state)} ${key.flagged && html`<${Chip} kind="warn" icon="warn">flagged<//> `}<code>${key.id}</code><${CopyButton} what="id" text=${key.id} /></p>
     ${key.revoke_reason && html`<p class="prose">${key.revoke_reason}</p>`}
-    <div class="row-acts"><${ActButton} permission="keys.write" open=${() => rotateSheet(key)}>Rotate…<//><${ActButton} permission="keys.write" open=${() => limitsSheet(key)}>Rate class…<//>
+    <div class="row-acts"><${ActButton} permission="keys.write" open=${() => rotateSheet(key)}>Rotate…<//><${ActButton} permission="keys.write" open=${() => limitsSheet(key)}>Rate class…<//><${ActButton} permission="keys.write" open=${() => flagSheet(key)}>${key.flagged ? 'Unflag…' : 'Flag…'}<//>
       <${ActButton} permission="control.tighten" danger open=${() => pauseSheet(key.account)}>Pause account…<//>${key.state === 'disabled' ? html`<${ActButton} permission="control.loosen" open=${() => disableSheet(key.account, false)}>Enable account…<//>` : html`<${ActButton} permission="control.tighten" danger open=${() => disableSheet(key.account, true)}>Disable account…<//>`}${!over && html`<${ActButton} permission="keys.revoke" danger open=${() => revokeSheet(key)}>Revoke…<//>`}</div>
     <h3>What it may</h3>
     <table class="diff"><caption class="sr">Scopes</caption><tbody>${key.scopes.map((s) => html`<tr><th scope="row"><code>${s}</code></th><td>${SCOPES[s] ?? ''}</td></tr>`)}</tbody></table>

@@ -119,6 +119,16 @@ export function limitsSheet(key) {
   });
 }
 
+export function flagSheet(key) {
+  const to = !key.flagged;
+  const chip = (on) => html`<${Chip} kind=${on ? 'warn' : 'off'}>${on ? 'flagged' : 'not flagged'}<//>`;
+  openSheet({
+    title: `${to ? 'Flag' : 'Unflag'} ${key.id}`, direction: 'NEUTRAL', verb: to ? 'Flag' : 'Unflag', note: to ? 'It goes on working. Each network it was never seen from opens an incident.' : undefined,
+    read: `/v1/keys/${key.id}`, before: (d) => chip(d.key.flagged), after: chip(to),
+    call: { method: 'PUT', path: `/v1/keys/${key.id}/flag`, ifMatch: '*', dryRun: false, body: { flagged: to } }, portctl: `portctl key ${to ? 'flag' : 'unflag'} ${key.id}`, done: () => refresh(`/v1/keys/${key.id}`),
+  });
+}
+
 export const pauseSheet = (account) => openSheet(accountSheet(account, true));
 export const disableSheet = (account, disabled) => openSheet(accessSheet(account, disabled));
 export { CLASSES };
