@@ -26,16 +26,16 @@ function Use({ id }) {
   const { usage } = state.data;
   if (!usage) return html`<p class="muted">It was never used.</p>`;
   return html`<${Last} usage=${usage} />
-    ${usage.seen.length > 0 && html`<div class="scroll"><table class="diff small"><caption class="sr">From where and for what</caption><thead><tr><th scope="col">Network</th><th scope="col">For</th><th scope="col">First</th><th scope="col">Last</th><th scope="col">Times</th></tr></thead>
+    ${usage.seen.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Networks and routes"><table class="diff small"><caption class="sr">From where and for what</caption><thead><tr><th scope="col">Network</th><th scope="col">For</th><th scope="col">First</th><th scope="col">Last</th><th scope="col">Times</th></tr></thead>
       <tbody>${usage.seen.map((s) => html`<tr><th scope="row"><code>${s.network}</code></th><td><code>${s.method} ${s.route}</code></td><td>${at(s.first_seen_at)}</td><td>${at(s.last_seen_at)}</td><td>${whole(s.count)}</td></tr>`)}</tbody></table></div>`}
-    ${usage.refusals.length > 0 && html`<h3>Refused to it</h3><div class="scroll"><table class="diff small"><caption class="sr">What it was refused</caption><thead><tr><th scope="col">Because</th><th scope="col">Times</th><th scope="col">First</th><th scope="col">Last</th><th scope="col">Last from</th></tr></thead>
+    ${usage.refusals.length > 0 && html`<h3>Refused to it</h3><div class="scroll" tabindex="0" role="region" aria-label="Refusals"><table class="diff small"><caption class="sr">What it was refused</caption><thead><tr><th scope="col">Because</th><th scope="col">Times</th><th scope="col">First</th><th scope="col">Last</th><th scope="col">Last from</th></tr></thead>
       <tbody>${usage.refusals.map((r) => html`<tr><th scope="row">${CAUSES[r.cause] ?? r.cause}</th><td>${whole(r.count)}</td><td>${at(r.first_at)}</td><td>${at(r.last_at)}</td><td><code>${r.last_network}</code></td></tr>`)}</tbody></table></div>`}`;
 }
 
 const CAUSES = { rate_limited: 'above its rate', replay: 'the nonce was used before', forbidden_scope: 'it has not got the scope', wrong_network: 'signed well, from where it may not be used' };
 
 function Last({ usage }) {
-  return html`<${Facts} rows=${[['Last used', usage.last_used_at ? html`${at(usage.last_used_at)} <span class="muted">${away(usage.last_used_at)}</span>` : 'never'], ['From', usage.last_ip ?? '–'], ['For', html`<code>${usage.last_route ?? '–'}</code>`], ['Uses counted', whole(usage.use_count)]]} />`;
+  return html`<${Facts} rows=${[['Last used', usage.last_used_at ? html`${at(usage.last_used_at)} <span class="muted">${away(usage.last_used_at)}</span>` : 'never'], ['From', usage.last_ip ?? '–'], usage.seen.length === 0 && ['For', html`<code>${usage.last_route ?? '–'}</code>`], ['Uses counted', whole(usage.use_count)]]} />`;
 }
 
 export function Detail({ id }) {
