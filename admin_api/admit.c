@@ -5,6 +5,7 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "auth/bearer.h"
+#include "gateway/http/shape.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
 
@@ -35,6 +36,15 @@ void admit_count_fault(struct api *a, enum auth_fault fault)
 {
     metrics_add(a->metrics, API_M_FAULTS, fault, 1);
     admit_count(a, API_UNAUTHENTICATED);
+}
+
+void admit_note_refusal(const struct api_call *c, enum key_refusal cause)
+{
+    const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
+
+    if (key != NULL) {
+        keys_refused(c->api->opt.keys, key, cause, http_peer_ip(c->req), clock_real_ns());
+    }
 }
 
 void admit_tell_retry(struct http_req *req, int64_t ns)
@@ -126,15 +136,14 @@ static void refuse(struct api_call *c, enum auth_fault fault, const char *why)
     say_refused(c, fault, why);
 }
 
-/* The key of SIG if it may be used from this address now; OUT is what verifies it. */
+/* The key of SIG if it may be used now; OUT is what verifies it. */
 static const struct key *find_key(struct api_call *c, const struct signature *sig,
                                   struct signature_key *out)
 {
     const struct key *key = keys_find(c->api->opt.keys, sig->keyid, strlen(sig->keyid));
 
     if (key == NULL || key->material == NULL || key->alg == KEY_KRAKEN || key->alg == KEY_BEARER ||
-        key_state(key, clock_real_ns()) != KEY_ACTIVE ||
-        !key_allows_ip(key, http_peer_ip(c->req))) {
+        key_state(key, clock_real_ns()) != KEY_ACTIVE) {
         return NULL;
     }
     *out = (struct signature_key){
@@ -188,6 +197,13 @@ static enum auth_fault authenticate(struct api_call *c, struct signature *sig)
         return AUTH_BAD_SIGNATURE; /* not looked at */
     }
     fault = signature_verify(sig, &m, key != NULL ? &material : NULL);
+    if (key != NULL && !key_allows_ip(key, http_peer_ip(c->req))) {
+        if (fault == AUTH_OK) {
+            admit_note_refusal(c, KEY_WRONG_NETWORK);
+        }
+        sig->why[0] = '\0';
+        return AUTH_UNKNOWN_KEY; /* and as slowly */
+    }
     if (fault != AUTH_OK) {
         return fault;
     }
@@ -216,11 +232,14 @@ static enum auth_fault authenticate_bearer(struct api_call *c, const char *token
         return AUTH_BEARER_ROUTE;
     }
     key = bearer_hash(token, strlen(token), hash) ? keys_find_token(c->api->opt.keys, hash) : NULL;
-    if (key == NULL || key_state(key, clock_real_ns()) != KEY_ACTIVE ||
-        !key_allows_ip(key, http_peer_ip(c->req))) {
+    if (key == NULL || key_state(key, clock_real_ns()) != KEY_ACTIVE) {
         return AUTH_BAD_TOKEN;
     }
     memcpy(c->keyid, key->id, sizeof c->keyid);
+    if (!key_allows_ip(key, http_peer_ip(c->req))) {
+        admit_note_refusal(c, KEY_WRONG_NETWORK);
+        return AUTH_BAD_TOKEN;
+    }
     take_key(c, key);
     c->bearer = true;
     return AUTH_OK;
@@ -334,7 +353,9 @@ static void on_trip(void *arg, const struct limits_answer *answer)
         c->limited(c, answer);
         return;
     }
-    keys_used(c->api->opt.keys, key, http_peer_ip(c->req), http_path(c->req), now);
+    keys_used(c->api->opt.keys, key, http_peer_ip(c->req),
+              c->route != NULL ? http_method_names[c->route->method] : "POST",
+              c->route != NULL ? c->route->path : http_path(c->req), now);
     c->nonce_unsure = c->nonce_unsure || answer->local; /* then the database must vouch for it */
     if (!spend_at_store(c)) {
         c->admitted(c);
@@ -373,6 +394,7 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
                     "the request again");
         return;
     }
+    admit_note_refusal(c, answer->verdict == LIMITS_REPLAY ? KEY_REPLAYED : KEY_RATE_LIMITED);
     if (answer->verdict == LIMITS_REPLAY) {
         refuse(c, AUTH_REPLAY, "sign each request with a fresh nonce");
         return;
@@ -425,6 +447,7 @@ bool call_allowed(struct api_call *c, enum permission permission)
     } else {
         return true;
     }
+    admit_note_refusal(c, KEY_FORBIDDEN_SCOPE);
     admit_count(c->api, API_FORBIDDEN);
     call_audit_denied(c, p.detail);
     call_gate_problem(c, &p);

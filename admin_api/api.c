@@ -35,6 +35,7 @@ const struct metric_table api_metrics = {"api", metric_rows, API_M_COUNT};
     X(mutate_release,        "kill.release",            RELEASE,     NULL,      KILL)                 \
     X(mutate_withdrawals,    "withdrawals.set",         WITHDRAWALS, NULL,      WITHDRAWALS)          \
     X(mutate_account,        "account.trading",         ACCOUNT,     "id",      ACCOUNT)              \
+    X(mutate_access,         "account.access",          ACCESS,      "id",      ACCESS)               \
     X(mutate_fanout,         "fanout.profile",          FANOUT,      NULL,      FANOUT)               \
     X(mutate_upstream,       "upstream.set",            UPSTREAM,    NULL,      UPSTREAM)
 #define API_AS_MUTATION(sym, action, body, param, kind) \
@@ -45,10 +46,11 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_GET,  "/v1/keys",                       PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_list,      NULL, "keys; `account`, `state`, `after`, `limit`") \
     X(HTTP_POST, "/v1/keys",                       PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_issue,     NULL, "issue a key; an HMAC secret is shown once")  \
     X(HTTP_GET,  "/v1/keys/{id}",                  PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_get,       NULL, "one key")                               \
-    X(HTTP_GET,  "/v1/keys/{id}/usage",            PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_usage,     NULL, "when and where it was used last")       \
+    X(HTTP_GET,  "/v1/keys/{id}/usage",            PERM_KEYS_READ,       LIMITS_READ,  API_READ,  keys_usage,     NULL, "from where, for what and when it was used, and what it was refused")       \
     X(HTTP_POST, "/v1/keys/{id}/rotate",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_rotate,    NULL, "a successor; both are good for `overlap_s`") \
     X(HTTP_POST, "/v1/keys/{id}/revoke",           PERM_KEYS_REVOKE,     LIMITS_HALT,  API_WRITE, keys_revoke,    NULL, "for good; its connections are closed")  \
     X(HTTP_PUT,  "/v1/keys/{id}/limits",           PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_limits,    NULL, "its rate class")                        \
+    X(HTTP_PUT,  "/v1/keys/{id}/flag",             PERM_KEYS_WRITE,      LIMITS_WRITE, API_WRITE, keys_flag,      NULL, "watch it, or no longer: a new network of it opens an incident") \
     X(HTTP_POST, "/v1/ws-token",                   PERM_WS_TOKEN,        LIMITS_TOKEN, API_READ,  token_issue,    NULL, "a token for one WebSocket connection")  \
     X(HTTP_GET,  "/v1/control",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  control_state,  NULL, "the whole control state, canonical")    \
     X(HTTP_GET,  "/v1/stats",                      PERM_STATUS_READ,     LIMITS_READ,  API_READ,  stats_get,      NULL, "`halt_reason`, `trading_halted_until`, what is halted") \
@@ -70,6 +72,8 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_PUT,  "/v1/upstreams/active",           PERM_UPSTREAM_SET,    LIMITS_WRITE, API_WRITE, control_mutate, &mutate_upstream, "choose it")                 \
     X(HTTP_GET,  "/v1/accounts/{id}/trading",      PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  account_get,    NULL, "paused? with ETag")                     \
     X(HTTP_PUT,  "/v1/accounts/{id}/trading",      PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_account, "pause or resume it")          \
+    X(HTTP_GET,  "/v1/accounts/{id}/access",       PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  account_access_get, NULL, "disabled? with ETag")               \
+    X(HTTP_PUT,  "/v1/accounts/{id}/access",       PERM_CONTROL_TIGHTEN, LIMITS_HALT,  API_WRITE, control_mutate, &mutate_access, "disable it: its keys are refused, their connections closed; or enable it") \
     X(HTTP_GET,  "/v1/changes",                    PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  changes_list,   NULL, "requests to loosen; `open=true`: those that wait") \
     X(HTTP_GET,  "/v1/changes/{id}",               PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  change_get,     NULL, "one request")                           \
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \

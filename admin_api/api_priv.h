@@ -192,6 +192,8 @@ void admit_trip(struct api_call *c, enum limits_class class, const struct limits
 /* What END means for C: false, and it was answered, of a replay and of a key that is gone. */
 bool admit_spent(struct api_call *c, enum spend_end end);
 void admit_count_fault(struct api *a, enum auth_fault fault);
+/* The key of C, which has signed, is refused what it asked for. */
+void admit_note_refusal(const struct api_call *c, enum key_refusal cause);
 void admit_count(struct api *a, enum api_verdict verdict);
 /* C->limited and C->admitted as they are for all but Kraken's scheme. */
 void admit_prepare(struct api_call *c);
@@ -282,7 +284,7 @@ void role_request_ask(struct api_call *c, const struct people_by *by, struct peo
 /* --- control (control.c, control_read.c, changes.c) --------------------------------------------- */
 api_handler_fn control_mutate, control_state, stats_get, symbols_list, symbol_get, symbol_mode_get,
     symbol_throttle_get, kill_get, withdrawals_get, fanout_get, upstream_get, account_get,
-    changes_list, change_get, change_approve, change_reject, change_cancel;
+    account_access_get, changes_list, change_get, change_approve, change_reject, change_cancel;
 bool control_is_dry(const struct api_call *c);
 /* Answers with what the gate says. */
 void control_on_result(void *arg, const struct gate_result *r);
@@ -359,7 +361,7 @@ api_handler_fn incidents_get_list, incident_get, incident_timeline, incident_rep
 
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,
-    token_issue;
+    keys_flag, token_issue;
 http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
 
 /* The body as a JSON object; PARAMETERS: of the media type are let pass. NULL: answered. The caller

@@ -97,6 +97,11 @@ void account_get(struct api_call *c)
     reply_target(c, CONTROL_KIND_ACCOUNT, http_param(c->req, "id"));
 }
 
+void account_access_get(struct api_call *c)
+{
+    reply_target(c, CONTROL_KIND_ACCESS, http_param(c->req, "id"));
+}
+
 void control_state(struct api_call *c)
 {
     struct buf body = {0};

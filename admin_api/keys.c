@@ -40,7 +40,8 @@ static const struct {
     {"not_before", "a time such as 2026-11-20T00:00:00Z, before the year 2200"},
     {"not_after", "a time such as 2026-11-20T00:00:00Z in the future, behind not_before"},
     {"overlap_s", "seconds, 0 to 604800"},
-    {"reason", "at most 500 characters; 10 or more to revoke"},
+    {"reason", "at most 500 characters; 10 or more to revoke or to flag"},
+    {"flagged", "true or false"},
     {"ticket", "1 to 100 characters"},
     {"state", "revoked, disabled, expired, pending or active"},
     {"limit", "1 to 1000"},
@@ -87,6 +88,7 @@ static void answer_error(struct api_call *c, enum key_store_err err, const char 
     field = field != NULL && field[0] != '\0' ? field : NULL;
     if (err == KEY_STORE_REPLAY) {
         admit_count_fault(c->api, AUTH_REPLAY);
+        admit_note_refusal(c, KEY_REPLAYED);
     }
     call_problem(
         c, &(struct api_problem){row->http_status, code, row->text, advice_of(err, field), field});
@@ -173,8 +175,8 @@ static void on_usage(void *arg, const struct key_answer *a)
         return;
     }
     buf_lit(&body, "{\"usage\":");
-    if (a->count != 0) {
-        key_use_json(&body, &a->uses[0]);
+    if (a->count != 0 || a->usage->refusal_count != 0) {
+        key_usage_json(&body, http_param(c->req, "id"), a->usage);
     } else {
         buf_lit(&body, "null");
     }
@@ -323,6 +325,7 @@ static void entry_of(struct api_call *c, struct key_body *b)
         .action = c->route->handler == keys_issue    ? "key.issue"
                   : c->route->handler == keys_rotate ? "key.rotate"
                   : c->route->handler == keys_revoke ? "key.revoke"
+                  : c->route->handler == keys_flag   ? "key.flag"
                                                      : "key.limits",
         .outcome = "done",
         .reason = c->why,
@@ -521,6 +524,29 @@ void keys_limits(struct api_call *c)
     } else {
         err = key_store_set_rate_class(c->api->opt.store, &b.change, http_param(c->req, "id"),
                                        rate_class, &field, on_key, c);
+    }
+    started(c, err, field);
+    json_decref(b.root);
+}
+
+void keys_flag(struct api_call *c)
+{
+    static const char *const names[] = {"flagged", "reason", "ticket", NULL};
+    struct key_body b = {.root = body_read(c, names)};
+    const json_t *flagged = json_object_get(b.root, "flagged");
+    const char *field = NULL;
+    enum key_store_err err = KEY_STORE_INVALID;
+
+    if (b.root == NULL) {
+        return;
+    }
+    if (!change_of(c, &b)) {
+        field = "reason";
+    } else if (!json_is_boolean(flagged)) {
+        field = "flagged";
+    } else {
+        err = key_store_set_flagged(c->api->opt.store, &b.change, http_param(c->req, "id"),
+                                    json_is_true(flagged), &field, on_key, c);
     }
     started(c, err, field);
     json_decref(b.root);

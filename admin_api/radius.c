@@ -46,7 +46,7 @@ static void reach_add(struct reach *r, enum control_kind kind, const char *targe
     } else if (of_symbol) {
         number = symbols_find(r->api->opt.symbols, target);
         r->felt[number != SYMBOL_NONE ? number : r->count] = true;
-    } else if (kind == CONTROL_KIND_ACCOUNT) {
+    } else if (kind == CONTROL_KIND_ACCOUNT || kind == CONTROL_KIND_ACCESS) {
         r->accounts++;
     }
 }

@@ -107,6 +107,9 @@ static void on_kraken_limited(struct api_call *c, const struct limits_answer *an
     if (replay || answer == NULL) {
         admit_count_fault(c->api, replay ? AUTH_REPLAY : AUTH_KEY_INACTIVE);
     }
+    if (answer != NULL && answer->verdict != LIMITS_FENCED) {
+        admit_note_refusal(c, replay ? KEY_REPLAYED : KEY_RATE_LIMITED);
+    }
     call_kraken_error(c, answer == NULL ? "EAPI:Invalid key"
                          : replay       ? "EAPI:Invalid nonce"
                                         : "EAPI:Rate limit exceeded");
@@ -117,6 +120,7 @@ static void on_kraken_admitted(struct api_call *c)
     struct token_grant grant;
 
     if (!scope_has(c->scopes, SCOPE_WS_TOKEN)) {
+        admit_note_refusal(c, KEY_FORBIDDEN_SCOPE);
         call_kraken_error(c, "EGeneral:Permission denied");
         return;
     }

@@ -38,6 +38,9 @@
 enum key_alg { KEY_ALGS(KEY_ALG_AS_ENUM) KEY_ALG_COUNT };
 enum key_state { KEY_STATES(KEY_STATE_AS_ENUM) KEY_STATE_COUNT };
 
+/* Bits of api_keys.flags; a bit is for ever. */
+#define KEY_FLAGGED 1u /* people watch it: each network it was never seen from is news */
+
 struct key {
     char id[KEY_ID_MAX + 1];
     char account[KEY_ACCOUNT_MAX + 1];

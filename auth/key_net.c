@@ -1,5 +1,6 @@
 #include "auth/key_net.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <arpa/inet.h>
 
@@ -91,4 +92,21 @@ bool key_net_address(const char *ip, struct key_net *out)
 bool key_net_has(const struct key_net *net, const struct key_net *in)
 {
     return net->v4 == in->v4 && same(net->address, in->address, net->bits);
+}
+
+void key_net_text(const struct key_net *net, char out[KEY_NET_TEXT_SIZE])
+{
+    char bare[INET6_ADDRSTRLEN];
+
+    (void)inet_ntop(net->v4 ? AF_INET : AF_INET6, net->address, bare, sizeof bare);
+    (void)snprintf(out, KEY_NET_TEXT_SIZE, "%s/%u", bare, net->bits);
+}
+
+void key_net_around(const char *ip, struct key_net *out)
+{
+    if (!key_net_address(ip, out)) {
+        *out = (struct key_net){.v4 = false};
+    }
+    out->bits = out->v4 ? 24 : 48;
+    memset(out->address + out->bits / 8, 0, sizeof out->address - out->bits / 8);
 }

@@ -22,6 +22,12 @@ struct key_net {
 bool key_net_parse(const char *text, size_t len, struct key_net *out);
 /* Is the address IN (of full length) within NET? A network of IPv6 holds no IPv4 address. */
 bool key_net_has(const struct key_net *net, const struct key_net *in);
+/* "10.0.0.0/24" */
+#define KEY_NET_TEXT_SIZE 50u
+void key_net_text(const struct key_net *net, char out[KEY_NET_TEXT_SIZE]);
+/* The network that stands for the address IP where uses are counted: /24, or /48 of IPv6; "::/48" for
+ * what is no address. */
+void key_net_around(const char *ip, struct key_net *out);
 /* Reads one address; a zone ("%eth0") is ignored. */
 bool key_net_address(const char *ip, struct key_net *out);
 #endif

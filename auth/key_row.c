@@ -176,6 +176,49 @@ struct key_use_row *key_uses_read(const struct pg_reply *reply, size_t i, size_t
     return out;
 }
 
+struct key_seen_row *key_seen_read(const struct pg_reply *reply, size_t i, size_t *count)
+{
+    size_t rows = pg_rows(reply, i);
+    struct key_seen_row *out = rows > 0 ? gw_calloc(rows, sizeof *out) : NULL;
+
+    for (size_t row = 0; row < rows; row++) {
+        int64_t uses = 0;
+
+        (void)pg_value_i64(reply, i, row, 5, &uses);
+        out[row] = (struct key_seen_row){
+            .network = pg_value(reply, i, row, 0, NULL),
+            .method = pg_value(reply, i, row, 1, NULL),
+            .route = pg_value(reply, i, row, 2, NULL),
+            .first_ns = read_time(reply, i, row, 3),
+            .last_ns = read_time(reply, i, row, 4),
+            .count = (uint64_t)uses,
+        };
+    }
+    *count = rows;
+    return out;
+}
+
+struct key_refusal_row *key_refusals_read(const struct pg_reply *reply, size_t i, size_t *count)
+{
+    size_t rows = pg_rows(reply, i);
+    struct key_refusal_row *out = rows > 0 ? gw_calloc(rows, sizeof *out) : NULL;
+
+    for (size_t row = 0; row < rows; row++) {
+        int64_t refusals = 0;
+
+        (void)pg_value_i64(reply, i, row, 4, &refusals);
+        out[row] = (struct key_refusal_row){
+            .cause = pg_value(reply, i, row, 0, NULL),
+            .last_network = pg_value(reply, i, row, 1, NULL),
+            .first_ns = read_time(reply, i, row, 2),
+            .last_ns = read_time(reply, i, row, 3),
+            .count = (uint64_t)refusals,
+        };
+    }
+    *count = rows;
+    return out;
+}
+
 /* --- to JSON ----------------------------------------------------------------------------------- */
 
 static void put_scopes(struct buf *out, uint64_t scopes)
@@ -241,6 +284,8 @@ void key_row_json(struct buf *out, const struct key_row *row)
     json_put_text(out, "label", row->label);
     json_put_text(out, "algorithm", key_alg_word(row->alg));
     json_put_text(out, "state", key_state_word(row->state));
+    json_put_name(out, "flagged");
+    buf_puts(out, (row->flags & KEY_FLAGGED) != 0 ? "true" : "false");
     put_scopes(out, row->scopes);
     put_list(out, "ip_allow", row->ip_allow);
     json_put_name(out, "admin_from_anywhere");
@@ -260,14 +305,58 @@ void key_row_json(struct buf *out, const struct key_row *row)
     buf_putc(out, '}');
 }
 
-void key_use_json(struct buf *out, const struct key_use_row *row)
+static void put_count(struct buf *out, const char *name, uint64_t count)
+{
+    json_put_name(out, name);
+    buf_u64(out, count);
+}
+
+static void put_seen(struct buf *out, const struct key_seen_row *row)
 {
     buf_putc(out, '{');
-    json_put_text(out, "key", row->key_id);
-    json_put_time(out, "last_used_at", row->last_used_ns);
-    json_put_text(out, "last_ip", row->last_ip);
-    json_put_text(out, "last_route", row->last_route);
-    json_put_name(out, "use_count");
-    buf_u64(out, row->count);
+    json_put_text(out, "network", row->network);
+    json_put_text(out, "method", row->method);
+    json_put_text(out, "route", row->route);
+    json_put_time(out, "first_seen_at", row->first_ns);
+    json_put_time(out, "last_seen_at", row->last_ns);
+    put_count(out, "count", row->count);
     buf_putc(out, '}');
+}
+
+static void put_refusal(struct buf *out, const struct key_refusal_row *row)
+{
+    buf_putc(out, '{');
+    json_put_text(out, "cause", row->cause);
+    json_put_text(out, "last_network", row->last_network);
+    json_put_time(out, "first_at", row->first_ns);
+    json_put_time(out, "last_at", row->last_ns);
+    put_count(out, "count", row->count);
+    buf_putc(out, '}');
+}
+
+void key_usage_json(struct buf *out, const char *id, const struct key_usage *u)
+{
+    static const struct key_use_row never;
+    const struct key_use_row *use = u->use != NULL ? u->use : &never;
+
+    buf_putc(out, '{');
+    json_put_text(out, "key", id);
+    json_put_time(out, "last_used_at", use->last_used_ns);
+    json_put_text(out, "last_ip", use->last_ip);
+    json_put_text(out, "last_route", use->last_route);
+    put_count(out, "use_count", use->count);
+    json_put_name(out, "seen");
+    buf_putc(out, '[');
+    for (size_t i = 0; i < u->seen_count; i++) {
+        buf_puts(out, i != 0 ? "," : "");
+        put_seen(out, &u->seen[i]);
+    }
+    buf_putc(out, ']');
+    json_put_name(out, "refusals");
+    buf_putc(out, '[');
+    for (size_t i = 0; i < u->refusal_count; i++) {
+        buf_puts(out, i != 0 ? "," : "");
+        put_refusal(out, &u->refusals[i]);
+    }
+    buf_lit(out, "]}");
 }

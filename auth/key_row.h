@@ -40,7 +40,33 @@ struct key_use_row {
 
 /* In one block: free() it. */
 struct key_row *key_rows_copy(const struct key_row *rows, size_t count);
+/* Uses from one network for one route. */
+struct key_seen_row {
+    const char *network;
+    const char *method;
+    const char *route;
+    int64_t first_ns;
+    int64_t last_ns;
+    uint64_t count;
+};
+struct key_refusal_row {
+    const char *cause; /* words of auth/keys.h */
+    const char *last_network;
+    int64_t first_ns;
+    int64_t last_ns;
+    uint64_t count;
+};
+/* All that is known of the use of one key. */
+struct key_usage {
+    const struct key_use_row *use; /* NULL: never used */
+    const struct key_seen_row *seen;
+    size_t seen_count;
+    const struct key_refusal_row *refusals;
+    size_t refusal_count;
+};
+
 /* One object. Times are RFC 3339 in UTC or null. */
 void key_row_json(struct buf *out, const struct key_row *row);
-void key_use_json(struct buf *out, const struct key_use_row *row);
+/* ID is the key's. */
+void key_usage_json(struct buf *out, const char *id, const struct key_usage *u);
 #endif

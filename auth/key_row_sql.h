@@ -32,4 +32,6 @@
 struct key_row *key_rows_read(const struct pg_reply *reply, size_t i, size_t *count,
                               struct buf *public_keys);
 struct key_use_row *key_uses_read(const struct pg_reply *reply, size_t i, size_t *count);
+struct key_seen_row *key_seen_read(const struct pg_reply *reply, size_t i, size_t *count);
+struct key_refusal_row *key_refusals_read(const struct pg_reply *reply, size_t i, size_t *count);
 #endif

@@ -167,12 +167,23 @@ static void on_uses(void *arg, const struct pg_reply *r)
     struct key_op *op = arg;
     struct key_answer answer = {0};
     struct key_use_row *uses;
+    struct key_seen_row *seen;
+    struct key_refusal_row *refusals;
+    struct key_usage usage = {0};
 
     answer.err = key_op_judge(op, r, &answer.field);
     uses = key_uses_read(r, 0, &answer.count);
+    seen = key_seen_read(r, 1, &usage.seen_count);
+    refusals = key_refusals_read(r, 2, &usage.refusal_count);
+    usage.use = answer.count > 0 ? uses : NULL;
+    usage.seen = seen;
+    usage.refusals = refusals;
     answer.uses = uses;
+    answer.usage = &usage;
     key_op_answer(op, &answer);
     free(uses);
+    free(seen);
+    free(refusals);
 }
 
 static enum key_store_err view(struct key_op *op, const char *sql, const struct pg_param *params,
@@ -227,19 +238,36 @@ enum key_store_err key_store_get(struct key_store *s, const char *id, key_answer
 enum key_store_err key_store_usage(struct key_store *s, const char *id, const char *account,
                                    key_answer_fn *cb, void *arg)
 {
+    static const char uses_sql[] = "SELECT u.key_id, " KEY_MICROS(
+        "u.last_used_at") ", host(u.last_ip), u.last_route,"
+                          " u.use_count FROM api_key_use u JOIN api_keys k ON k.id = u.key_id"
+                          " WHERE ($1::text IS NULL OR u.key_id = $1) AND ($2::text IS NULL OR "
+                          "k.account = $2)"
+                          " ORDER BY u.key_id";
+    static const char seen_sql[] =
+        "SELECT text(network), method, route, " KEY_MICROS("first_seen_at") ", " KEY_MICROS(
+            "last_seen_at") ", use_count FROM api_key_seen WHERE key_id = $1"
+                            " ORDER BY last_seen_at DESC, network, route, method LIMIT $2";
+    static const char refusals_sql[] =
+        "SELECT cause, text(last_network), " KEY_MICROS("first_at") ", " KEY_MICROS(
+            "last_at") ", count"
+                       " FROM api_key_refusals WHERE key_id = $1 ORDER BY last_at DESC, cause";
     const struct pg_param params[] = {pg_text(id), pg_text(account)};
+    const struct pg_param seen[] = {pg_text(id), pg_int8(KEY_SEEN_MAX)};
+    const struct pg_statement all[] = {{uses_sql, params, GW_LEN(params)},
+                                       {seen_sql, seen, GW_LEN(seen)},
+                                       {refusals_sql, seen, 1}};
+    struct key_op *op;
 
     if (id != NULL && !key_check_id(id)) {
         return KEY_STORE_NOT_FOUND;
     }
-    return view(
-        key_op_create(s, cb, arg),
-        "SELECT u.key_id, " KEY_MICROS(
-            "u.last_used_at") ", host(u.last_ip), u.last_route,"
-                              " u.use_count FROM api_key_use u JOIN api_keys k ON k.id = u.key_id"
-                              " WHERE ($1::text IS NULL OR u.key_id = $1)"
-                              " AND ($2::text IS NULL OR k.account = $2) ORDER BY u.key_id",
-        params, GW_LEN(params), on_uses);
+    op = key_op_create(s, cb, arg);
+    if (pg_transaction(s->pg, all, GW_LEN(all), 0, on_uses, op)) {
+        return KEY_STORE_OK;
+    }
+    key_op_destroy(&op);
+    return KEY_STORE_UNAVAILABLE;
 }
 
 /* --- nonces alone ------------------------------------------------------------------------------ */

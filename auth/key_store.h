@@ -20,6 +20,7 @@
 #define KEY_REASON_MAX    500u
 #define KEY_LIST_MAX      1000u
 #define KEY_PUBLIC_BYTES  32u
+#define KEY_SEEN_MAX      500u
 
 /* clang-format off */
 /*    symbol                 http  text */
@@ -68,6 +69,7 @@ struct key_answer {
     /* issue: the key; rotate: the new one and the old one; revoke and the rate class: the key */
     const struct key_row *rows;
     const struct key_use_row *uses; /* of a usage view */
+    const struct key_usage *usage;  /* of a usage view of one key */
     size_t count;
     bool more;             /* of a list: go on behind the last id */
     const uint8_t *secret; /* HMAC, issue and rotate: raw, and the same in base64; else NULL */
@@ -93,7 +95,8 @@ enum key_store_err key_store_list(struct key_store *s, const struct key_filter *
                                   const char **field, key_answer_fn *cb, void *arg);
 GW_MUSTCHECK
 enum key_store_err key_store_get(struct key_store *s, const char *id, key_answer_fn *cb, void *arg);
-/* Of the key ID, or of all keys of ACCOUNT when ID is NULL; a key never used has no row. */
+/* Of the key ID, or of all keys of ACCOUNT when ID is NULL (then without networks, routes and refusals);
+ * a key never used has no row. Networks and routes: the KEY_SEEN_MAX that were seen last. */
 GW_MUSTCHECK
 enum key_store_err key_store_usage(struct key_store *s, const char *id, const char *account,
                                    key_answer_fn *cb, void *arg);
@@ -166,4 +169,9 @@ GW_MUSTCHECK
 enum key_store_err key_store_set_rate_class(struct key_store *s, const struct key_change *change,
                                             const char *id, const char *rate_class,
                                             const char **field, key_answer_fn *cb, void *arg);
+/* The reason is required, as above. */
+GW_MUSTCHECK
+enum key_store_err key_store_set_flagged(struct key_store *s, const struct key_change *change,
+                                         const char *id, bool flagged, const char **field,
+                                         key_answer_fn *cb, void *arg);
 #endif

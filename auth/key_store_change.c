@@ -456,3 +456,25 @@ enum key_store_err key_store_set_rate_class(struct key_store *s, const struct ke
     }
     return change_one(key_op_create(s, cb, arg), change, id, sql, params, GW_LEN(params));
 }
+
+enum key_store_err key_store_set_flagged(struct key_store *s, const struct key_change *change,
+                                         const char *id, bool flagged, const char **field,
+                                         key_answer_fn *cb, void *arg)
+{
+    static const char sql[] =
+        "WITH changed AS (UPDATE api_keys SET flags = flags & ~1::bigint | $5::bigint"
+        " WHERE id = $1 AND revoked_at IS NULL RETURNING id)" EVENT_SQL
+        " SELECT $2::text, 'flag', id, $3::text, $4::text,"
+        " jsonb_build_object('flagged', $5::bigint = 1) FROM changed";
+    const char *wrong = key_check_change(change, true);
+    const struct pg_param params[] = {pg_text(id), pg_text(change->actor), reason_param(change),
+                                      pg_text(change->ticket), pg_int8(flagged ? KEY_FLAGGED : 0)};
+
+    if (wrong != NULL) {
+        return key_refuse(wrong, field);
+    }
+    if (!key_check_id(id)) {
+        return KEY_STORE_NOT_FOUND;
+    }
+    return change_one(key_op_create(s, cb, arg), change, id, sql, params, GW_LEN(params));
+}

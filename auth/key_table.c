@@ -98,6 +98,7 @@ static bool read_plain(const struct pg_reply *r, size_t row, struct key_slot *sl
         !pg_value_bool(r, 0, row, C_DISABLED, &k->account_disabled)) {
         return false;
     }
+    slot->disabled = k->account_disabled;
     k->scopes = (uint64_t)scopes;
     k->flags = (uint64_t)flags;
     k->not_before_ns *= 1000;
@@ -264,7 +265,7 @@ void key_table_destroy(struct key_table **tp)
     for (size_t i = 0; i < t->count; i++) {
         free(t->slots[i].label);
         free(t->slots[i].nets);
-        free(t->slots[i].use);
+        key_use_destroy(&t->slots[i].use);
     }
     secrets = t->secrets;
     secret_mem_put(&secrets, t->secrets_len);

@@ -1,50 +1,92 @@
-/* auth/key_use.c - which keys were used, when, from where: written in one upsert now and then. */
-#include <stdio.h>
+/* auth/key_use.c - which keys were used, when, from where, for what, and what they were refused: gathered
+ * here, written now and then (key_use_write.c). */
 #include <stdlib.h>
 #include <string.h>
 #include "auth/keys_priv.h"
-#include "gateway/runtime/log.h"
+#include "auth/scopes.h"
 
-#define USE_TIMEOUT_MS 2000u
+#define REFUSAL_AS_WORD(sym, word, what) word,
+const char *const key_refusal_words[KEY_REFUSAL_COUNT] = {KEY_REFUSALS(REFUSAL_AS_WORD)};
 
-struct key_used {
-    char id[KEY_ID_MAX + 1];
-    struct key_use *use;
-};
-struct key_use_batch {
-    struct keys *keys;
-    size_t count;
-    struct key_used used[];
-};
+void key_use_destroy(struct key_use **up)
+{
+    struct key_use *use = *up;
 
-/* In the order of ids, so that two gateways' upserts do not lock each other out; a key that is gone
- * must not keep the others from being written. */
-static const char upsert[] =
-    "INSERT INTO api_key_use AS u (key_id, last_used_at, last_ip, last_route, use_count)"
-    " SELECT n.id, 'epoch'::timestamptz + n.us * interval '1 microsecond', n.ip, n.route, n.uses"
-    " FROM unnest($1::text[], $2::bigint[], $3::inet[], $4::text[], $5::bigint[])"
-    " AS n (id, us, ip, route, uses)"
-    " WHERE EXISTS (SELECT FROM api_keys k WHERE k.id = n.id) ORDER BY n.id"
-    " ON CONFLICT (key_id) DO UPDATE SET"
-    " last_used_at = greatest(u.last_used_at, excluded.last_used_at),"
-    " last_ip = CASE WHEN excluded.last_used_at >= u.last_used_at THEN excluded.last_ip"
-    " ELSE u.last_ip END,"
-    " last_route = CASE WHEN excluded.last_used_at >= u.last_used_at THEN excluded.last_route"
-    " ELSE u.last_route END,"
-    " use_count = u.use_count + excluded.use_count";
+    *up = NULL;
+    if (use != NULL) {
+        free(use->seen);
+        free(use);
+    }
+}
 
-static void add(struct key_slot *slot, const struct key_use *more)
+static bool same_net(const struct key_net *a, const struct key_net *b)
+{
+    return a->v4 == b->v4 && memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
+/* MORE of the same network and route joins what is there. False: there are too many. */
+static bool add_seen(struct key_use *use, const struct key_seen *more)
+{
+    struct key_seen *s;
+
+    for (uint32_t i = 0; i < use->seen_count; i++) {
+        s = &use->seen[i];
+        if (same_net(&s->net, &more->net) && strcmp(s->route, more->route) == 0 &&
+            strcmp(s->method, more->method) == 0) {
+            s->first_ns = more->first_ns < s->first_ns ? more->first_ns : s->first_ns;
+            s->last_ns = more->last_ns > s->last_ns ? more->last_ns : s->last_ns;
+            s->count += more->count;
+            return true;
+        }
+    }
+    if (use->seen_count == KEY_USE_SEEN_MAX) {
+        return false;
+    }
+    if ((use->seen_count & (use->seen_count - 1)) == 0) { /* full at each power of two */
+        use->seen = gw_realloc(use->seen, (use->seen_count == 0 ? 1 : 2 * (size_t)use->seen_count) *
+                                              sizeof *s);
+    }
+    use->seen[use->seen_count++] = *more;
+    return true;
+}
+
+static void add_refused(struct key_refused *r, const struct key_refused *more)
+{
+    if (more->count == 0) {
+        return;
+    }
+    if (r->count == 0 || more->last_ns >= r->last_ns) {
+        r->net = more->net;
+        r->last_ns = more->last_ns;
+    }
+    r->first_ns = r->count == 0 || more->first_ns < r->first_ns ? more->first_ns : r->first_ns;
+    r->count += more->count;
+}
+
+/* MORE, without where it was seen and what it was refused. */
+static void add_last(struct key_use *use, const struct key_use *more)
+{
+    if (more->count > 0 && (use->count == 0 || more->last_ns >= use->last_ns)) {
+        use->last_ns = more->last_ns;
+        memcpy(use->ip, more->ip, sizeof use->ip);
+        memcpy(use->route, more->route, sizeof use->route);
+    }
+    use->count += more->count;
+}
+
+static struct key_use *use_of(struct key_slot *slot)
 {
     if (slot->use == NULL) {
         slot->use = gw_calloc(1, sizeof *slot->use);
     }
-    if (slot->use->count == 0 || more->last_ns >= slot->use->last_ns) {
-        uint64_t count = slot->use->count;
+    return slot->use;
+}
 
-        *slot->use = *more;
-        slot->use->count = count;
+static void note_seen(struct keys *k, struct key_use *use, const struct key_seen *more)
+{
+    if (!add_seen(use, more)) {
+        metrics_add(k->metrics, KEYS_M_USE_VAGUE, 0, more->count);
     }
-    slot->use->count += more->count;
 }
 
 /* At most LEN bytes of S, no character cut in two. */
@@ -61,30 +103,60 @@ static size_t cut(const char *s, size_t len)
     return len;
 }
 
-void keys_used(struct keys *k, const struct key *key, const char *ip, const char *route,
-               int64_t now_ns)
+void keys_used(struct keys *k, const struct key *key, const char *ip, const char *method,
+               const char *route, int64_t now_ns)
 {
     struct key_slot *slot = key_table_find(k->table, key->id, strlen(key->id));
-    struct key_use use = {.last_ns = now_ns, .count = 1};
+    struct key_use last = {.last_ns = now_ns, .count = 1};
+    struct key_seen seen = {.first_ns = now_ns, .last_ns = now_ns, .count = 1};
     struct key_net address;
     size_t len = strcspn(ip, "%");
 
     if (slot == NULL) {
         return;
     }
-    if (!key_net_address(ip, &address) || len >= sizeof use.ip) {
+    if (!key_net_address(ip, &address) || len >= sizeof last.ip) {
         ip = "::"; /* a socket without addresses */
         len = 2;
     }
-    memcpy(use.ip, ip, len);
+    memcpy(last.ip, ip, len);
     if (route[0] == '\0') {
         route = "-";
     }
-    memcpy(use.route, route, cut(route, KEY_USE_ROUTE_MAX));
-    add(slot, &use);
+    memcpy(last.route, route, cut(route, KEY_USE_ROUTE_MAX));
+    key_net_around(ip, &seen.net);
+    memcpy(seen.route, last.route, sizeof seen.route);
+    method = method[0] != '\0' ? method : "-";
+    memcpy(seen.method, method, cut(method, KEY_USE_METHOD_MAX));
+    add_last(use_of(slot), &last);
+    note_seen(k, slot->use, &seen);
 }
 
-static struct key_use_batch *take(struct keys *k)
+void keys_refused(struct keys *k, const struct key *key, enum key_refusal cause, const char *ip,
+                  int64_t now_ns)
+{
+    struct key_slot *slot = key_table_find(k->table, key->id, strlen(key->id));
+    struct key_refused more = {.first_ns = now_ns, .last_ns = now_ns, .count = 1};
+
+    if (slot != NULL) {
+        key_net_around(ip, &more.net);
+        add_refused(&use_of(slot)->refused[cause], &more);
+    }
+}
+
+/* --- batches ----------------------------------------------------------------------------------- */
+
+static bool is_admin(const struct key *key)
+{
+    for (unsigned bit = 0; bit < SCOPE_COUNT; bit++) {
+        if (scope_rows[bit].admin && scope_has(key->scopes, (enum auth_scope)bit)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct key_use_batch *key_use_take(struct keys *k)
 {
     struct key_use_batch *b;
     size_t count = 0;
@@ -99,101 +171,45 @@ static struct key_use_batch *take(struct keys *k)
     b->keys = k;
     for (size_t i = 0; i < k->table->count; i++) {
         struct key_slot *slot = &k->table->slots[i];
+        struct key_used *used = &b->used[b->count];
 
         if (slot->use != NULL) {
-            memcpy(b->used[b->count].id, slot->key.id, sizeof slot->key.id);
-            b->used[b->count++].use = slot->use;
+            memcpy(used->id, slot->key.id, sizeof slot->key.id);
+            used->watched = is_admin(&slot->key) || (slot->key.flags & KEY_FLAGGED) != 0;
+            used->use = slot->use;
             slot->use = NULL;
+            b->count++;
         }
     }
     return b;
 }
 
-/* Not written: each use goes back to its key, for the next batch. */
-static void give_back(struct keys *k, const struct key_use_batch *b)
+void key_use_give_back(struct keys *k, const struct key_use_batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
+        const struct key_use *use = b->used[i].use;
         struct key_slot *slot = key_table_find(k->table, b->used[i].id, strlen(b->used[i].id));
 
-        if (slot != NULL) {
-            add(slot, b->used[i].use);
+        if (slot == NULL) {
+            continue;
+        }
+        add_last(use_of(slot), use);
+        for (uint32_t n = 0; n < use->seen_count; n++) {
+            note_seen(k, slot->use, &use->seen[n]);
+        }
+        for (unsigned n = 0; n < KEY_REFUSAL_COUNT; n++) {
+            add_refused(&slot->use->refused[n], &use->refused[n]);
         }
     }
 }
 
-static void destroy(struct key_use_batch *b)
+void key_use_batch_destroy(struct key_use_batch **bp)
 {
+    struct key_use_batch *b = *bp;
+
+    *bp = NULL;
     for (size_t i = 0; i < b->count; i++) {
-        free(b->used[i].use);
+        key_use_destroy(&b->used[i].use);
     }
     free(b);
-}
-
-static void on_written(void *arg, const struct pg_reply *reply)
-{
-    struct key_use_batch *b = arg;
-    struct keys *k = b->keys;
-    uint64_t uses = 0;
-
-    for (size_t i = 0; i < b->count; i++) {
-        uses += b->used[i].use->count;
-    }
-    k->batch = NULL;
-    switch (pg_outcome(reply)) {
-    case PG_OK:
-        break;
-    case PG_NOT_DONE:
-        give_back(k, b);
-        break;
-    case PG_FAILED: /* and would fail again */
-        log_error("auth", "key_use_refused",
-                  "\"sqlstate\":\"%s\",\"error\":%s,\"uses\":%llu,\"next\":\"is the schema this "
-                  "program's?\"",
-                  pg_sqlstate(reply), log_json(pg_message(reply)), (unsigned long long)uses);
-        metrics_add(k->metrics, KEYS_M_USE_LOST, 0, uses);
-        break;
-    case PG_UNKNOWN: /* again might count twice */
-        metrics_add(k->metrics, KEYS_M_USE_LOST, 0, uses);
-        break;
-    }
-    destroy(b);
-    keys_answered(k);
-}
-
-void key_use_flush(struct keys *k)
-{
-    struct buf lists[5] = {{0}};
-    struct pg_param params[5];
-    struct pg_statement s = {.sql = upsert, .params = params, .param_count = 5};
-    struct key_use_batch *b;
-    char number[24];
-
-    if (!pg_up(k->pg) || (b = take(k)) == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < b->count; i++) {
-        const struct key_use *use = b->used[i].use;
-
-        pg_array_put(&lists[0], b->used[i].id);
-        (void)snprintf(number, sizeof number, "%lld", (long long)(use->last_ns / 1000));
-        pg_array_put(&lists[1], number);
-        pg_array_put(&lists[2], use->ip);
-        pg_array_put(&lists[3], use->route);
-        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)use->count);
-        pg_array_put(&lists[4], number);
-    }
-    for (unsigned i = 0; i < 5; i++) {
-        pg_array_end(&lists[i]);
-        params[i] = pg_text(buf_cstr(&lists[i]));
-    }
-    if (pg_query(k->pg, &s, USE_TIMEOUT_MS, on_written, b)) {
-        k->batch = b;
-        k->waiting++;
-    } else {
-        give_back(k, b);
-        destroy(b);
-    }
-    for (unsigned i = 0; i < 5; i++) {
-        buf_fini(&lists[i]);
-    }
 }

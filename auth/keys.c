@@ -47,12 +47,16 @@ static bool same_nets(const struct key *a, const struct key *b)
            (a->net_count == 0 || memcmp(a->nets, b->nets, a->net_count * sizeof *a->nets) == 0);
 }
 
-static void look_at(struct key_slot *slot, int64_t now_ns, struct buf *turns)
+static void look_at(const struct keys *k, struct key_slot *slot, int64_t now_ns, struct buf *turns)
 {
-    enum key_state state = key_state(&slot->key, now_ns);
+    enum key_state state;
     bool usable = slot->key.material != NULL;
-    bool active = usable && state == KEY_ACTIVE;
+    bool active;
 
+    slot->key.account_disabled =
+        slot->disabled || (k->refuses != NULL && k->refuses(k->refuses_arg, slot->key.account));
+    state = key_state(&slot->key, now_ns);
+    active = usable && state == KEY_ACTIVE;
     if ((slot->active || slot->between) && !active) {
         put_turn(turns, slot, state == KEY_ACTIVE ? "unusable" : key_state_word(state));
     } else if (active && (!slot->active || slot->moved)) {
@@ -136,7 +140,7 @@ static void look(struct keys *k, struct key_table *next)
         }
     }
     for (size_t i = 0; i < k->table->count; i++) {
-        look_at(&k->table->slots[i], now_ns, &turns);
+        look_at(k, &k->table->slots[i], now_ns, &turns);
     }
     k->looked_ns = now_ns;
     count_states(k, now_ns);
@@ -296,6 +300,10 @@ static void on_timer(uv_timer_t *timer)
         k->batch_ns = mono_ns + KEY_USE_EVERY_NS;
         key_use_flush(k);
     }
+    if (mono_ns >= k->news_ns) {
+        k->news_ns = mono_ns + KEY_NEWS_EVERY_NS;
+        key_use_look(k);
+    }
 }
 
 static void on_redis_state(void *arg, bool up)
@@ -391,6 +399,13 @@ void keys_destroy(struct keys **kp)
     }
     key_table_destroy(&k->table);
     free(k);
+}
+
+void keys_refuse_accounts(struct keys *k, bool (*refuses)(void *arg, const char *account),
+                          void *arg)
+{
+    k->refuses = refuses;
+    k->refuses_arg = arg;
 }
 
 const struct key *keys_find(const struct keys *k, const char *id, size_t len)

@@ -25,6 +25,18 @@
 #define KEYS_FRESH_NS  3000000000LL /* older news of the epoch is none */
 #define KEYS_REDIS_KEY "auth:epoch"
 
+/* clang-format off */
+/*    symbol                word               what */
+#define KEY_REFUSALS(X)                                                                             \
+    X(KEY_RATE_LIMITED,     "rate_limited",    "more than its rate")                                \
+    X(KEY_REPLAYED,         "replay",          "the nonce was used before")                         \
+    X(KEY_FORBIDDEN_SCOPE,  "forbidden_scope", "it has not got the scope")                          \
+    X(KEY_WRONG_NETWORK,    "wrong_network",   "signed well, but from where it may not be used")
+/* clang-format on */
+#define KEY_REFUSAL_AS_ENUM(sym, word, what) sym,
+enum key_refusal { KEY_REFUSALS(KEY_REFUSAL_AS_ENUM) KEY_REFUSAL_COUNT };
+extern const char *const key_refusal_words[KEY_REFUSAL_COUNT];
+
 struct keys;
 
 struct keys_options {
@@ -78,9 +90,22 @@ enum keys_doubt keys_doubt(const struct keys *k, int64_t mono_ns);
 /* Of the table; 0 until keys_ready(). */
 uint64_t keys_epoch(const struct keys *k);
 size_t keys_count(const struct keys *k);
-/* KEY was used from IP for ROUTE (1..200 bytes); NOW_NS: wall clock. Written in batches. */
-void keys_used(struct keys *k, const struct key *key, const char *ip, const char *route,
-               int64_t now_ns);
+/* KEY was used from IP for METHOD and ROUTE (1..200 bytes, as in the table of routes); NOW_NS: wall clock.
+ * Written in batches, and so is what was refused to whoever had signed with it. */
+void keys_used(struct keys *k, const struct key *key, const char *ip, const char *method,
+               const char *route, int64_t now_ns);
+void keys_refused(struct keys *k, const struct key *key, enum key_refusal cause, const char *ip,
+                  int64_t now_ns);
+/* FN is called once for each network that a key with admin scopes, or one that is flagged, was used from and never before; its
+ * first network is no news. It comes again, later and from any gateway, until keys_told() was heard. */
+typedef void keys_network_fn(void *arg, const char *key_id, const char *account,
+                             const char *network);
+/* Accounts that REFUSES are disabled, whatever PostgreSQL says of them: asked at each look at the keys, four
+ * times a second. */
+void keys_refuse_accounts(struct keys *k, bool (*refuses)(void *arg, const char *account),
+                          void *arg);
+void keys_on_new_network(struct keys *k, keys_network_fn *fn, void *arg);
+void keys_told(struct keys *k, const char *key_id, const char *network);
 /* This process has changed keys, and PostgreSQL was at EPOCH then: read them, and tell the others
  * through Redis. */
 void keys_changed(struct keys *k, uint64_t epoch);

@@ -6,8 +6,11 @@
 #include "gateway/store/redis.h"
 #include "ratelimit/siphash.h"
 
-#define KEY_USE_EVERY_NS  2000000000LL
-#define KEY_USE_ROUTE_MAX 200u
+#define KEY_USE_EVERY_NS   2000000000LL
+#define KEY_USE_ROUTE_MAX  200u
+#define KEY_USE_METHOD_MAX 16u
+#define KEY_USE_SEEN_MAX   32u /* of a key, within one batch */
+#define KEY_NEWS_EVERY_NS  30000000000LL
 
 /* clang-format off */
 #define KEYS_METRICS(X)                                                                                          \
@@ -22,17 +25,38 @@
     X(KEYS_M_NOTIFIED, "auth_keys_notified_total",     COUNTER, NULL, "changes announced by PostgreSQL")         \
     X(KEYS_M_HINTED,   "auth_keys_hinted_total",       COUNTER, NULL, "changes announced by Redis")              \
     X(KEYS_M_ENDED,    "auth_keys_ended_total",        COUNTER, NULL, "keys that were active and are not any more") \
-    X(KEYS_M_USE_LOST, "auth_key_use_lost_total",      COUNTER, NULL, "uses of keys that may not have been written")
+    X(KEYS_M_USE_LOST, "auth_key_use_lost_total",      COUNTER, NULL, "uses of keys that may not have been written") \
+    X(KEYS_M_USE_VAGUE, "auth_key_use_vague_total",    COUNTER, NULL, "uses of keys that were counted without network and route: too many different ones at once") \
+    X(KEYS_M_NETWORKS, "auth_key_new_network_total",   COUNTER, NULL, "networks from which a key with admin scopes was used for the first time, its very first aside")
 /* clang-format on */
 enum keys_metric { KEYS_METRICS(METRIC_AS_ENUM) KEYS_M_TOTAL };
 
 /* --- table: what PostgreSQL held at one epoch -------------------------------------------------- */
 
-struct key_use {
+/* Uses from one network for one route. */
+struct key_seen {
+    struct key_net net;
+    int64_t first_ns;
     int64_t last_ns;
     uint64_t count;
+    char method[KEY_USE_METHOD_MAX + 1];
+    char route[KEY_USE_ROUTE_MAX + 1];
+};
+struct key_refused {
+    struct key_net net; /* of the last */
+    int64_t first_ns;
+    int64_t last_ns;
+    uint64_t count; /* 0: none */
+};
+struct key_use {
+    int64_t last_ns;
+    uint64_t count; /* 0: it was only refused */
     char ip[46];
     char route[KEY_USE_ROUTE_MAX + 1];
+    struct key_seen
+        *seen; /* at most KEY_USE_SEEN_MAX; what comes above is counted, but not where */
+    uint32_t seen_count;
+    struct key_refused refused[KEY_REFUSAL_COUNT];
 };
 
 struct key_slot {
@@ -40,6 +64,7 @@ struct key_slot {
     uint8_t public_key[32]; /* or the hash of a token */
     char *label;
     struct key_net *nets;
+    bool disabled;       /* its account or owner, as PostgreSQL has it */
     bool active;         /* as the sink was told */
     bool moved;          /* its networks are others than the sink was told */
     bool between;        /* it was active at some time since the last look */
@@ -102,10 +127,15 @@ struct keys {
         hint_agreed_ns; /* monotonic, when it was last asked and was the epoch of the table; 0: never */
     int64_t
         behind_ns; /* monotonic, since when it is newer than what PostgreSQL has shown; 0: it is not */
-    enum keys_doubt shown;       /* in the log */
-    struct key_use_batch *batch; /* being written */
-    int64_t batch_ns;            /* monotonic, when the next is due */
-    uint32_t waiting;            /* answers of PG that will come */
+    enum keys_doubt shown;                           /* in the log */
+    struct key_use_batch *batch;                     /* being written */
+    int64_t batch_ns;                                /* monotonic, when the next is due */
+    bool (*refuses)(void *arg, const char *account); /* NULL: none is refused beside PostgreSQL's */
+    void *refuses_arg;
+    keys_network_fn *on_network; /* NULL: nobody to tell */
+    void *on_network_arg;
+    int64_t news_ns;  /* monotonic, when to look next for networks nobody was told of */
+    uint32_t waiting; /* answers of PG that will come */
     uint32_t to_close;
     bool closing;
     void (*on_closed)(void *arg);
@@ -121,8 +151,28 @@ void key_hint_ask(struct keys *k);
 void key_hint_confirmed(struct keys *k, int64_t asked_ns);
 /* Says in log and metrics when the keys begin or end to be in doubt. */
 void key_hint_look(struct keys *k, int64_t mono_ns);
-/* Sends what has been used since the last time. */
+struct key_used {
+    char id[KEY_ID_MAX + 1];
+    bool watched; /* a new network of it is news */
+    struct key_use *use;
+};
+struct key_use_batch {
+    struct keys *keys;
+    size_t count;
+    struct key_used used[];
+};
+
+/* What has been used since the last time; NULL: nothing. */
+struct key_use_batch *key_use_take(struct keys *k);
+/* Not written: each use goes back to its key, for the next batch. */
+void key_use_give_back(struct keys *k, const struct key_use_batch *b);
+void key_use_batch_destroy(struct key_use_batch **bp);
+void key_use_destroy(struct key_use **up);
+
+/* key_use_write.c: sends what has been used since the last time. */
 void key_use_flush(struct keys *k);
+/* Networks that nobody was told of, and rows that have become old. */
+void key_use_look(struct keys *k);
 /* An answer of PG has come. */
 void keys_answered(struct keys *k);
 #endif

@@ -69,6 +69,11 @@ static const struct opt revoke_options[] = {
     {"yes",    NULL,    "do not ask, for programs", NULL, 0,            '\0'},
     {0},
 };
+static const struct opt flag_options[] = {
+    {"reason", "TEXT",  REASON,                   NULL,   OPT_REQUIRED, '\0'},
+    {"ticket", "ID",    TICKET,                   NULL,   0,            '\0'},
+    {0},
+};
 static const struct opt limits_options[] = {
     {"rate-class", "CLASS", "what a call of it costs", RATE_CLASSES, OPT_REQUIRED, '\0'},
     {"reason",     "TEXT",  REASON,                   NULL, OPT_REQUIRED, '\0'},
@@ -252,6 +257,15 @@ const struct command commands[] = {
      NULL,
      "portctl account resume mm1 --reason 'fixed, they say how' --ticket OPS-7",
      control_options, 1, 1, account_resume, false, NULL},
+    {"account disable", "ID", "no key of an account is accepted any more",
+     "At once, on every gateway; its WebSocket connections are closed with 4003. Its keys are not revoked:\n"
+     "account enable, with a second person, makes them good again.",
+     "portctl account disable mm1 --reason 'its keys were found in a public repository' --ticket SEC-7",
+     control_options, 1, 1, account_disable, false, NULL},
+    {"account enable", "ID", "ask for the keys of an account to be accepted again",
+     "Another person approves it; see portctl approve.",
+     "portctl account enable mm1 --reason 'new keys are out, the old ones revoked' --ticket SEC-7",
+     control_options, 1, 1, account_enable, false, NULL},
     {"fanout", "normal|degraded|emergency", "how hard market data is sent out, until --for is over",
      NULL,
      "portctl fanout degraded --for 15m --reason 'queues are growing' --ticket OPS-7\n"
@@ -357,7 +371,15 @@ const struct command commands[] = {
      "Each call of a low key counts as four against the limits, of a minimal key as ten.",
      "portctl key limits pk_7rfy7b5x6pumyo666id6 --rate-class low --reason 'polls too much'",
      limits_options, 1, 1, key_limits, false, NULL},
-    {"key usage", "ID", "when, from where and for what a key was used last",
+    {"key flag", "ID", "watch a key: a network it was never seen from opens an incident",
+     "It goes on working. Keys with admin scopes are watched anyway.",
+     "portctl key flag pk_7rfy7b5x6pumyo666id6 --reason 'orders nobody remembers' --ticket SEC-8",
+     flag_options, 1, 1, key_flag, false, NULL},
+    {"key unflag", "ID", "watch a key no longer",
+     NULL,
+     "portctl key unflag pk_7rfy7b5x6pumyo666id6 --reason 'it was their new data centre' --ticket SEC-8",
+     flag_options, 1, 1, key_unflag, false, NULL},
+    {"key usage", "ID", "from which networks and for what a key was used, and what it was refused",
      NULL,
      "portctl key usage pk_7rfy7b5x6pumyo666id6",
      NULL, 1, 1, key_usage, false, NULL},

@@ -103,27 +103,38 @@ enum portctl_exit throttle_set(struct client *c, const struct args *a)
     return ask_run(c, a, &k);
 }
 
-static enum portctl_exit account(struct client *c, const struct args *a, bool paused)
+static enum portctl_exit account(struct client *c, const struct args *a, const char *what,
+                                 const char *member, bool tight)
 {
     struct ask k;
 
     ask_init(&k, "PUT", a);
-    ask_set(&k, "paused", json_boolean(paused));
+    ask_set(&k, member, json_boolean(tight));
     buf_lit(&k.target, "/v1/accounts/");
     put_segment(&k.target, a->words[0]);
-    buf_lit(&k.target, "/trading");
+    buf_puts(&k.target, what);
     buf_append(&k.look, k.target.data, k.target.len);
     return ask_run(c, a, &k);
 }
 
 enum portctl_exit account_pause(struct client *c, const struct args *a)
 {
-    return account(c, a, true);
+    return account(c, a, "/trading", "paused", true);
 }
 
 enum portctl_exit account_resume(struct client *c, const struct args *a)
 {
-    return account(c, a, false);
+    return account(c, a, "/trading", "paused", false);
+}
+
+enum portctl_exit account_disable(struct client *c, const struct args *a)
+{
+    return account(c, a, "/access", "disabled", true);
+}
+
+enum portctl_exit account_enable(struct client *c, const struct args *a)
+{
+    return account(c, a, "/access", "disabled", false);
 }
 
 /* False: said why. */

@@ -7,15 +7,16 @@
 #include <jansson.h>
 #include "admin_api/portctl/client.h"
 
-command_fn key_new, key_rotate;                                   /* issue.c */
-command_fn key_list, key_show, key_revoke, key_limits, key_usage; /* keys.c */
-command_fn ws_token, server_time;                                 /* session.c */
-command_fn audit_verify_file;                                     /* audit.c */
-command_fn audit_search, audit_export, audit_check;               /* audit_log.c */
-command_fn status_show;                                           /* status.c */
-command_fn mode_set, halt_set, resume_ask;                        /* modes.c */
+command_fn key_new, key_rotate; /* issue.c */
+command_fn key_list, key_show, key_revoke, key_limits, key_usage, key_flag, key_unflag; /* keys.c */
+command_fn ws_token, server_time;                   /* session.c */
+command_fn audit_verify_file;                       /* audit.c */
+command_fn audit_search, audit_export, audit_check; /* audit_log.c */
+command_fn status_show;                             /* status.c */
+command_fn mode_set, halt_set, resume_ask;          /* modes.c */
 command_fn kill_engage, kill_release, withdrawals_halt, withdrawals_resume, throttle_set,
-    account_pause, account_resume, fanout_set, upstream_set; /* controls.c */
+    account_pause, account_resume, account_disable, account_enable, fanout_set,
+    upstream_set;                                            /* controls.c */
 command_fn cancel_all, commands_list, command_cancel;        /* orders.c */
 command_fn connections_list, connections_kick;               /* connections.c */
 command_fn paging_show, paging_send_test, paging_send_again; /* paging.c */

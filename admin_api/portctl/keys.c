@@ -19,6 +19,7 @@ static const struct field key_fields[] = {
     {"account", "account", FIELD_PLAIN},
     {"label", "label", FIELD_PLAIN},
     {"state", "state", FIELD_PLAIN},
+    {"flagged", "flagged", FIELD_PLAIN},
     {"algorithm", "algorithm", FIELD_PLAIN},
     {"public key", "public_key", FIELD_PLAIN},
     {"scopes", "scopes", FIELD_WORDS},
@@ -158,16 +159,44 @@ enum portctl_exit key_list(struct client *c, const struct args *args)
     return code;
 }
 
-/* A call about the key that the line names; prints the object NAME of the answer. */
-static enum portctl_exit about_key(struct client *c, const struct args *args, const char *method,
-                                   const char *tail, json_t *body, const char *name)
+/* Below the last use: from where and for what, and what was refused. */
+static void print_usage(const json_t *usage)
 {
-    static const struct field usage_fields[] = {
+    static const struct field last[] = {
         {"last used", "last_used_at", FIELD_TIME},
         {"from", "last_ip", FIELD_PLAIN},
         {"for", "last_route", FIELD_PLAIN},
         {"times", "use_count", FIELD_PLAIN},
     };
+    static const struct field seen[] = {
+        {"NETWORK", "network", FIELD_PLAIN},  {"METHOD", "method", FIELD_PLAIN},
+        {"ROUTE", "route", FIELD_PLAIN},      {"FIRST", "first_seen_at", FIELD_TIME},
+        {"LAST", "last_seen_at", FIELD_TIME}, {"TIMES", "count", FIELD_PLAIN},
+    };
+    static const struct field refused[] = {
+        {"REFUSED", "cause", FIELD_PLAIN},     {"TIMES", "count", FIELD_PLAIN},
+        {"FIRST", "first_at", FIELD_TIME},     {"LAST", "last_at", FIELD_TIME},
+        {"FROM", "last_network", FIELD_PLAIN},
+    };
+    const json_t *lists[] = {json_object_get(usage, "seen"), json_object_get(usage, "refusals")};
+    struct buf out = {0};
+
+    fields_print(usage, last, GW_LEN(last), NULL);
+    if (json_array_size(lists[0]) > 0) {
+        buf_putc(&out, '\n');
+        fields_list(&out, lists[0], seen, GW_LEN(seen));
+    }
+    if (json_array_size(lists[1]) > 0) {
+        buf_putc(&out, '\n');
+        fields_list(&out, lists[1], refused, GW_LEN(refused));
+    }
+    print_buf(&out);
+}
+
+/* A call about the key that the line names; prints the object NAME of the answer. */
+static enum portctl_exit about_key(struct client *c, const struct args *args, const char *method,
+                                   const char *tail, json_t *body, const char *name)
+{
     struct buf target = {0};
     struct answer a;
     enum portctl_exit code;
@@ -184,7 +213,7 @@ static enum portctl_exit about_key(struct client *c, const struct args *args, co
     } else if (code == PORTCTL_DONE && (object = answer_object(&a, name)) == NULL) {
         code = PORTCTL_REFUSED;
     } else if (code == PORTCTL_DONE && usage) {
-        fields_print(object, usage_fields, GW_LEN(usage_fields), NULL);
+        print_usage(object);
     } else if (code == PORTCTL_DONE) {
         key_print(object, NULL);
     }
@@ -214,6 +243,28 @@ enum portctl_exit key_limits(struct client *c, const struct args *args)
         return PORTCTL_USAGE;
     }
     return about_key(c, args, "PUT", "/limits", body, "key");
+}
+
+static enum portctl_exit set_flag(struct client *c, const struct args *args, bool flagged)
+{
+    json_t *body = json_pack("{s:b, s:s, s:s*}", "flagged", (int)flagged, "reason",
+                             args_get(args, "reason"), "ticket", args_get(args, "ticket"));
+
+    if (body == NULL) {
+        say_not_utf8();
+        return PORTCTL_USAGE;
+    }
+    return about_key(c, args, "PUT", "/flag", body, "key");
+}
+
+enum portctl_exit key_flag(struct client *c, const struct args *args)
+{
+    return set_flag(c, args, true);
+}
+
+enum portctl_exit key_unflag(struct client *c, const struct args *args)
+{
+    return set_flag(c, args, false);
 }
 
 /* Shows on stderr what will be gone, as far as the caller may see it. */

@@ -5,6 +5,7 @@
 #include "auth/master_key.h"
 #include "gateway/app/fleet_wiring.h"
 #include "gateway/app/incident_wiring.h"
+#include "gateway/app/network_news.h"
 #include "gateway/app/people_wiring.h"
 #include "gateway/runtime/clock.h"
 #include "gateway/runtime/log.h"
@@ -29,6 +30,7 @@ struct authority {
     struct fleet_wiring *fleet;
     struct smoke *smoke; /* NULL: not allowed here */
     struct watch *watch;
+    struct network_news network_news;
     struct api *api;
 };
 
@@ -106,6 +108,15 @@ static void on_signal(void *arg, const struct incident_signal *s)
     incidents_signal(incident_wiring_incidents(a->incidents), s, NULL, NULL);
 }
 
+/* In force at once, also while PostgreSQL, which has it as well, is away. */
+static bool on_refuses(void *arg, const char *account)
+{
+    const struct authority *a = arg;
+
+    return control_value_of(gate_now(gatehouse_gate(a->gatehouse)), CONTROL_KIND_ACCESS, account)
+        ->disabled;
+}
+
 static void create_watch(struct authority *a)
 {
     const struct watch_options opt = {
@@ -121,6 +132,12 @@ static void create_watch(struct authority *a)
     };
 
     a->watch = watch_create(a->loop, &opt);
+    a->network_news = (struct network_news){.keys = a->keys,
+                                            .incidents = incident_wiring_incidents(a->incidents),
+                                            .config = a->opt.detect,
+                                            .gateway = a->opt.gate.name};
+    network_news_start(&a->network_news);
+    keys_refuse_accounts(a->keys, on_refuses, a);
 }
 
 static bool create_playbooks(struct authority *a, struct buf *why)

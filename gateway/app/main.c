@@ -7,6 +7,7 @@
 #include "auth/bootstrap.h"
 #include "auth/master_key.h"
 #include "auth/people/people_bootstrap.h"
+#include "auth/people/rewrap.h"
 #include "auth/people/roles.h"
 #include "auth/scopes.h"
 #include "gateway/app/daemon.h"
@@ -43,6 +44,10 @@ static const char usage[] =
     "                                      the first user; password, second factor and recovery\n"
     "                                      codes are printed, once\n"
     "  portcullis --make-master-key FILE   a new master key, for auth.master_key_file\n"
+    "  portcullis --config FILE --rewrap-keys\n"
+    "                                      what older master keys wrap is wrapped by the newest; "
+    "they\n"
+    "                                      can be taken away then\n"
     "  portcullis --describe WHAT          print a table as Markdown: " DESCRIBE_NAMES "\n"
     "  portcullis --describe openapi       print the HTTP API as OpenAPI 3.1 (also served at "
     "/openapi.json)\n"
@@ -54,6 +59,7 @@ static const char usage[] =
     "  portcullis --config var/portcullis.yaml --check-config\n"
     "  portcullis --config /etc/portcullis.yaml --bootstrap-key ops.pem --account ops\n"
     "  portcullis --config /etc/portcullis.yaml --bootstrap-user ana --roles security,operator\n"
+    "  portcullis --config /etc/portcullis.yaml --rewrap-keys\n"
     "  portcullis --describe config | less\n";
 
 struct arguments {
@@ -73,6 +79,7 @@ struct arguments {
     bool lasting;
     bool check;
     bool migrate;
+    bool rewrap;
 };
 
 static const struct option options[] = {
@@ -89,6 +96,7 @@ static const struct option options[] = {
     {"algorithm", required_argument, NULL, 'A'},
     {"keys-lost", no_argument, NULL, 'K'},
     {"make-master-key", required_argument, NULL, 'M'},
+    {"rewrap-keys", no_argument, NULL, 'W'},
     {"bootstrap-user", required_argument, NULL, 'u'},
     {"roles", required_argument, NULL, 'r'},
     {"label", required_argument, NULL, 'l'},
@@ -150,6 +158,9 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'm':
             a->migrate = true;
+            break;
+        case 'W':
+            a->rewrap = true;
             break;
         case 'L':
             a->lasting = true;
@@ -367,6 +378,27 @@ static int make_key(const struct arguments *a, const struct daemon_config *confi
     return code;
 }
 
+static int rewrap(const struct daemon_config *config)
+{
+    const char *path = config->auth.master_key_file;
+    struct master_keys *masters = NULL;
+    struct buf why = {0};
+    int code = 1;
+
+    if (path[0] == '\0') {
+        fputs("portcullis: auth.master_key_file is not set; name the file with the old and the new "
+              "master key in the configuration\n",
+              stderr);
+    } else if (master_keys_read(path, &masters, &why) != GW_OK) {
+        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+    } else {
+        code = rewrap_keys(config->auth.database, masters, stdout);
+        master_keys_destroy(&masters);
+    }
+    buf_fini(&why);
+    return code;
+}
+
 /* What works on the database and ends. */
 static int work_on_database(const struct arguments *a, const struct daemon_config *config)
 {
@@ -376,6 +408,9 @@ static int work_on_database(const struct arguments *a, const struct daemon_confi
     }
     if (a->migrate) {
         return migrate_run(config->auth.database, stdout);
+    }
+    if (a->rewrap) {
+        return rewrap(config);
     }
     return a->user != NULL ? make_user(a, config) : make_key(a, config);
 }
@@ -402,7 +437,7 @@ static int load_and_run(const struct arguments *a)
     } else if (a->check) {
         printf("ok: %u symbols\n", symbols_count(symbols));
         code = 0;
-    } else if (a->migrate || a->bootstrap != NULL || a->user != NULL) {
+    } else if (a->migrate || a->rewrap || a->bootstrap != NULL || a->user != NULL) {
         code = work_on_database(a, &config);
     } else {
         code = run(&config, symbols);

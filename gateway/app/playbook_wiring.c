@@ -174,6 +174,7 @@ static const struct {
     [CONTROL_KIND_WITHDRAWALS] = {"PUT", "/v1/withdrawals"},
     [CONTROL_KIND_THROTTLE] = {"PUT", "/v1/symbols/{symbol}/throttle"},
     [CONTROL_KIND_ACCOUNT] = {"PUT", "/v1/accounts/{id}/trading"},
+    [CONTROL_KIND_ACCESS] = {"PUT", "/v1/accounts/{id}/access"},
 };
 
 struct looking {

@@ -19,6 +19,7 @@
     X("kill.release",       "kill switch released, or a stage of it")             \
     X("withdrawals.set",    "withdrawals halted or resumed")                      \
     X("account.trading",    "trading of an account paused or resumed")            \
+    X("account.access",     "keys of an account refused, or accepted again")      \
     X("fanout.profile",     "profile of the fan-out")                             \
     X("upstream.set",       "upstream chosen")                                    \
     X("connection.close",   "connections closed")                                 \
@@ -32,6 +33,7 @@
     X("key.rotate",         "key rotated")                                        \
     X("key.revoke",         "key revoked")                                        \
     X("key.limits",         "rate class of a key")                                \
+    X("key.flag",           "key watched, or no longer")                          \
     X("session.open",       "log-in of a person")                                 \
     X("session.renew",      "second factor proved again")                         \
     X("session.close",      "log-out")                                            \

@@ -45,7 +45,8 @@ void control_diff_print(struct buf *b, const struct control_diff *d);
     X(THROTTLE,     THROTTLE,    PATH,        true,  "orders_per_s")                                  \
     X(ACCOUNT,      ACCOUNT,     PATH,        true,  "paused")                                        \
     X(FANOUT,       FANOUT,      EVERYTHING,  false, "profile conflation_ms default_depth sub_ops_per_s expires_at") \
-    X(UPSTREAM,     UPSTREAM,    EVERYTHING,  true,  "active")
+    X(UPSTREAM,     UPSTREAM,    EVERYTHING,  true,  "active")                                        \
+    X(ACCESS,       ACCESS,      PATH,        true,  "disabled")
 /* clang-format on */
 #define CONTROL_BODY_AS_ENUM(sym, kind, from, until, members) CONTROL_BODY_##sym,
 enum control_body { CONTROL_BODIES(CONTROL_BODY_AS_ENUM) CONTROL_BODY_COUNT };

@@ -38,7 +38,8 @@
     X(THROTTLE,     "throttle",    CF(SYMBOL),                               false,   "most new orders a second of a symbol") \
     X(ACCOUNT,      "account",     CF(ACCOUNT),                              false,   "an account may not send orders") \
     X(FANOUT,       "fanout",      CF(ALL),                                  true,    "how hard market data is sent out; ends by itself") \
-    X(UPSTREAM,     "upstream",    CF(ALL),                                  true,    "which feed is followed")
+    X(UPSTREAM,     "upstream",    CF(ALL),                                  true,    "which feed is followed") \
+    X(ACCESS,       "access",      CF(ACCOUNT),                              false,   "no key of an account is accepted")
 
 /* Members of the values. Zero of a NULLABLE one is `null`: not set. `allowed` completes "must be".
  *    kind          member              type     field             nullable  allowed */
@@ -55,7 +56,8 @@
     X(FANOUT,       "default_depth",    DEPTH,   default_depth,    true,     "10, 25, 100, 500 or 1000, or null for the profile's own") \
     X(FANOUT,       "sub_ops_per_s",    SUB_OPS, sub_ops_per_s,    true,     "an integer from 1 to 100000, or null for the profile's own") \
     X(FANOUT,       "expires_at",       TIME,    expires_ns,       true,     "a time in UTC as 2026-11-20T23:51:47.101000Z; null only for the profile normal") \
-    X(UPSTREAM,     "active",           UPSTREAM, upstream,        false,    "primary or alternate")
+    X(UPSTREAM,     "active",           UPSTREAM, upstream,        false,    "primary or alternate") \
+    X(ACCESS,       "disabled",         BOOL,    disabled,         false,    "true or false")
 
 #define CONTROL_PROFILES(X)  X(NORMAL, "normal") X(DEGRADED, "degraded") X(EMERGENCY, "emergency")
 #define CONTROL_UPSTREAMS(X) X(PRIMARY, "primary") X(ALTERNATE, "alternate")
@@ -118,6 +120,7 @@ struct control_value {
     uint32_t sub_ops_per_s;
     int64_t expires_ns; /* wall */
     uint32_t upstream;  /* enum control_upstream */
+    bool disabled;
 };
 extern const struct control_value control_default;
 

@@ -174,10 +174,15 @@ static bool paused_holds(const struct control_value *inner, const struct control
     return inner->paused || !outer->paused;
 }
 
+static bool disabled_holds(const struct control_value *inner, const struct control_value *outer)
+{
+    return inner->disabled || !outer->disabled;
+}
+
 static holds_fn *const holds[CONTROL_KIND_COUNT] = {
     [CONTROL_KIND_MODE] = mode_holds,          [CONTROL_KIND_KILL] = kill_holds,
     [CONTROL_KIND_WITHDRAWALS] = halted_holds, [CONTROL_KIND_THROTTLE] = throttle_holds,
-    [CONTROL_KIND_ACCOUNT] = paused_holds,
+    [CONTROL_KIND_ACCOUNT] = paused_holds,     [CONTROL_KIND_ACCESS] = disabled_holds,
 };
 
 enum control_direction control_value_direction(enum control_kind kind,

@@ -269,6 +269,26 @@ void job_describe(struct job *j, const struct control *before, const struct cont
     control_diff_fini(&d);
 }
 
+/* Which accounts are disabled stands with them as well: there it is a new epoch of the keys, which every
+ * gateway reads, and there it outlives this state. */
+static void add_access(struct job *j, const struct audit_entry *entry)
+{
+    const struct pg_param params[] = {pg_text(buf_cstr(&j->after)), pg_text(entry->actor),
+                                      pg_text(entry->reason)};
+
+    if (j->next != NULL && strstr(buf_cstr(&j->after), "{\"kind\":\"access\"") != NULL) {
+        job_add(
+            j,
+            "UPDATE accounts a SET"
+            " disabled_at = CASE WHEN x.disabled THEN coalesce(a.disabled_at, now()) END,"
+            " disabled_by = CASE WHEN x.disabled THEN left($2::text, 128) END,"
+            " disabled_reason = CASE WHEN x.disabled THEN left($3::text, 500) END"
+            " FROM jsonb_to_recordset($1::jsonb) AS x (kind text, target text, disabled boolean)"
+            " WHERE x.kind = 'access' AND a.id = x.target",
+            params, GW_LEN(params));
+    }
+}
+
 void job_write(struct job *j, struct audit_entry *entry)
 {
     struct pg_statement all[JOB_STATEMENTS + BATCH_STATEMENTS];
@@ -292,6 +312,7 @@ void job_write(struct job *j, struct audit_entry *entry)
     j->seq = j->head.seq + 1;
     add_nonce(j);
     add_once(j);
+    add_access(j, entry);
     chain = audit_batch_statements(j->batch, &count);
     GW_ASSERT(count <= BATCH_STATEMENTS);
     memcpy(all, chain, count * sizeof *all);

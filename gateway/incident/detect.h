@@ -33,7 +33,8 @@
     X(postgres_away,    MSEC_LIVE, "10s",  0, 86400000,   "no connection to PostgreSQL answers for so long")               \
     X(journal,          MSEC_LIVE, "60s",  0, 86400000,   "the emergency journal is not drained for so long, though PostgreSQL answers") \
     X(anchor,           MSEC_LIVE, "5m",   0, 86400000,   "the audit log has not been signed for so long, though PostgreSQL answers") \
-    X(approvals,        MSEC_LIVE, "10m",  0, 86400000,   "a request to loosen waits for a second person for so long")
+    X(approvals,        MSEC_LIVE, "10m",  0, 86400000,   "a request to loosen waits for a second person for so long") \
+    X(new_network,      BOOL_LIVE, "true", 0, 0,          "a key with admin scopes, or one that is flagged, is used from a network it was never seen from")
 
 /*    symbol      key                    severity class                  playbook      title */
 #define DETECT_RULES(X)                                                                                                   \

@@ -200,6 +200,7 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await get('/v1/keys', '/v1/keys?state=active&limit=1');
     await get('/v1/keys/{id}', `/v1/keys/${id}`);
     await get('/v1/keys/{id}/usage', `/v1/keys/${id}/usage`);
+    await call('PUT /v1/keys/{id}/flag', `/v1/keys/${id}/flag`, { status: 200, body: { flagged: true, ...why } });
     await get('/v1/keys/{id}/usage', `/v1/keys/${stage.keyId}/usage`);
     await call('PUT /v1/keys/{id}/limits', `/v1/keys/${id}/limits`, { status: 200, body: { rate_class: 'minimal', ...why } });
     await call('POST /v1/keys/{id}/rotate', `/v1/keys/${id}/rotate`, { status: 201, body: { public_key: publicKey(), overlap_s: 60, ...why } });
@@ -256,6 +257,8 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await call('PUT /v1/withdrawals', '/v1/withdrawals', { status: 200, body: { halted: true, ...why }, headers: match });
     await get('/v1/withdrawals', '/v1/withdrawals?asset=BTC');
     await get('/v1/accounts/{id}/trading', '/v1/accounts/desk/trading');
+    await get('/v1/accounts/{id}/access', '/v1/accounts/nobody/access');
+    await call('PUT /v1/accounts/{id}/access', '/v1/accounts/nobody/access', { status: 200, body: { disabled: true, ...why }, headers: match });
     await call('PUT /v1/accounts/{id}/trading', '/v1/accounts/desk/trading', { status: 200, body: { paused: true, ...why }, headers: match });
     await get('/v1/fanout/profile');
     await call('PUT /v1/fanout/profile', '/v1/fanout/profile', { status: 200, body: { profile: 'degraded', expires_at: new Date(Date.now() + 60000).toISOString().replace('Z', '000Z'), ...why }, headers: match });

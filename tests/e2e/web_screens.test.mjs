@@ -129,6 +129,22 @@ test('failures by reason and replays; an account is paused', { ...needsBrowser, 
   await sheetOf(page).getByText('In force.').waitFor();
   const state = await stage.call(stage.admin, 'GET', '/v1/accounts/ops/trading');
   assert.equal(state.json.paused, true);
+  await sheetOf(page).getByRole('button', { name: 'Close' }).click();
+
+  const record = page.locator('.record');
+  await record.getByRole('table', { name: 'From where and for what' }).getByRole('row', { name: /127\.0\.0\.0\/24 GET \/v1\/keys / }).waitFor({ timeout: 10000 });
+  await record.getByRole('table', { name: 'What it was refused' }).getByRole('row', { name: /the nonce was used before 2 / }).waitFor({ timeout: 10000 });
+  await record.getByRole('button', { name: 'Flag…' }).click();
+  await confirm(page, { ...why, button: 'Flag' });
+  await sheetOf(page).getByText('Done.').waitFor();
+  await sheetOf(page).getByRole('button', { name: 'Close' }).click();
+  await record.getByText('flagged', { exact: true }).waitFor();
+  await record.getByRole('button', { name: 'Disable account…' }).click();
+  await confirm(page, { ...why, typed: 'ops', button: 'Disable' });
+  await sheetOf(page).getByText('In force.').waitFor();
+  await until('its keys are refused', 2000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 401);
+  await sheetOf(page).getByRole('button', { name: 'Close' }).click();
+  await record.getByRole('button', { name: 'Enable account…' }).waitFor({ timeout: 10000 });
   await blameless(page, 'account');
 }));
 

@@ -180,9 +180,9 @@ export class Stage {
     return { ...answer, json: /json$/.test(answer.headers['content-type'] ?? '') && !/ndjson/.test(answer.headers['content-type']) ? JSON.parse(answer.body) : undefined };
   }
 
-  send(method, url, headers, body) {
+  send(method, url, headers, body, options = {}) {
     return new Promise((resolve, reject) => {
-      const request = https.request(url, { method, ca: readFileSync(this.ca), agent: this.agent ?? false, headers: { ...headers,
+      const request = https.request(url, { ...options, method, ca: readFileSync(this.ca), agent: this.agent ?? false, headers: { ...headers,
         ...(body !== undefined ? { 'content-length': Buffer.byteLength(body) } : method === 'POST' ? { 'content-length': 0 } : {}) } }, (response) => {
         let text = '';
         response.setEncoding('utf8');

@@ -401,13 +401,13 @@ static void uses_are_written_in_batches(void **state)
     UNTIL(&c.w.loop, c.keys->batch_ns > 0, 5000);
     sent = metrics_get(c.w.metrics, STORE_M_QUERIES, 0);
     for (unsigned i = 0; i < 1000; i++) {
-        keys_used(c.keys, cache_find(&c, "a"), i == 700 ? "192.0.2.7" : "10.0.0.1",
+        keys_used(c.keys, cache_find(&c, "a"), i == 700 ? "192.0.2.7" : "10.0.0.1", "GET",
                   i == 700 ? "/v1/newest" : "/v1/older", at_ns - (i == 700 ? 0 : 1000000));
     }
-    keys_used(c.keys, cache_find(&c, "b"), "fe80::1%eth0", "/v1/sooner", at_ns);
+    keys_used(c.keys, cache_find(&c, "b"), "fe80::1%eth0", "GET", "/v1/sooner", at_ns);
     put_key("d", "", ""); /* a new table in between */
     UNTIL(&c.w.loop, cache_find(&c, "d") != NULL, 5000);
-    keys_used(c.keys, cache_find(&c, "d"), "not an address", "", at_ns);
+    keys_used(c.keys, cache_find(&c, "d"), "not an address", "", "", at_ns);
     UNTIL(&c.w.loop, atoi(ask(server_dsn, "SELECT count(*) FROM api_key_use")) == 3, 3000);
     assert_string_equal(
         ask(server_dsn,
@@ -423,7 +423,7 @@ static void uses_are_written_in_batches(void **state)
                             " FROM api_key_use WHERE key_id = 'd'"),
                         ":: - 1");
     assert_true(metrics_get(c.w.metrics, STORE_M_QUERIES, 0) - sent < 30); /* not one a use */
-    keys_used(c.keys, cache_find(&c, "c"), "192.0.2.1", "/v1/last", at_ns);
+    keys_used(c.keys, cache_find(&c, "c"), "192.0.2.1", "GET", "/v1/last", at_ns);
     cache_close(&c); /* which still writes */
     assert_string_equal(ask(server_dsn, "SELECT use_count FROM api_key_use WHERE key_id = 'c'"),
                         "1");
@@ -441,7 +441,7 @@ static void uses_wait_for_postgresql(void **state)
     server_sh("pg_stop \"$1\"");
     UNTIL(&c.w.loop, !pg_up(c.w.pg), 3000);
     for (unsigned i = 0; i < 3; i++) {
-        keys_used(c.keys, cache_find(&c, "a"), "192.0.2.1", "/v1/x", clock_real_ns());
+        keys_used(c.keys, cache_find(&c, "a"), "192.0.2.1", "GET", "/v1/x", clock_real_ns());
         cache_run(&c, 900);
     }
     server_sh("pg_start \"$1\"");

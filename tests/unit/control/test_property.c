@@ -139,7 +139,7 @@ static struct small random_value(unsigned i)
     static const uint32_t levels[CONTROL_KIND_COUNT] = {
         [CONTROL_KIND_MODE] = 4,       [CONTROL_KIND_KILL] = 2,    [CONTROL_KIND_WITHDRAWALS] = 2,
         [CONTROL_KIND_THROTTLE] = 150, [CONTROL_KIND_ACCOUNT] = 2, [CONTROL_KIND_FANOUT] = 3,
-        [CONTROL_KIND_UPSTREAM] = 2,
+        [CONTROL_KIND_UPSTREAM] = 2,   [CONTROL_KIND_ACCESS] = 2,
     };
     struct small v = {.level = dice(levels[slots[i].kind])};
 

@@ -139,3 +139,9 @@ export function accountSheet(id, paused = true) {
   return { title: `${paused ? 'Pause' : 'Resume'} the account ${id}`, direction: paused ? 'TIGHTEN' : 'LOOSEN', typed: id, verb: paused ? 'Pause' : undefined,
     call: { method: 'PUT', path: `/v1/accounts/${encodeURIComponent(id)}/trading`, body: { paused } }, portctl: `portctl account ${paused ? 'pause' : 'resume'} ${shell(id)}`, undo: () => accountSheet(id, !paused) };
 }
+
+export function accessSheet(id, disabled = true) {
+  return { title: `${disabled ? 'Disable' : 'Enable'} the account ${id}`, direction: disabled ? 'TIGHTEN' : 'LOOSEN', typed: id, verb: disabled ? 'Disable' : undefined,
+    note: disabled ? 'None of its keys is accepted any more, on any gateway; their connections are closed with 4003. The keys are not revoked.' : undefined,
+    call: { method: 'PUT', path: `/v1/accounts/${encodeURIComponent(id)}/access`, body: { disabled } }, portctl: `portctl account ${disabled ? 'disable' : 'enable'} ${shell(id)}`, undo: () => accessSheet(id, !disabled) };
+}

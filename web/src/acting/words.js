@@ -19,6 +19,7 @@ export function valueWords(kind, value = {}) {
   }
   if (kind === 'withdrawals') return value.halted ? ['bad', 'HALTED'] : ['ok', 'open'];
   if (kind === 'throttle') return value.orders_per_s ? ['warn', `at most ${value.orders_per_s} orders/s`] : ['ok', 'no throttle'];
+  if (kind === 'access') return value.disabled ? ['bad', 'disabled'] : ['ok', 'accepted'];
   if (kind === 'account') return value.paused ? ['bad', 'paused'] : ['ok', 'trading'];
   if (kind === 'fanout') {
     const own = [value.conflation_ms && `${value.conflation_ms} ms`, value.default_depth && `depth ${value.default_depth}`, value.sub_ops_per_s && `${value.sub_ops_per_s} operations/s`].filter(Boolean);

@@ -7,7 +7,7 @@ import { Chip, CopyButton, Facts, Panel } from '../../design/parts.js';
 import { navigate, route } from '../../router.js';
 import { html } from '../../ui.js';
 import { Missing } from '../desk/who.js';
-import { CLASSES, limitsSheet, pauseSheet, revokeSheet, rotateSheet, SCOPES } from './sheets.js';
+import { CLASSES, disableSheet, flagSheet, limitsSheet, pauseSheet, revokeSheet, rotateSheet, SCOPES } from './sheets.js';
 
 export const STATES = { active: ['ok', 'ok'], revoked: ['bad', 'bad'], disabled: ['warn', 'warn'], expired: ['off', 'wait'], pending: ['info', 'wait'] };
 export const stateChip = (state, bare) => html`<${Chip} kind=${STATES[state]?.[0] ?? 'off'} icon=${STATES[state]?.[1]} bare=${bare}>${state}<//>`;
@@ -25,7 +25,17 @@ function Use({ id }) {
   if (state.phase !== 'ok') return html`<p class="muted">${state.phase === 'loading' ? 'reading…' : `not known: ${state.problem?.title ?? state.phase}`}</p>`;
   const { usage } = state.data;
   if (!usage) return html`<p class="muted">It was never used.</p>`;
-  return html`<${Facts} rows=${[['Last used', usage.last_used_at ? html`${at(usage.last_used_at)} <span class="muted">${away(usage.last_used_at)}</span>` : 'never'], ['From', usage.last_ip ?? '–'], ['For', html`<code>${usage.last_route ?? '–'}</code>`], ['Uses counted', whole(usage.use_count)]]} />`;
+  return html`<${Last} usage=${usage} />
+    ${usage.seen.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Networks and routes"><table class="diff small"><caption class="sr">From where and for what</caption><thead><tr><th scope="col">Network</th><th scope="col">For</th><th scope="col">First</th><th scope="col">Last</th><th scope="col">Times</th></tr></thead>
+      <tbody>${usage.seen.map((s) => html`<tr><th scope="row"><code>${s.network}</code></th><td><code>${s.method} ${s.route}</code></td><td>${at(s.first_seen_at)}</td><td>${at(s.last_seen_at)}</td><td>${whole(s.count)}</td></tr>`)}</tbody></table></div>`}
+    ${usage.refusals.length > 0 && html`<h3>Refused to it</h3><div class="scroll" tabindex="0" role="region" aria-label="Refusals"><table class="diff small"><caption class="sr">What it was refused</caption><thead><tr><th scope="col">Because</th><th scope="col">Times</th><th scope="col">First</th><th scope="col">Last</th><th scope="col">Last from</th></tr></thead>
+      <tbody>${usage.refusals.map((r) => html`<tr><th scope="row">${CAUSES[r.cause] ?? r.cause}</th><td>${whole(r.count)}</td><td>${at(r.first_at)}</td><td>${at(r.last_at)}</td><td><code>${r.last_network}</code></td></tr>`)}</tbody></table></div>`}`;
+}
+
+const CAUSES = { rate_limited: 'above its rate', replay: 'the nonce was used before', forbidden_scope: 'it has not got the scope', wrong_network: 'signed well, from where it may not be used' };
+
+function Last({ usage }) {
+  return html`<${Facts} rows=${[['Last used', usage.last_used_at ? html`${at(usage.last_used_at)} <span class="muted">${away(usage.last_used_at)}</span>` : 'never'], ['From', usage.last_ip ?? '–'], usage.seen.length === 0 && ['For', html`<code>${usage.last_route ?? '–'}</code>`], ['Uses counted', whole(usage.use_count)]]} />`;
 }
 
 export function Detail({ id }) {
@@ -37,10 +47,10 @@ export function Detail({ id }) {
   if (!key) return html`<${Panel} title=${id} aside=${close}><${Missing} state=${state} path=${path} of="A key" permission="keys.read" /><//>`;
   const over = key.state === 'revoked' || key.state === 'expired';
   return html`<${Panel} title=${key.label || key.id} at=${state.at} aside=${close} className="record">
-    <p class="headline">${stateChip(key.state)} <code>${key.id}</code><${CopyButton} what="id" text=${key.id} /></p>
+    <p class="headline">${stateChip(key.state)} ${key.flagged && html`<${Chip} kind="warn" icon="warn">flagged<//> `}<code>${key.id}</code><${CopyButton} what="id" text=${key.id} /></p>
     ${key.revoke_reason && html`<p class="prose">${key.revoke_reason}</p>`}
-    <div class="row-acts"><${ActButton} permission="keys.write" open=${() => rotateSheet(key)}>Rotate…<//><${ActButton} permission="keys.write" open=${() => limitsSheet(key)}>Rate class…<//>
-      <${ActButton} permission="control.tighten" danger open=${() => pauseSheet(key.account)}>Pause account…<//>${!over && html`<${ActButton} permission="keys.revoke" danger open=${() => revokeSheet(key)}>Revoke…<//>`}</div>
+    <div class="row-acts"><${ActButton} permission="keys.write" open=${() => rotateSheet(key)}>Rotate…<//><${ActButton} permission="keys.write" open=${() => limitsSheet(key)}>Rate class…<//><${ActButton} permission="keys.write" open=${() => flagSheet(key)}>${key.flagged ? 'Unflag…' : 'Flag…'}<//>
+      <${ActButton} permission="control.tighten" danger open=${() => pauseSheet(key.account)}>Pause account…<//>${key.state === 'disabled' ? html`<${ActButton} permission="control.loosen" open=${() => disableSheet(key.account, false)}>Enable account…<//>` : html`<${ActButton} permission="control.tighten" danger open=${() => disableSheet(key.account, true)}>Disable account…<//>`}${!over && html`<${ActButton} permission="keys.revoke" danger open=${() => revokeSheet(key)}>Revoke…<//>`}</div>
     <h3>What it may</h3>
     <table class="diff"><caption class="sr">Scopes</caption><tbody>${key.scopes.map((s) => html`<tr><th scope="row"><code>${s}</code></th><td>${SCOPES[s] ?? ''}</td></tr>`)}</tbody></table>
     <h3>Whose, and within what</h3>

@@ -2,7 +2,7 @@
 import { ActButton } from '../../acting/acting.js';
 import { useResource } from '../../data/api.js';
 import { useMeter } from '../../data/meter.js';
-import { NotThere, Panel, State } from '../../design/parts.js';
+import { Chip, NotThere, Panel, State } from '../../design/parts.js';
 import { DataTable, SearchField } from '../../design/table.js';
 import { addressOf, navigate, route, setFilter } from '../../router.js';
 import { html, useMemo } from '../../ui.js';
@@ -14,7 +14,7 @@ import { issueSheet } from './sheets.js';
 
 const PATH = '/v1/keys?limit=1000';
 const columns = [
-  { id: 'state', width: 5.5, name: 'State', cell: (r) => stateChip(r.state, true) },
+  { id: 'state', width: 5.5, name: 'State', cell: (r) => html`${stateChip(r.state, true)}${r.flagged ? html` <${Chip} kind="warn" icon="warn" bare>flagged<//>` : null}` },
   { id: 'account', width: 6, name: 'Account' }, { id: 'label', width: 10, name: 'Label' }, { id: 'owner', width: 5.5, name: 'Owner' },
   { id: 'id', width: 13.5, name: 'Key', cell: (r) => html`<code>${r.id}</code>` },
   { id: 'scopes', width: 14, name: 'Scopes', text: (r) => r.scopes.join(' ') },
@@ -24,7 +24,7 @@ const columns = [
   { id: 'created_at', width: 10, name: 'Issued', text: (r) => r.created_at, cell: (r) => at(r.created_at) },
   { id: 'algorithm', width: 9, name: 'Algorithm' },
 ];
-const holds = (row, text) => [row.id, row.account, row.label, row.owner, row.scopes.join(' '), row.ip_allow.join(' '), row.created_by].join(' ').toLowerCase().includes(text);
+const holds = (row, text) => [row.id, row.account, row.label, row.owner, row.scopes.join(' '), row.ip_allow.join(' '), row.created_by, row.flagged ? 'flagged' : ''].join(' ').toLowerCase().includes(text);
 
 function List() {
   const { query, part } = route.value;

@@ -1,7 +1,7 @@
 // What may be done to a key: issue, rotate, revoke, another rate class. A pair of Ed25519 is made in this browser when it
 // can: only its public half is sent.
 import { call, resource } from '../../data/api.js';
-import { accountSheet } from '../actions.js';
+import { accessSheet, accountSheet } from '../actions.js';
 import { openSheet, shell } from '../../acting/acting.js';
 import { Icon } from '../../design/icons.js';
 import { Chip, Pick } from '../../design/parts.js';
@@ -124,5 +124,16 @@ export function limitsSheet(key) {
   });
 }
 
+export function flagSheet(key) {
+  const to = !key.flagged;
+  const chip = (on) => html`<${Chip} kind=${on ? 'warn' : 'off'}>${on ? 'flagged' : 'not flagged'}<//>`;
+  openSheet({
+    title: `${to ? 'Flag' : 'Unflag'} ${key.id}`, direction: 'NEUTRAL', verb: to ? 'Flag' : 'Unflag', note: to ? 'It goes on working. Each network it was never seen from opens an incident.' : undefined,
+    read: `/v1/keys/${key.id}`, before: (d) => chip(d.key.flagged), after: chip(to),
+    call: { method: 'PUT', path: `/v1/keys/${key.id}/flag`, ifMatch: '*', dryRun: false, body: { flagged: to } }, portctl: `portctl key ${to ? 'flag' : 'unflag'} ${key.id}`, done: () => refresh(`/v1/keys/${key.id}`),
+  });
+}
+
 export const pauseSheet = (account) => openSheet(accountSheet(account, true));
+export const disableSheet = (account, disabled) => openSheet(accessSheet(account, disabled));
 export { CLASSES };
