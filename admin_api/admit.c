@@ -321,7 +321,7 @@ static bool spend_at_store(struct api_call *c)
     if (c->bearer || (c->route != NULL && c->route->direction == API_WRITE)) {
         return false;
     }
-    if (spend_nonce(c, c->nonce_unsure, on_spent)) {
+    if (spend_nonce(c, c->nonce_unsure ? SPEND_ALONE : SPEND_BUSY, on_spent)) {
         return true;
     }
     if (c->nonce_unsure) {

@@ -172,12 +172,17 @@ enum spend_end {
     SPEND_NO_KEY, /* the key is gone */
     SPEND_UNSURE, /* it did not answer in time */
 };
+enum spend_patience {
+    SPEND_HALT,  /* 50 ms, whatever PostgreSQL does */
+    SPEND_BUSY,  /* as long as PostgreSQL answers at all: 50 ms from its last answer */
+    SPEND_ALONE, /* nobody else can vouch for it: 250 ms */
+};
 typedef void spend_fn(struct api_call *c, enum spend_end end);
 void spend_init(struct api *a, uv_loop_t *loop);
 void spend_fini(struct api *a);
-/* C's nonce goes to PostgreSQL; DONE within 50 ms. ALONE: nobody else can vouch for it, so that it is
- * waited for a little longer. False: DONE does not come, since PostgreSQL does not answer (of late). */
-bool spend_nonce(struct api_call *c, bool alone, spend_fn *done);
+/* C's nonce goes to PostgreSQL; DONE when it has answered, or C's patience has ended. False: DONE does
+ * not come, since PostgreSQL does not answer (of late). */
+bool spend_nonce(struct api_call *c, enum spend_patience patience, spend_fn *done);
 /* PostgreSQL has every nonce that this gateway let in and that may still be good. */
 bool spend_kept(const struct api *a);
 

@@ -437,7 +437,7 @@ static bool asks_first(struct api_call *c, const struct control_diff *diff)
         return false;
     }
     c->nonce_sent = true;
-    return spend_nonce(c, false, on_halt_spent);
+    return spend_nonce(c, SPEND_HALT, on_halt_spent);
 }
 
 /* Carries out ORDER, whose effect is DIFF. */

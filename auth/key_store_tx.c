@@ -10,8 +10,6 @@
 #include "gateway/audit/ulid.h"
 #include "gateway/runtime/log.h"
 
-#define TX_MS 5000u
-
 /* --- statements, until there is a connection --------------------------------------------------- */
 
 struct key_plan {
@@ -231,6 +229,6 @@ static void on_begun(void *arg, const struct pg_reply *r)
 bool key_op_transact(struct key_op *op, const struct pg_statement *statements, size_t count)
 {
     op->plan = plan_copy(statements, count);
-    op->tx = pg_tx_begin(op->s->pg, TX_MS, on_begun, op);
+    op->tx = pg_tx_begin(op->s->pg, 0, on_begun, op);
     return op->tx != NULL;
 }

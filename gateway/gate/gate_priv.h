@@ -148,6 +148,8 @@ void tighten_entered(struct pending *p, uint64_t seq);
 /* --- transact.c ------------------------------------------------------------------------------- */
 /* Enters P; g->entering until it is done. */
 void transact_enter(struct gate *g, struct pending *p);
+/* Is that of P under way? It ends P. */
+bool transact_enters(const struct gate *g, const struct pending *p);
 /* Enters g->older; g->entering until it is done. */
 void transact_restore(struct gate *g);
 /* Takes RECORD: a request to loosen, or (break glass) the loosening itself. */

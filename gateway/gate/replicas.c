@@ -34,6 +34,9 @@ static void sort_announced(struct gate *g, const char *entered)
             continue;
         }
         p->asked = false;
+        if (transact_enters(g, p)) {
+            continue; /* by us, maybe committed a moment ago: its transaction ends it */
+        }
         if (strstr(entered, p->record->id) != NULL) {
             replicas_withdraw(g, p->record->id); /* whoever entered it could not */
             pending_remove(p);

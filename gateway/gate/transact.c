@@ -472,6 +472,11 @@ void transact_enter(struct gate *g, struct pending *p)
     job_start(j);
 }
 
+bool transact_enters(const struct gate *g, const struct pending *p)
+{
+    return g->entering != NULL && g->entering->pending == p;
+}
+
 /* --- entering what PostgreSQL has forgotten ------------------------------------------------------
  */
 

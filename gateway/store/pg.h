@@ -153,7 +153,7 @@ bool pg_transaction(struct pg *p, const struct pg_statement *statements, size_t 
  * whatever happened, the holder ends it with pg_tx_commit() or pg_tx_rollback(), one call at a
  * time: none while a callback is awaited. It may outlive the pool. */
 
-/* NULL: refused, no callback. CB: BEGIN was answered. */
+/* NULL: refused, no callback. CB: BEGIN was answered. TIMEOUT_MS 0: the pool's own. */
 struct pg_tx *pg_tx_begin(struct pg *p, uint32_t timeout_ms, pg_reply_fn *cb, void *arg);
 /* Sends the statements in one trip. False, no callback: the transaction has failed. */
 GW_MUSTCHECK

@@ -13,7 +13,7 @@ const within = { timeout: 120000 };
 const MODE = modeOf('BTC/USD');
 // However slow this machine is, no bucket of the gateway's own steps in for Redis.
 const shared = { deadline: '1s', slow: '1s', failures: 1000 };
-const strict = { preauth_per_minute: 60, preauth_burst: 200 }; // an empty bucket stays empty for a while
+const strict = { preauth_per_minute: 1, preauth_burst: 200 }; // an empty bucket stays empty for the test
 
 const put = (stage, signer, target, body, more = {}) => stage.call(signer, 'PUT', target, { ...why, ...body }, { headers: { 'if-match': '*' }, ...more });
 
