@@ -44,19 +44,19 @@ test('a halt is not kept waiting by what else its address does, nor by bad halts
   const nobody = { keyid: 'pk_nobody' };
   const refused = await exhaust(() => stage.call(stage.ana, 'GET', '/v1/stats', undefined, nobody));
   assert.equal(refused.json.code, 'rate-limited');
-  assert.equal(refused.headers['ratelimit-policy'], '"address";q=200;w=200');
+  assert.equal(refused.headers['ratelimit-policy'], '"address";q=200;w=12000');
   assert.match(refused.headers.ratelimit, /^"address";r=0;t=\d+$/);
   assert.ok(Number(refused.headers['retry-after']) >= 1);
   await quickHalt(stage, stage.ana, 'CANCEL_ONLY');
 
   const flooded = await exhaust(() => put(stage, stage.ana, MODE, { mode: 'HARD_HALT' }, nobody));
-  assert.equal(flooded.headers['ratelimit-policy'], '"address";q=200;w=200');
+  assert.equal(flooded.headers['ratelimit-policy'], '"address";q=200;w=12000');
   assert.ok(flooded.ms > 450, `told after ${flooded.ms} ms: a flood need not wait`);
   for (const mode of ['SOFT_HALT', 'HARD_HALT', 'HARD_HALT']) await quickHalt(stage, stage.ana, mode);
   // who is refused is not told whether the key is known
   await exhaust(() => put(stage, stage.ana, MODE, { mode: 'HARD_HALT' }, nobody));
   const forged = await put(stage, stage.ben, MODE, { mode: 'HARD_HALT' }, { keyid: stage.ana.keyid });
-  assert.deepEqual([forged.status, forged.json.code, forged.headers['ratelimit-policy']], [429, 'rate-limited', '"address";q=200;w=200']);
+  assert.deepEqual([forged.status, forged.json.code, forged.headers['ratelimit-policy']], [429, 'rate-limited', '"address";q=200;w=12000']);
 }));
 
 test('what loosens, what is only tried and what is no halt leaves the lane of halts alone', within, () => withGate({ limits: { ...shared, preauth_burst: 100000, halt_burst: 3, halt_per_minute: 1, write_burst: 100 } }, async (stage) => {
