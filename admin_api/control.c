@@ -430,10 +430,12 @@ static void on_halt_spent(struct api_call *c, enum spend_end end)
 }
 
 /* What tightens takes effect before its transaction, so a captured one could halt once more where
- * Redis has forgotten it: PostgreSQL is asked first, for a moment. Without its answer the halt goes on. */
+ * Redis has forgotten it: then, and only then, PostgreSQL is asked first, for a moment. Without its
+ * answer the halt goes on. */
 static bool asks_first(struct api_call *c, const struct control_diff *diff)
 {
-    if (diff->direction == CONTROL_LOOSEN || c->nonce[0] == '\0' || c->nonce_sent) {
+    if (!c->nonce_unsure || diff->direction == CONTROL_LOOSEN || c->nonce[0] == '\0' ||
+        c->nonce_sent) {
         return false;
     }
     c->nonce_sent = true;
