@@ -12,24 +12,20 @@
 #include "gateway/audit/entry.h"
 #include "gateway/audit/ulid.h"
 #include "gateway/runtime/clock.h"
-#include "gateway/store/pg.h"
-
-#define CONNECT_MS 10000u
+#include "gateway/store/pg_once.h"
 
 struct run {
     const struct bootstrap_options *opt;
     FILE *out;
     const char *path;
     int fd;
-    char actor[128];
+    char actor[PG_ONCE_ACTOR_SIZE];
     uint8_t public_key[KEY_PUBLIC_BYTES];
-    uv_loop_t loop;
-    uv_timer_t timer;
-    struct pg *pg;
+    const struct master_keys *masters; /* NULL: none is needed */
     struct key_store *store;
-    bool asked;
     bool done;
     bool keep_file;
+    struct pg_once once;
 };
 
 /* One line, then what to do. */
@@ -110,7 +106,7 @@ static void on_stored(void *arg, const struct key_answer *answer)
     struct run *r = arg;
     const struct key_store_err_row *row = key_store_err_row(answer->err);
 
-    uv_stop(&r->loop);
+    pg_once_end(&r->once);
     if (answer->err == KEY_STORE_UNKNOWN) {
         r->keep_file = true; /* the key may be there */
     }
@@ -138,7 +134,7 @@ static void on_stored(void *arg, const struct key_answer *answer)
                   answer->rows[0].ip_allow);
 }
 
-static void on_state(void *arg, bool up)
+static void ask(void *arg, struct pg *pg)
 {
     struct run *r = arg;
     const char *reason = r->opt->keys_lost
@@ -164,11 +160,11 @@ static void on_state(void *arg, bool up)
         .ip_allow_count = r->opt->ip_allow_count,
     };
     struct key_answer refused = {0};
+    size_t count = 0;
+    const struct envelope_master *keys =
+        r->masters != NULL ? master_keys_all(r->masters, &count) : NULL;
 
-    if (!up || r->asked) {
-        return;
-    }
-    r->asked = true;
+    r->store = key_store_create(pg, NULL, keys, count);
     ulid_make(entry_id, entry.time_ns);
     refused.err = key_store_issue_as(r->store, "bootstrap", !r->opt->keys_lost, &change, &spec,
                                      &refused.field, on_stored, r);
@@ -177,48 +173,17 @@ static void on_state(void *arg, bool up)
     }
 }
 
-static void on_late(uv_timer_t *timer)
+static void on_late(void *arg)
 {
-    struct run *r = timer->data;
+    failed(arg, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
+}
 
-    if (!r->asked) {
-        failed(r, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
-        uv_stop(&r->loop);
+static void store_key(struct run *r, const char *dsn)
+{
+    pg_once_run(&r->once, dsn, "bootstrap");
+    if (r->store != NULL) {
+        key_store_destroy(&r->store);
     }
-}
-
-static void on_closed(void *arg)
-{
-    (void)arg;
-}
-
-static void store_key(struct run *r, const char *dsn, const struct master_keys *masters)
-{
-    struct pg_options opt = {
-        .dsn = dsn,
-        .name = "bootstrap",
-        .connections = 1,
-        .queue_max = 4,
-        .timeout_ms = 5000,
-        .backoff_min_ms = 100,
-        .backoff_max_ms = 1000,
-        .metrics = metrics_create(&store_metrics),
-    };
-    size_t count = 0;
-    const struct envelope_master *keys = masters != NULL ? master_keys_all(masters, &count) : NULL;
-
-    GW_ASSERT(uv_loop_init(&r->loop) == 0 && uv_timer_init(&r->loop, &r->timer) == 0);
-    r->timer.data = r;
-    GW_ASSERT(uv_timer_start(&r->timer, on_late, CONNECT_MS, 0) == 0);
-    r->pg = pg_create(&r->loop, &opt, on_state, r);
-    r->store = key_store_create(r->pg, NULL, keys, count);
-    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until uv_stop() */
-    uv_close((uv_handle_t *)&r->timer, NULL);
-    pg_close(r->pg, on_closed, r);
-    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until all is closed */
-    key_store_destroy(&r->store);
-    pg_destroy(&r->pg);
-    GW_ASSERT(uv_loop_close(&r->loop) == 0);
 }
 
 /* --- all of it --------------------------------------------------------------------------------- */
@@ -236,32 +201,23 @@ static bool check(const struct run *r, const char *dsn, const struct master_keys
     return true;
 }
 
-static void name_actor(struct run *r)
-{
-    uv_passwd_t user;
-
-    if (r->opt->actor != NULL) {
-        (void)snprintf(r->actor, sizeof r->actor, "%s", r->opt->actor);
-    } else if (uv_os_get_passwd(&user) == 0) {
-        (void)snprintf(r->actor, sizeof r->actor, "os:%.80s uid=%u", user.username,
-                       (unsigned)getuid());
-        uv_os_free_passwd(&user);
-    } else {
-        (void)snprintf(r->actor, sizeof r->actor, "os: uid=%u", (unsigned)getuid());
-    }
-}
-
 int bootstrap_key(const char *dsn, const struct master_keys *masters,
                   const struct bootstrap_options *opt, FILE *out, const char *key_file_path)
 {
-    struct run r = {.opt = opt, .out = out, .path = key_file_path, .fd = -1};
+    struct run r = {.opt = opt,
+                    .out = out,
+                    .path = key_file_path,
+                    .fd = -1,
+                    .masters = masters,
+                    .once = {.ask = ask, .late = on_late}};
 
-    name_actor(&r);
+    r.once.arg = &r;
+    pg_once_actor(opt->actor, r.actor);
     if (!check(&r, dsn, masters) || !open_file(&r)) {
         return 1;
     }
     if (key_alg_secret_bytes(opt->algorithm) > 0 || make_pair(&r)) {
-        store_key(&r, dsn, masters);
+        store_key(&r, dsn);
     }
     (void)close(r.fd);
     if (!r.keep_file) {

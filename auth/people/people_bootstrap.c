@@ -1,7 +1,6 @@
 #include "auth/people/people_bootstrap.h"
 
 #include <string.h>
-#include <unistd.h>
 #include <openssl/crypto.h>
 #include "auth/key_make.h"
 #include "auth/master_key.h"
@@ -10,23 +9,19 @@
 #include "auth/secret_mem.h"
 #include "auth/words.h"
 #include "gateway/runtime/clock.h"
-
-#define CONNECT_MS 10000u
+#include "gateway/store/pg_once.h"
 
 struct run {
     const struct people_bootstrap_options *opt;
     FILE *out;
-    char actor[128];
+    char actor[PG_ONCE_ACTOR_SIZE];
     char phc[PASSWORD_HASH_SIZE];
     struct people_secrets *secrets;
     struct buf hashes; /* of the recovery codes */
     struct buf roles;
     int64_t now_ns;
-    uv_loop_t loop;
-    uv_timer_t timer;
-    struct pg *pg;
-    bool asked;
     bool done;
+    struct pg_once once;
 };
 
 /* One line, then what to do. */
@@ -105,7 +100,7 @@ static void on_stored(void *arg, const struct pg_reply *reply)
 {
     struct run *r = arg;
 
-    uv_stop(&r->loop);
+    pg_once_end(&r->once);
     if (pg_outcome(reply) == PG_OK) {
         r->done = true;
         tell(r);
@@ -136,8 +131,9 @@ static const char roles_sql[] =
     " $4, 'from the command line' FROM unnest($3::text[]) w";
 /* clang-format on */
 
-static void store(struct run *r)
+static void store(void *arg, struct pg *pg)
 {
+    struct run *r = arg;
     const struct people_bootstrap_options *o = r->opt;
     const struct pg_param name = pg_text(o->name);
     const struct pg_param now = pg_int8(r->now_ns / 1000);
@@ -157,60 +153,15 @@ static void store(struct run *r)
         {.sql = roles_sql, .params = roles, .param_count = GW_LEN(roles)},
     };
 
-    if (!pg_transaction(r->pg, statements, GW_LEN(statements), 0, on_stored, r)) {
+    if (!pg_transaction(pg, statements, GW_LEN(statements), 0, on_stored, r)) {
         failed(r, "PostgreSQL went away", "run this again");
-        uv_stop(&r->loop);
+        pg_once_end(&r->once);
     }
 }
 
-static void on_state(void *arg, bool up)
+static void on_late(void *arg)
 {
-    struct run *r = arg;
-
-    if (up && !r->asked) {
-        r->asked = true;
-        store(r);
-    }
-}
-
-static void on_late(uv_timer_t *timer)
-{
-    struct run *r = timer->data;
-
-    if (!r->asked) {
-        failed(r, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
-        uv_stop(&r->loop);
-    }
-}
-
-static void on_closed(void *arg)
-{
-    (void)arg;
-}
-
-static void run_loop(struct run *r, const char *dsn)
-{
-    struct pg_options opt = {
-        .dsn = dsn,
-        .name = "bootstrap",
-        .connections = 1,
-        .queue_max = 4,
-        .timeout_ms = 5000,
-        .backoff_min_ms = 100,
-        .backoff_max_ms = 1000,
-        .metrics = metrics_create(&store_metrics),
-    };
-
-    GW_ASSERT(uv_loop_init(&r->loop) == 0 && uv_timer_init(&r->loop, &r->timer) == 0);
-    r->timer.data = r;
-    GW_ASSERT(uv_timer_start(&r->timer, on_late, CONNECT_MS, 0) == 0);
-    r->pg = pg_create(&r->loop, &opt, on_state, r);
-    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until uv_stop() */
-    uv_close((uv_handle_t *)&r->timer, NULL);
-    pg_close(r->pg, on_closed, r);
-    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until all is closed */
-    pg_destroy(&r->pg);
-    GW_ASSERT(uv_loop_close(&r->loop) == 0);
+    failed(arg, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
 }
 
 /* --- all of it --------------------------------------------------------------------------------- */
@@ -237,35 +188,22 @@ static bool check(const struct run *r, const char *dsn, const struct master_keys
     return false;
 }
 
-static void name_actor(struct run *r)
-{
-    uv_passwd_t user;
-
-    if (r->opt->actor != NULL) {
-        (void)snprintf(r->actor, sizeof r->actor, "%s", r->opt->actor);
-    } else if (uv_os_get_passwd(&user) == 0) {
-        (void)snprintf(r->actor, sizeof r->actor, "os:%.80s uid=%u", user.username,
-                       (unsigned)getuid());
-        uv_os_free_passwd(&user);
-    } else {
-        (void)snprintf(r->actor, sizeof r->actor, "os: uid=%u", (unsigned)getuid());
-    }
-}
-
 int people_bootstrap(const char *dsn, const struct master_keys *masters,
                      const struct people_bootstrap_options *opt, FILE *out)
 {
-    struct run r = {.opt = opt, .out = out, .now_ns = clock_real_ns()};
+    struct run r = {
+        .opt = opt, .out = out, .now_ns = clock_real_ns(), .once = {.ask = store, .late = on_late}};
     void *secrets;
 
-    name_actor(&r);
+    r.once.arg = &r;
+    pg_once_actor(opt->actor, r.actor);
     if (!check(&r, dsn, masters)) {
         return 1;
     }
     secrets = secret_mem_get(sizeof *r.secrets);
     r.secrets = secrets;
     if (make_all(&r, masters)) {
-        run_loop(&r, dsn);
+        pg_once_run(&r.once, dsn, "bootstrap");
     }
     secret_mem_put(&secrets, sizeof *r.secrets);
     buf_fini(&r.hashes);

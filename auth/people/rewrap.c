@@ -3,15 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "auth/key_make.h"
 #include "auth/master_key.h"
-#include "gateway/store/pg.h"
+#include "gateway/store/pg_once.h"
 
-#define CONNECT_MS 10000u
-#define STEP_MS    30000u
-#define BATCH      100u
-#define ID_SIZE    (ENVELOPE_KEYID_MAX + 1)
+#define STEP_MS 30000u
+#define BATCH   100u
+#define ID_SIZE (ENVELOPE_KEYID_MAX + 1)
 
 /* clang-format off */
 #define EVENT(id)                                                                                     \
@@ -56,7 +54,7 @@ struct run {
     const struct envelope_master *masters;
     size_t master_count;
     const struct envelope_master *newest;
-    char actor[128];
+    char actor[PG_ONCE_ACTOR_SIZE];
     struct item *items; /* those to be moved */
     size_t count;
     size_t sent; /* of them, so many were sent */
@@ -65,17 +63,14 @@ struct run {
     size_t fine;   /* on the newest already */
     size_t broken; /* cannot be moved */
     size_t changed;
-    bool asked;
     bool done;
-    uv_loop_t loop;
-    uv_timer_t timer;
-    struct pg *pg;
+    struct pg_once once;
 };
 
 static void failed(struct run *r, const char *what, const char *next)
 {
     (void)fprintf(r->out, "rewrap: %s\n  next: %s\n", what, next);
-    uv_stop(&r->loop);
+    pg_once_end(&r->once);
 }
 
 /* --- wrapping ---------------------------------------------------------------------------------- */
@@ -158,7 +153,7 @@ static void finish(struct run *r)
                     "what cannot be moved opens with another file, or has to be issued anew\n",
                     r->out);
     }
-    uv_stop(&r->loop);
+    pg_once_end(&r->once);
 }
 
 static void on_moved(void *arg, const struct pg_reply *reply)
@@ -204,7 +199,7 @@ static void send_batch(struct run *r)
         statements[i] = (struct pg_statement){places[it->place].sql, p, 6};
     }
     r->sent += r->batch;
-    if (!pg_transaction(r->pg, statements, r->batch, STEP_MS, on_moved, r)) {
+    if (!pg_transaction(r->once.pg, statements, r->batch, STEP_MS, on_moved, r)) {
         failed(r, "PostgreSQL went away", "run this again");
     }
 }
@@ -226,78 +221,29 @@ static void on_list(void *arg, const struct pg_reply *reply)
     send_batch(r);
 }
 
-static void on_state(void *arg, bool up)
+static void ask(void *arg, struct pg *pg)
 {
     struct run *r = arg;
 
-    if (up && !r->asked) {
-        r->asked = true;
-        if (!pg_query(r->pg, &list, STEP_MS, on_list, r)) {
-            failed(r, "PostgreSQL went away", "run this again");
-        }
+    if (!pg_query(pg, &list, STEP_MS, on_list, r)) {
+        failed(r, "PostgreSQL went away", "run this again");
     }
 }
 
-static void on_late(uv_timer_t *timer)
+static void on_late(void *arg)
 {
-    struct run *r = timer->data;
-
-    if (!r->asked) {
-        failed(r, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
-    }
-}
-
-static void on_closed(void *arg)
-{
-    (void)arg;
-}
-
-static void run_loop(struct run *r, const char *dsn)
-{
-    struct pg_options opt = {
-        .dsn = dsn,
-        .name = "rewrap",
-        .connections = 1,
-        .queue_max = 4,
-        .timeout_ms = 5000,
-        .backoff_min_ms = 100,
-        .backoff_max_ms = 1000,
-        .metrics = metrics_create(&store_metrics),
-    };
-
-    GW_ASSERT(uv_loop_init(&r->loop) == 0 && uv_timer_init(&r->loop, &r->timer) == 0);
-    r->timer.data = r;
-    GW_ASSERT(uv_timer_start(&r->timer, on_late, CONNECT_MS, 0) == 0);
-    r->pg = pg_create(&r->loop, &opt, on_state, r);
-    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until uv_stop() */
-    uv_close((uv_handle_t *)&r->timer, NULL);
-    pg_close(r->pg, on_closed, r);
-    (void)uv_run(&r->loop, UV_RUN_DEFAULT); /* until all is closed */
-    pg_destroy(&r->pg);
-    GW_ASSERT(uv_loop_close(&r->loop) == 0);
-}
-
-static void name_actor(struct run *r)
-{
-    uv_passwd_t user;
-
-    if (uv_os_get_passwd(&user) == 0) {
-        (void)snprintf(r->actor, sizeof r->actor, "os:%.80s uid=%u", user.username,
-                       (unsigned)getuid());
-        uv_os_free_passwd(&user);
-    } else {
-        (void)snprintf(r->actor, sizeof r->actor, "os: uid=%u", (unsigned)getuid());
-    }
+    failed(arg, "PostgreSQL does not answer", "check the DSN, and that PostgreSQL runs there");
 }
 
 int rewrap_keys(const char *dsn, const struct master_keys *masters, FILE *out)
 {
-    struct run r = {.out = out};
+    struct run r = {.out = out, .once = {.ask = ask, .late = on_late}};
 
+    r.once.arg = &r;
     r.masters = master_keys_all(masters, &r.master_count);
     r.newest = key_newest_master(r.masters, r.master_count);
-    name_actor(&r);
-    run_loop(&r, dsn);
+    pg_once_actor(NULL, r.actor);
+    pg_once_run(&r.once, dsn, "rewrap");
     free(r.items);
     return r.done ? 0 : 1;
 }
