@@ -457,6 +457,7 @@ static void stop(struct gateway *g)
         }
         shard_join(&g->shards[i]);
     }
+    g->shard_count = 0; /* keys and sessions that end from now on have no connections */
     if (g->rest != NULL) {
         rest_close(g->rest);
         connections_close(g->connections);
