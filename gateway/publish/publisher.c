@@ -377,10 +377,17 @@ static void slot_started(struct publisher *p, unsigned class)
     }
 }
 
+/* The last one takes along what was marked for it: who comes later begins with a snapshot. */
 static void slot_ended(struct publisher *p, unsigned class)
 {
+    struct dirty_list *list = &p->dirty[class];
+
     if (--p->timers[class].streams == 0) {
         uv_timer_stop(&p->timers[class].timer);
+        for (uint32_t i = 0; i < list->count; i++) {
+            p->symbols[list->v[i]].dirty &= ~(1u << class);
+        }
+        list->count = 0;
     }
 }
 

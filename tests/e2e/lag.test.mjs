@@ -249,3 +249,19 @@ test('publish lag is that of each interval, however many intervals follow a symb
   assert.ok(count2 > count + 50, `${count2 - count} messages`);
   assert.ok((sum2 - sum) / (count2 - count) < 1, `${(sum2 - sum) / (count2 - count)} s on average`);
 }));
+
+test('who comes back to an interval that nobody followed for a while does not find its lag from before', { timeout: 90000 }, () => withMarket({}, 3000, async (stage) => {
+  const params = { channel: 'book', symbol: [SYMBOL], depth: 10, gw: { interval_ms: 250 } };
+  const follow = async () => {
+    const client = await Client.connect(stage);
+    assert.ok((await client.subscribe(params)).success);
+    await sleep(1500);
+    client.close();
+  };
+  await follow();
+  await until('the stream is given back', 60000, async () => (await stage.metrics()).get('md_streams') === 0);
+  await sleep(6000);
+  await follow();
+  const metrics = await stage.metrics();
+  assert.equal(metrics.get('md_publish_lag_seconds_bucket{le="5"}'), metrics.get('md_publish_lag_seconds_count'));
+}));
