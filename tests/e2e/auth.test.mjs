@@ -6,36 +6,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import ccxt from 'ccxt';
-import { onStage, sleep, until } from './harness/gateway.mjs';
+import { sleep, until } from './harness/gateway.mjs';
+import { keysTape, newKey, withKeys } from './harness/keys.mjs';
 import { Signer } from './harness/signer.mjs';
 import { Client } from './harness/ws.mjs';
 
 const SYMBOL = 'BTC/USD';
-const tape = ['--data', 'synthetic', '--symbols', '1', '--rate', '100', '--seed', '5', '--time', 'now'];
 const within = { timeout: 120000 };
-
-function withKeys(overrides, body) {
-  return onStage(async (stage) => {
-    stage.writeSymbols(tape);
-    await stage.startPostgres();
-    await stage.startGateway(overrides);
-    stage.admin = new Signer(stage.keyId, stage.keyFile);
-    await until('the keys', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
-    await body(stage);
-  });
-}
-
-// A new Ed25519 key: its signer and its record.
-async function newKey(stage, scopes, more = {}) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const file = path.join(stage.dir, `${randomBytes(4).toString('hex')}.pem`);
-  writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
-  const answer = await stage.call(stage.admin, 'POST', '/v1/keys', { account: 'desk', label: 'test', algorithm: 'ed25519',
-    public_key: raw.toString('base64'), scopes, reason: 'a test of keys', ...more });
-  assert.equal(answer.status, 201, answer.body);
-  return { id: answer.json.key.id, signer: new Signer(answer.json.key.id, file), record: answer.json.key, raw };
-}
 
 const usable = (stage, key, target = '/v1/keys') => until(`key ${key.id}`, 3000, async () => (await stage.call(key.signer, 'GET', target)).status !== 401);
 
@@ -199,7 +176,7 @@ test('secrets: shown once, sealed at rest, in no log, metric or answer', within,
 
 test('WebSocket tokens: once, for the scopes of their key; revocation closes 4003 on every replica', within, () => withKeys({ ws: { interval_0_for_all: false } }, async (stage) => {
   const other = await stage.replica({ ws: { interval_0_for_all: false } });
-  stage.feed(...tape);
+  stage.feed(...keysTape);
   await stage.applied(20);
   const key = await newKey(stage, ['ws.token', 'ws.fast', 'market']);
   await until('usable', 3000, async () => (await stage.call(key.signer, 'POST', '/v1/ws-token')).status === 200);
@@ -242,7 +219,7 @@ test('WebSocket tokens: once, for the scopes of their key; revocation closes 400
 test("Kraken's scheme: ccxt obtains a token and subscribes with it; nonces only rise", within, () => withKeys({}, async (stage) => {
   const made = await stage.call(stage.admin, 'POST', '/v1/keys', { account: 'bot', label: 'ccxt', algorithm: 'hmac-sha512-kraken', scopes: ['ws.token', 'market'], reason: 'a key for ccxt' });
   assert.equal(made.status, 201, made.body);
-  stage.feed(...tape);
+  stage.feed(...keysTape);
   await stage.applied(20);
   process.env.NODE_EXTRA_CA_CERTS = stage.ca;
   const exchange = new ccxt.kraken({ apiKey: made.json.key.id, secret: made.json.secret });

@@ -2,36 +2,12 @@
 // network that an admin key was never seen from.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { buildDir, onStage, sleep, until } from './harness/gateway.mjs';
-import { Signer } from './harness/signer.mjs';
+import { buildDir, sleep, until } from './harness/gateway.mjs';
+import { newKey, withKeys } from './harness/keys.mjs';
 
-const tape = ['--data', 'synthetic', '--symbols', '1', '--rate', '100', '--seed', '5', '--time', 'now'];
 const within = { timeout: 120000 };
-
-function withKeys(overrides, body) {
-  return onStage(async (stage) => {
-    stage.writeSymbols(tape);
-    await stage.startPostgres();
-    await stage.startGateway(overrides);
-    stage.admin = new Signer(stage.keyId, stage.keyFile);
-    await until('the keys', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
-    await body(stage);
-  });
-}
-
-async function newKey(stage, scopes, more = {}) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const file = path.join(stage.dir, `${randomBytes(4).toString('hex')}.pem`);
-  writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  const answer = await stage.call(stage.admin, 'POST', '/v1/keys', { account: 'desk', label: 'test', algorithm: 'ed25519',
-    public_key: publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64'), scopes, reason: 'a test of keys', ...more });
-  assert.equal(answer.status, 201, answer.body);
-  return { id: answer.json.key.id, signer: new Signer(answer.json.key.id, file) };
-}
 
 const usable = (stage, key, target) => until(`key ${key.id}`, 3000, async () => (await stage.call(key.signer, 'GET', target)).status !== 401);
 const usageOf = async (stage, id) => (await stage.call(stage.admin, 'GET', `/v1/keys/${id}/usage`)).json.usage;
