@@ -293,24 +293,24 @@ bool admit_spent(struct api_call *c, enum spend_end end)
     return end == SPEND_NEW || end == SPEND_UNSURE;
 }
 
-/* The key may have ended while the request waited. */
-static void go_on(struct api_call *c)
+/* The key may have ended while the request waited: then it is refused, and NULL. */
+static const struct key *still_active(struct api_call *c)
 {
     const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
 
     if (key == NULL || key_state(key, clock_real_ns()) != KEY_ACTIVE) {
         c->limited(c, NULL);
-    } else {
-        c->admitted(c);
+        return NULL;
     }
+    return key;
 }
 
 static void on_spent(struct api_call *c, enum spend_end end)
 {
     if (end == SPEND_UNSURE && c->nonce_unsure) {
         refuse_unknown(c);
-    } else if (admit_spent(c, end)) {
-        go_on(c);
+    } else if (admit_spent(c, end) && still_active(c) != NULL) {
+        c->admitted(c);
     }
 }
 
@@ -333,12 +333,11 @@ static bool spend_at_store(struct api_call *c)
 static void on_trip(void *arg, const struct limits_answer *answer)
 {
     struct api_call *c = arg;
-    const struct key *key = keys_find(c->api->opt.keys, c->keyid, strlen(c->keyid));
-    int64_t now = clock_real_ns();
+    const struct key *key;
 
     c->wait = NULL;
-    if (key == NULL || key_state(key, now) != KEY_ACTIVE) { /* ended meanwhile */
-        c->limited(c, NULL);
+    key = still_active(c);
+    if (key == NULL) {
         return;
     }
     if (answer->verdict != LIMITS_REPLAY && answer->verdict != LIMITS_FENCED) {
@@ -355,7 +354,7 @@ static void on_trip(void *arg, const struct limits_answer *answer)
     }
     keys_used(c->api->opt.keys, key, http_peer_ip(c->req),
               c->route != NULL ? http_method_names[c->route->method] : "POST",
-              c->route != NULL ? c->route->path : http_path(c->req), now);
+              c->route != NULL ? c->route->path : http_path(c->req), clock_real_ns());
     c->nonce_unsure = c->nonce_unsure || answer->local; /* then the database must vouch for it */
     if (!spend_at_store(c)) {
         c->admitted(c);

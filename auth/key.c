@@ -75,16 +75,6 @@ bool key_allows_ip(const struct key *key, const char *ip)
 {
     struct key_net in;
 
-    if (key->any_ip) {
-        return true;
-    }
-    if (!key_net_address(ip, &in)) {
-        return false;
-    }
-    for (size_t i = 0; i < key->net_count; i++) {
-        if (key_net_has(&key->nets[i], &in)) {
-            return true;
-        }
-    }
-    return false;
+    return key->any_ip ||
+           (key_net_address(ip, &in) && key_net_among(key->nets, key->net_count, &in));
 }

@@ -85,16 +85,6 @@ void key_gate_close(struct key_gate *g, const char *keyid)
     uv_mutex_unlock(&g->lock);
 }
 
-static bool has(const struct open_key *k, const struct key_net *in)
-{
-    for (size_t i = 0; i < k->net_count; i++) {
-        if (key_net_has(&k->nets[i], in)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum key_gate_verdict key_gate_ask(struct key_gate *g, const char *keyid, const char *ip)
 {
     struct key_net in;
@@ -104,9 +94,9 @@ enum key_gate_verdict key_gate_ask(struct key_gate *g, const char *keyid, const 
 
     uv_mutex_lock(&g->lock);
     HASH_FIND_STR(g->keys, keyid, k);
-    verdict = k == NULL                            ? KEY_GATE_CLOSED
-              : k->any || (address && has(k, &in)) ? KEY_GATE_OPEN
-                                                   : KEY_GATE_NETWORK;
+    verdict = k == NULL                                                          ? KEY_GATE_CLOSED
+              : k->any || (address && key_net_among(k->nets, k->net_count, &in)) ? KEY_GATE_OPEN
+                                                                                 : KEY_GATE_NETWORK;
     uv_mutex_unlock(&g->lock);
     return verdict;
 }

@@ -94,6 +94,16 @@ bool key_net_has(const struct key_net *net, const struct key_net *in)
     return net->v4 == in->v4 && same(net->address, in->address, net->bits);
 }
 
+bool key_net_among(const struct key_net *nets, size_t count, const struct key_net *in)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (key_net_has(&nets[i], in)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void key_net_text(const struct key_net *net, char out[KEY_NET_TEXT_SIZE])
 {
     char bare[INET6_ADDRSTRLEN];

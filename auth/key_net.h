@@ -22,6 +22,8 @@ struct key_net {
 bool key_net_parse(const char *text, size_t len, struct key_net *out);
 /* Is the address IN (of full length) within NET? A network of IPv6 holds no IPv4 address. */
 bool key_net_has(const struct key_net *net, const struct key_net *in);
+/* Is IN within one of COUNT networks? */
+bool key_net_among(const struct key_net *nets, size_t count, const struct key_net *in);
 /* "10.0.0.0/24" */
 #define KEY_NET_TEXT_SIZE 50u
 void key_net_text(const struct key_net *net, char out[KEY_NET_TEXT_SIZE]);

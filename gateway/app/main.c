@@ -321,17 +321,30 @@ static bool read_roles(const char *list, uint64_t *out)
     return *out != 0;
 }
 
-static int make_user(const struct arguments *a, const struct daemon_config *config)
+/* The master keys of CONFIG, NULL when it names no file; to be destroyed. False: said why. */
+static bool read_masters(const struct daemon_config *config, struct master_keys **out)
 {
     const char *path = config->auth.master_key_file;
+    struct buf why = {0};
+    bool fine;
+
+    *out = NULL;
+    fine = path[0] == '\0' || master_keys_read(path, out, &why) == GW_OK;
+    if (!fine) {
+        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+    }
+    buf_fini(&why);
+    return fine;
+}
+
+static int make_user(const struct arguments *a, const struct daemon_config *config)
+{
     struct people_bootstrap_options opt = {
         .name = a->user, .label = a->label, .lasting = a->lasting, .issuer = config->people.issuer};
-    struct master_keys *masters = NULL;
-    struct buf why = {0};
+    struct master_keys *masters;
     int code = 2;
 
-    if (path[0] != '\0' && master_keys_read(path, &masters, &why) != GW_OK) {
-        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+    if (!read_masters(config, &masters)) {
         code = 1;
     } else if (read_roles(a->roles, &opt.roles)) {
         code = people_bootstrap(config->auth.database, masters, &opt, stdout);
@@ -339,14 +352,12 @@ static int make_user(const struct arguments *a, const struct daemon_config *conf
     if (masters != NULL) {
         master_keys_destroy(&masters);
     }
-    buf_fini(&why);
     return code;
 }
 
 static int make_key(const struct arguments *a, const struct daemon_config *config)
 {
     static const char *const here[] = {"127.0.0.0/8", "::1/128"};
-    const char *path = config->auth.master_key_file;
     struct bootstrap_options opt = {
         .ip_allow = a->net_count != 0 ? a->nets : here,
         .ip_allow_count = a->net_count != 0 ? a->net_count : GW_LEN(here),
@@ -356,7 +367,6 @@ static int make_key(const struct arguments *a, const struct daemon_config *confi
         .algorithm = KEY_ED25519,
     };
     struct master_keys *masters = NULL;
-    struct buf why = {0};
     int code = 2;
 
     if (a->algorithm != NULL &&
@@ -364,9 +374,7 @@ static int make_key(const struct arguments *a, const struct daemon_config *confi
          (opt.algorithm != KEY_ED25519 && opt.algorithm != KEY_HMAC_SHA256))) {
         fprintf(stderr, "portcullis: --algorithm %s: next: give ed25519 or hmac-sha256\n",
                 a->algorithm);
-    } else if (opt.algorithm != KEY_ED25519 && path[0] != '\0' &&
-               master_keys_read(path, &masters, &why) != GW_OK) {
-        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
+    } else if (opt.algorithm != KEY_ED25519 && !read_masters(config, &masters)) {
         code = 1;
     } else if (read_scopes(a->scopes, &opt.scopes)) {
         code = bootstrap_key(config->auth.database, masters, &opt, stdout, a->bootstrap);
@@ -374,28 +382,22 @@ static int make_key(const struct arguments *a, const struct daemon_config *confi
     if (masters != NULL) {
         master_keys_destroy(&masters);
     }
-    buf_fini(&why);
     return code;
 }
 
 static int rewrap(const struct daemon_config *config)
 {
-    const char *path = config->auth.master_key_file;
-    struct master_keys *masters = NULL;
-    struct buf why = {0};
+    struct master_keys *masters;
     int code = 1;
 
-    if (path[0] == '\0') {
+    if (config->auth.master_key_file[0] == '\0') {
         fputs("portcullis: auth.master_key_file is not set; name the file with the old and the new "
               "master key in the configuration\n",
               stderr);
-    } else if (master_keys_read(path, &masters, &why) != GW_OK) {
-        fprintf(stderr, "portcullis: %s\n", buf_cstr(&why));
-    } else {
+    } else if (read_masters(config, &masters)) {
         code = rewrap_keys(config->auth.database, masters, stdout);
         master_keys_destroy(&masters);
     }
-    buf_fini(&why);
     return code;
 }
 

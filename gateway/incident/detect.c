@@ -201,6 +201,15 @@ static void judge_level(struct verdict *v, bool bad, uint64_t hold_ms)
     v->limit = hold_ms / 1000;
 }
 
+/* None is well; what people settle is over as soon as they have. */
+static void judge_some(struct verdict *v, uint64_t count, const char *noun)
+{
+    judge_level(v, count > 0, 0);
+    v->value = count;
+    v->noun = noun;
+    v->prompt = true;
+}
+
 static void judge_anchor(const struct detect *d, const struct detect_sample *s, struct verdict *v)
 {
     int64_t from = s->anchored_ns != 0 ? s->anchored_ns : d->began_wall_ns;
@@ -283,10 +292,7 @@ static void judge(struct detect *d, enum detect_rule rule, const struct detect_s
         v->noun = "records";
         break;
     case DETECT_UNAUDITED:
-        judge_level(v, s->unaudited > 0, 0);
-        v->value = s->unaudited;
-        v->noun = "records";
-        v->prompt = true;
+        judge_some(v, s->unaudited, "records");
         break;
     case DETECT_ANCHOR:
         judge_anchor(d, s, v);
@@ -299,16 +305,10 @@ static void judge(struct detect *d, enum detect_rule rule, const struct detect_s
         v->prompt = true;
         break;
     case DETECT_DUE:
-        judge_level(v, s->decisions_due > 0, 0);
-        v->value = s->decisions_due;
-        v->noun = "halts";
-        v->prompt = true;
+        judge_some(v, s->decisions_due, "halts");
         break;
     case DETECT_LATE:
-        judge_level(v, s->late_commands > 0, 0);
-        v->value = s->late_commands;
-        v->noun = "commands";
-        v->prompt = true;
+        judge_some(v, s->late_commands, "commands");
         break;
     case DETECT_WAITING:
         judge_waiting(d, s, v);

@@ -10,10 +10,10 @@ static void on_answer(struct rest_call *c, struct query *q)
     if (q == NULL) {
         http_reply_problem(c->req, GW_ETIMEOUT, "the market thread did not answer in 2 s");
     } else if (q->err != GW_OK) {
-        http_reply_problem(
-            c->req, q->err,
-            "nothing of this symbol to show now: its book is withdrawn (see its "
-            "status in /0/public/AssetPairs), or no snapshot has come yet; try again");
+        http_reply_problem(c->req, q->err,
+                           q->err == GW_EHALTED
+                               ? "its status is in /0/public/AssetPairs; try again when it trades"
+                               : "no snapshot of this symbol yet; try again");
     } else {
         http_reply(c->req, 200, JSON, q->body.data, q->body.len);
     }
