@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ask, chain, control, etag, freezePg, gateTape, killPg, knows, loosen, modeOf, once, post, put, readOnlyPg, sameAsChain, startPg, stats,
-  thawPg, why, withGate, orders } from './harness/gate.mjs';
+  thawPg, why, withGate, orders, read } from './harness/gate.mjs';
 import { sleep, until } from './harness/gateway.mjs';
 import { Client } from './harness/ws.mjs';
 
@@ -14,14 +14,7 @@ const SYMBOL = 'BTC/USD';
 const OTHER = 'ETH/USD';
 const MODE = modeOf(SYMBOL);
 const within = { timeout: 180000 };
-// While nobody remembers nonces (PostgreSQL dead, Redis slower than its breaker allows) reads are refused for a moment, and
-// those that were signed in it once more.
-const modeAt = async (stage, symbol = SYMBOL) => {
-  let answer;
-  await until('a read is admitted', 5000, async () => (answer = await stage.call(stage.ana, 'GET', modeOf(symbol))).status !== 503 && answer.json?.code !== 'replay-detected');
-  assert.equal(answer.status, 200, answer.body);
-  return answer.json.mode;
-};
+const modeAt = async (stage, symbol = SYMBOL) => (await read(stage, modeOf(symbol))).mode;
 const refused = (answer, status, code) => assert.deepEqual([answer.status, answer.json?.code], [status, code], answer.body);
 
 async function notices(stage) {
