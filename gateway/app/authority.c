@@ -36,7 +36,11 @@ struct authority {
 
 static void on_pg_state(void *arg, bool up)
 {
-    (void)arg;
+    struct authority *a = arg;
+
+    if (up && a->api != NULL) {
+        api_database_up(a->api);
+    }
     log_info("auth", "database", "\"up\":%s", up ? "true" : "false");
 }
 
@@ -196,6 +200,13 @@ static bool create_reporting(struct authority *a, struct buf *why)
     return a->reporting != NULL;
 }
 
+static bool on_only_gateway(void *arg)
+{
+    const struct authority *a = arg;
+
+    return fleet_wiring_alone(a->fleet);
+}
+
 static bool create_api(struct authority *a, struct metric_set *redis, struct buf *why)
 {
     struct limits_options limits = {
@@ -225,6 +236,8 @@ static bool create_api(struct authority *a, struct metric_set *redis, struct buf
         .paging = pager_paging(a->pager),
         .playbooks = playbook_wiring_all(a->playbooks),
         .smoke_config = a->opt.smoke,
+        .only_gateway = on_only_gateway,
+        .arg = a,
     };
     const struct smoke_options smoke = {a->pg, a->opt.redis, redis};
 

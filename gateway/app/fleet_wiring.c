@@ -54,6 +54,14 @@ struct fleet_wiring *fleet_wiring_create(uv_loop_t *loop, const struct fleet_wir
     return w;
 }
 
+bool fleet_wiring_alone(const struct fleet_wiring *w)
+{
+    bool known;
+    unsigned others = fleet_others(w->fleet, &known);
+
+    return known && others == 0;
+}
+
 void fleet_wiring_close(struct fleet_wiring *w, void (*done)(void *arg), void *arg)
 {
     fleet_close(w->fleet, done, arg);
