@@ -92,8 +92,8 @@ struct api_options {
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt);
 /* Live keys have changed. */
 void api_configure(struct api *a);
-/* PostgreSQL answers, for the first time or again. */
-void api_database_up(struct api *a);
+/* PostgreSQL answers again, or the process before this one died: the last nonces may be missing there. */
+void api_nonces_lost(struct api *a);
 void api_destroy(struct api **ap);
 
 /* Of the admin listener, and of the public one; the argument is the struct api. */

@@ -12,7 +12,7 @@
  * Owner: the control loop.
  * Invariant: a call waits in at most one spend; a nonce that was not entered is counted, and its gap is
  * remembered for as long as a signature can be good. So is the end of a PostgreSQL, which may forget the
- * last it was told (spend_nonces() does not wait for the disk), and of the process before this.
+ * last it was told (spend_nonces() does not wait for the disk), and of a process before this that died.
  * Overflow rule: with MOST that are not answered yet one more is not taken: it is such a gap. */
 #include <stdlib.h>
 #include <string.h>
@@ -402,7 +402,7 @@ int64_t spend_fence_ns(const struct api *a)
 
 /* --- life -------------------------------------------------------------------------------------- */
 
-void api_database_up(struct api *a)
+void api_nonces_lost(struct api *a)
 {
     struct spends *s = a->spends;
 
@@ -416,7 +416,6 @@ void spend_init(struct api *a, uv_loop_t *loop)
     a->spends->api = a;
     a->spends->timer = api_timer(loop, a->spends);
     a->spends->linger = api_timer(loop, a->spends);
-    api_database_up(a);
 }
 
 void spend_fini(struct api *a)

@@ -32,15 +32,17 @@ struct authority {
     struct watch *watch;
     struct network_news network_news;
     struct api *api;
+    bool was_up; /* PostgreSQL, once */
 };
 
 static void on_pg_state(void *arg, bool up)
 {
     struct authority *a = arg;
 
-    if (up && a->api != NULL) {
-        api_database_up(a->api);
+    if (up && a->was_up) {
+        api_nonces_lost(a->api);
     }
+    a->was_up = a->was_up || up;
     log_info("auth", "database", "\"up\":%s", up ? "true" : "false");
 }
 
@@ -144,6 +146,14 @@ static void create_watch(struct authority *a)
     keys_refuse_accounts(a->keys, on_refuses, a);
 }
 
+/* It did not see to it that all it knew reached PostgreSQL. */
+static void on_died(void *arg)
+{
+    const struct authority *a = arg;
+
+    api_nonces_lost(a->api);
+}
+
 static bool create_playbooks(struct authority *a, struct buf *why)
 {
     struct fleet_wiring_options fleet = {
@@ -151,6 +161,8 @@ static bool create_playbooks(struct authority *a, struct buf *why)
         .listen = a->opt.gate.name,
         .config = a->opt.playbooks,
         .paging = pager_paging(a->pager),
+        .on_died = on_died,
+        .arg = a,
     };
 
     a->playbooks = playbook_wiring_create(a->opt.playbooks, gatehouse_gate(a->gatehouse), why);

@@ -17,6 +17,8 @@ struct fleet_wiring_options {
     const struct playbooks_config *config;
     struct playbook_wiring *playbooks;
     struct paging *paging;
+    void (*on_died)(void *arg); /* as of struct fleet_options */
+    void *arg;
 };
 
 struct fleet_wiring *fleet_wiring_create(uv_loop_t *loop, const struct fleet_wiring_options *opt);

@@ -159,7 +159,12 @@ static void drop_gone(struct fleet *f)
 static void take(struct fleet *f, const struct pg_reply *r)
 {
     struct reading out = {.sum = {.known = true}};
+    const char *before = pg_value(r, 0, 0, 0, NULL);
 
+    if (f->read_ns == 0 && before != NULL && strcmp(before, f->boot) != 0 &&
+        f->opt.on_died != NULL) {
+        f->opt.on_died(f->opt.arg);
+    }
     f->pages = false;
     f->others = 0;
     for (size_t row = 0; row < pg_rows(r, 2); row++) {
@@ -222,13 +227,14 @@ static void ask(struct fleet *f)
         };
         const struct pg_param forget = pg_int8((int64_t)f->opt.forget_ms);
         const struct pg_statement statements[] = {
-            {"INSERT INTO gateways AS g (name, boot, seen_at, paging, counts_known, slow_closes,"
+            {"WITH before AS (SELECT boot FROM gateways WHERE name = $1)"
+             " INSERT INTO gateways AS g (name, boot, seen_at, paging, counts_known, slow_closes,"
              " backlog_bytes, trades_dropped) VALUES ($1, $2, clock_timestamp(), $3, $4, $5, $6, "
              "$7)"
              " ON CONFLICT (name) DO UPDATE SET boot = excluded.boot, seen_at = excluded.seen_at,"
              " paging = excluded.paging, counts_known = excluded.counts_known,"
              " slow_closes = excluded.slow_closes, backlog_bytes = excluded.backlog_bytes,"
-             " trades_dropped = excluded.trades_dropped",
+             " trades_dropped = excluded.trades_dropped RETURNING (SELECT boot FROM before)",
              own, GW_LEN(own)},
             {"DELETE FROM gateways WHERE seen_at < clock_timestamp() - $1::bigint * interval '1 "
              "ms'",

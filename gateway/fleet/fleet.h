@@ -46,6 +46,8 @@ struct fleet_options {
     bool (*pages)(void *arg); /* does this gateway send pages? */
     /* SUM is of all; not known: WHY says which gateway and what to do. */
     void (*on_read)(void *arg, const struct fleet_counts *sum, const char *why);
+    /* Once: the process of this name before this one did not end in order; NULL: nobody asks. */
+    void (*on_died)(void *arg);
     void *arg;
     uint32_t tick_ms; /* 0: a second */
 };

@@ -120,6 +120,7 @@ test('Redis stopped, slow, killed: reads go on, nobody waits for it', { timeout:
   assert.ok(m.get('ratelimit_local_total') > 100);
 }));
 
+// One of two gateways: the only one of its database would not wait at all.
 test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, lane) => {
   // refused by the handler itself: what it waits for in PostgreSQL is its nonce alone
   const load = new Load(lane, bot, '/v1/keys?limit=0', 422);
@@ -168,7 +169,24 @@ test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { tim
     assert.ok(part.p99 <= bound, `${name}: p99 ${part.p99} ms, bound ${bound} ms`);
   }
   await load.stop();
-}, { deadline: '1s', slow: '1s' })); // Redis is well, and stays asked on a busy machine, too
+}, { gateways: 2, deadline: '1s', slow: '1s' })); // Redis is well, and stays asked on a busy machine, too
+
+test('the only gateway of a database: reads wait for no PostgreSQL, and all nonces are there in the end', { timeout: 60000 }, () => withKeys(async (stage, bot, lane) => {
+  const load = new Load(lane, bot, '/v1/keys?limit=0', 422);
+  const metric = async (name) => (await stage.metrics()).get(name);
+  await sleep(1500);
+  assert.equal(await metric('gateways'), 1);
+  await stage.stopPostgres();
+  await sleep(1000);
+  assert.equal(await metric('auth_nonce_late_total'), 0, 'nobody waited');
+  await stage.continuePostgres();
+  await load.stop();
+  const all = load.cut('stopped for a second');
+  assert.deepEqual(all.bad, []);
+  assert.equal(await metric('auth_nonce_not_kept_total'), 0);
+  await until('each is in PostgreSQL', 5000, () => Number(stage.sql(`SELECT count(*) FROM admin_nonces WHERE key_id = '${bot.id}'`)) >= all.count);
+  console.log(`# ${all.count} nonces kept`);
+}, { deadline: '1s', slow: '1s' }));
 
 test('changes without Redis are made once, and not at all without both', { timeout: 60000 }, () => withKeys(async (stage, bot) => {
   const change = (reason) => stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason });
