@@ -188,6 +188,46 @@ test('the only gateway of a database: reads wait for no PostgreSQL, and all nonc
   console.log(`# ${all.count} nonces kept`);
 }, { deadline: '1s', slow: '1s' }));
 
+// Signed before, and never sent: only whether it may have been is asked.
+test('what a gateway or a PostgreSQL that died may have forgotten is refused, as long as Redis cannot say', { timeout: 60000 }, () => withKeys(async (stage, bot, lane) => {
+  const target = `/v1/keys/${bot.id}`;
+  const sign = () => wire('GET', target, HOST, bot.signer.headers('GET', `https://${HOST}${target}`));
+  const alone = async (bytes) => {
+    stage.redis.kill('SIGSTOP');
+    try {
+      return await lane.send(bytes);
+    } finally {
+      stage.redis.kill('SIGCONT');
+      await until('Redis is asked again', 5000, () => closed(stage));
+    }
+  };
+  const restart = async (signal) => {
+    await stage.stopGateway(signal);
+    await stage.startGateway({ ...roomy });
+    await until('the keys', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
+  };
+  const refused = (answer) => {
+    assert.equal(answer.status, 401, answer.body);
+    assert.match(answer.body, /replay-detected.*began anew/);
+  };
+  const before = sign();
+  await restart('SIGTERM');
+  assert.equal((await alone(before)).status, 200, 'it ended in order');
+
+  const [one, two] = [sign(), sign()];
+  await restart('SIGKILL');
+  refused(await alone(one));
+  assert.equal((await lane.send(two)).status, 200, 'Redis knows all');
+
+  const [three, four] = [sign(), sign()];
+  await stage.killPostgres();
+  await stage.restartPostgres();
+  await until('PostgreSQL is back', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
+  refused(await alone(three));
+  assert.equal((await lane.send(four)).status, 200, 'Redis knows all');
+  await until('what is signed now is taken', 5000, async () => (await alone(sign())).status === 200);
+}));
+
 test('changes without Redis are made once, and not at all without both', { timeout: 60000 }, () => withKeys(async (stage, bot) => {
   const change = (reason) => stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason });
   let said;
