@@ -321,6 +321,10 @@ static bool spend_at_store(struct api_call *c)
     if (c->bearer || (c->route != NULL && c->route->direction == API_WRITE)) {
         return false;
     }
+    if (c->nonce_unsure && c->created_ns < spend_fence_ns(c->api)) {
+        c->limited(c, &(struct limits_answer){.verdict = LIMITS_FENCED, .refused = -1});
+        return true;
+    }
     if (spend_nonce(c, c->nonce_unsure ? SPEND_ALONE : SPEND_BUSY, on_spent)) {
         return true;
     }

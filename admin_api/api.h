@@ -84,11 +84,16 @@ struct api_options {
     const struct smoke_config *smoke_config;
     const struct symbols *symbols;
     struct incidents *incidents; /* NULL: none */
+    /* No other gateway is known to use this database; NULL: nobody knows. */
+    bool (*only_gateway)(void *arg);
+    void *arg;
 };
 
 struct api *api_create(uv_loop_t *loop, const struct api_options *opt);
 /* Live keys have changed. */
 void api_configure(struct api *a);
+/* PostgreSQL answers again, or the process before this one died: the last nonces may be missing there. */
+void api_nonces_lost(struct api *a);
 void api_destroy(struct api **ap);
 
 /* Of the admin listener, and of the public one; the argument is the struct api. */

@@ -240,6 +240,7 @@ void kraken_ws_token(struct http_req *req, void *arg)
     c->limited = on_kraken_limited;
     c->admitted = on_kraken_admitted;
     (void)snprintf(c->nonce, sizeof c->nonce, "kraken:%llu", (unsigned long long)nonce.value);
+    c->created_ns = made_at_ns(nonce.value);
     c->expires_ns = clock_real_ns() + (int64_t)RISING_KEEP_MS * 1000000;
     rising = (struct limits_nonce){
         .kind = LIMITS_RISING,
@@ -247,7 +248,7 @@ void kraken_ws_token(struct http_req *req, void *arg)
         .value = nonce.value,
         .window = a->opt.config->kraken_window,
         .keep_ms = RISING_KEEP_MS,
-        .created_ns = made_at_ns(nonce.value),
+        .created_ns = c->created_ns,
         .read = true,
     };
     admit_trip(c, LIMITS_TOKEN, &rising);

@@ -115,26 +115,13 @@ enum key_store_err key_op_judge(const struct key_op *op, const struct pg_reply *
     return KEY_STORE_UNAVAILABLE;
 }
 
-/* Nonces that no signature can come with any more; a few a change keep the table small. */
-static void sweep_nonces(struct key_store *s)
-{
-    static const struct pg_statement sweep = {
-        .sql = "DELETE FROM admin_nonces WHERE (key_id, nonce) IN"
-               " (SELECT key_id, nonce FROM admin_nonces WHERE expires_at < now() - interval '1 h'"
-               " ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)"};
-
-    if (!pg_query(s->pg, &sweep, 0, NULL, NULL)) {
-        log_debug("auth", "nonce_sweep_put_off", "\"pending\":%u", pg_pending(s->pg));
-    }
-}
-
 void key_store_changed(struct key_store *s, const struct key_op *op)
 {
     if (s->keys != NULL) {
         keys_changed(s->keys, op->epoch);
     }
     if (op->at_nonce >= 0) {
-        sweep_nonces(s);
+        key_store_swept(s, 1);
     }
 }
 
@@ -270,41 +257,6 @@ enum key_store_err key_store_usage(struct key_store *s, const char *id, const ch
     return KEY_STORE_UNAVAILABLE;
 }
 
-/* --- nonces alone ------------------------------------------------------------------------------ */
-
-static void on_spent(void *arg, const struct pg_reply *r)
-{
-    struct key_op *op = arg;
-    struct key_answer answer = {0};
-
-    answer.err = key_op_judge(op, r, &answer.field);
-    if (answer.err == KEY_STORE_OK) {
-        sweep_nonces(op->s);
-    }
-    key_op_answer(op, &answer);
-}
-
-enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,
-                                   uint32_t timeout_ms, key_answer_fn *cb, void *arg)
-{
-    const struct pg_param params[] = {pg_text(nonce->key_id), pg_text(nonce->nonce),
-                                      pg_int8(nonce->expires_ns / 1000)};
-    const struct pg_statement insert = {
-        .sql = KEY_NONCE_SQL, .params = params, .param_count = GW_LEN(params)};
-    struct key_op *op;
-
-    if (!pg_up(s->pg)) {
-        return KEY_STORE_UNAVAILABLE;
-    }
-    op = key_op_create(s, cb, arg);
-    op->at_nonce = 0;
-    if (pg_query(s->pg, &insert, timeout_ms, on_spent, op)) {
-        return KEY_STORE_OK;
-    }
-    key_op_destroy(&op);
-    return KEY_STORE_UNAVAILABLE;
-}
-
 /* --- life -------------------------------------------------------------------------------------- */
 
 struct key_store *key_store_create(struct pg *pg, struct keys *keys,
@@ -312,7 +264,11 @@ struct key_store *key_store_create(struct pg *pg, struct keys *keys,
 {
     struct key_store *s = gw_calloc(1, sizeof *s);
 
-    *s = (struct key_store){pg, keys, masters, master_count, metrics_create(&audit_metrics)};
+    *s = (struct key_store){.pg = pg,
+                            .keys = keys,
+                            .masters = masters,
+                            .master_count = master_count,
+                            .audit_metrics = metrics_create(&audit_metrics)};
     return s;
 }
 

@@ -101,14 +101,7 @@ GW_MUSTCHECK
 enum key_store_err key_store_usage(struct key_store *s, const char *id, const char *account,
                                    key_answer_fn *cb, void *arg);
 
-/* Of a signed request that changes nothing: KEY_STORE_OK, KEY_STORE_REPLAY, KEY_STORE_INVALID (no
- * such key) or, within TIMEOUT_MS, that PostgreSQL cannot tell. */
-struct key_nonce;
-GW_MUSTCHECK
-enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonce,
-                                   uint32_t timeout_ms, key_answer_fn *cb, void *arg);
-
-/* --- changes ---------------------------------------------------------------------------------- */
+/* --- nonces ----------------------------------------------------------------------------------- */
 
 /* The signed request that asks. */
 struct key_nonce {
@@ -116,6 +109,21 @@ struct key_nonce {
     const char *nonce;
     int64_t expires_ns; /* wall clock: from then on the signature is refused anyway */
 };
+#define KEY_SPENT_MAX 64u
+/* PostgreSQL answers. */
+bool key_store_up(const struct key_store *s);
+
+/* ERR: KEY_STORE_OK, and of each nonce KEY_STORE_OK, KEY_STORE_REPLAY or KEY_STORE_INVALID (no such
+ * key); or that PostgreSQL could not tell in time, and nothing of each. */
+typedef void key_spent_fn(void *arg, enum key_store_err err, const enum key_store_err *each);
+/* Of signed requests that change nothing, at most KEY_SPENT_MAX; copied. Any but KEY_STORE_OK: refused
+ * now, no answer. */
+GW_MUSTCHECK
+enum key_store_err key_store_spend(struct key_store *s, const struct key_nonce *nonces,
+                                   size_t count, uint32_t timeout_ms, key_spent_fn *cb, void *arg);
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
 struct key_change {
     const char *actor;             /* 1..128 characters */
     const char *reason;            /* at most 500 characters; NULL: "" */

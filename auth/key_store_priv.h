@@ -24,6 +24,7 @@ struct key_store {
     const struct envelope_master *masters;
     size_t master_count;
     struct metric_set *audit_metrics;
+    size_t unswept; /* nonces entered since the old ones were last looked for */
 };
 
 #define KEY_STATEMENTS_MAX 8u /* of a change, with the lock of the chain's head */
@@ -74,7 +75,9 @@ bool key_op_transact(struct key_op *op, const struct pg_statement *statements, s
 void key_op_end_tx(struct key_op *op);
 /* A change of OP is in force: who keeps keys hears of it. */
 void key_store_changed(struct key_store *s, const struct key_op *op);
-/* In a transaction or alone: key, nonce, expiry in us. */
+/* COUNT nonces were entered: now and then the old ones go. */
+void key_store_swept(struct key_store *s, size_t count);
+/* In the transaction of a change: key, nonce, expiry in us. */
 #define KEY_NONCE_SQL                                                                              \
     "INSERT INTO admin_nonces (key_id, nonce, expires_at) VALUES ($1, $2, " KEY_TIME_PARAM("$3") ")"
 /* KEY_STORE_INVALID, because of the field NAME. */

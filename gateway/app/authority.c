@@ -32,11 +32,17 @@ struct authority {
     struct watch *watch;
     struct network_news network_news;
     struct api *api;
+    bool was_up; /* PostgreSQL, once */
 };
 
 static void on_pg_state(void *arg, bool up)
 {
-    (void)arg;
+    struct authority *a = arg;
+
+    if (up && a->was_up) {
+        api_nonces_lost(a->api);
+    }
+    a->was_up = a->was_up || up;
     log_info("auth", "database", "\"up\":%s", up ? "true" : "false");
 }
 
@@ -140,6 +146,14 @@ static void create_watch(struct authority *a)
     keys_refuse_accounts(a->keys, on_refuses, a);
 }
 
+/* It did not see to it that all it knew reached PostgreSQL. */
+static void on_died(void *arg)
+{
+    const struct authority *a = arg;
+
+    api_nonces_lost(a->api);
+}
+
 static bool create_playbooks(struct authority *a, struct buf *why)
 {
     struct fleet_wiring_options fleet = {
@@ -147,6 +161,8 @@ static bool create_playbooks(struct authority *a, struct buf *why)
         .listen = a->opt.gate.name,
         .config = a->opt.playbooks,
         .paging = pager_paging(a->pager),
+        .on_died = on_died,
+        .arg = a,
     };
 
     a->playbooks = playbook_wiring_create(a->opt.playbooks, gatehouse_gate(a->gatehouse), why);
@@ -196,6 +212,13 @@ static bool create_reporting(struct authority *a, struct buf *why)
     return a->reporting != NULL;
 }
 
+static bool on_only_gateway(void *arg)
+{
+    const struct authority *a = arg;
+
+    return fleet_wiring_alone(a->fleet);
+}
+
 static bool create_api(struct authority *a, struct metric_set *redis, struct buf *why)
 {
     struct limits_options limits = {
@@ -225,6 +248,8 @@ static bool create_api(struct authority *a, struct metric_set *redis, struct buf
         .paging = pager_paging(a->pager),
         .playbooks = playbook_wiring_all(a->playbooks),
         .smoke_config = a->opt.smoke,
+        .only_gateway = on_only_gateway,
+        .arg = a,
     };
     const struct smoke_options smoke = {a->pg, a->opt.redis, redis};
 

@@ -6,6 +6,8 @@ struct fleet_wiring {
     struct fleet *fleet;
     struct playbook_wiring *playbooks;
     struct paging *paging;
+    void (*on_died)(void *arg);
+    void *arg;
 };
 
 static void on_count(void *arg, struct fleet_counts *out)
@@ -33,6 +35,13 @@ static void on_read(void *arg, const struct fleet_counts *sum, const char *why)
     playbook_wiring_take(w->playbooks, sum, why);
 }
 
+static void on_died(void *arg)
+{
+    const struct fleet_wiring *w = arg;
+
+    w->on_died(w->arg);
+}
+
 struct fleet_wiring *fleet_wiring_create(uv_loop_t *loop, const struct fleet_wiring_options *opt)
 {
     struct fleet_wiring *w = gw_calloc(1, sizeof *w);
@@ -44,14 +53,25 @@ struct fleet_wiring *fleet_wiring_create(uv_loop_t *loop, const struct fleet_wir
         .count = on_count,
         .pages = on_pages,
         .on_read = on_read,
+        .on_died = on_died,
         .arg = w,
     };
 
     fleet_name(opt->listen, name);
     w->playbooks = opt->playbooks;
     w->paging = opt->paging;
+    w->on_died = opt->on_died;
+    w->arg = opt->arg;
     w->fleet = fleet_create(loop, &fleet);
     return w;
+}
+
+bool fleet_wiring_alone(const struct fleet_wiring *w)
+{
+    bool known;
+    unsigned others = fleet_others(w->fleet, &known);
+
+    return known && others == 0;
 }
 
 void fleet_wiring_close(struct fleet_wiring *w, void (*done)(void *arg), void *arg)

@@ -17,9 +17,13 @@ struct fleet_wiring_options {
     const struct playbooks_config *config;
     struct playbook_wiring *playbooks;
     struct paging *paging;
+    void (*on_died)(void *arg); /* as of struct fleet_options */
+    void *arg;
 };
 
 struct fleet_wiring *fleet_wiring_create(uv_loop_t *loop, const struct fleet_wiring_options *opt);
+/* No other gateway is known, and that is known. */
+bool fleet_wiring_alone(const struct fleet_wiring *w);
 void fleet_wiring_close(struct fleet_wiring *w, void (*done)(void *arg), void *arg);
 void fleet_wiring_destroy(struct fleet_wiring **wp);
 #endif

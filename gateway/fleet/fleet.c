@@ -40,6 +40,7 @@ struct fleet {
     uint64_t slow_closes; /* gains of all, since this process began */
     uint64_t trades_dropped;
     bool pages;      /* another gateway sends them */
+    unsigned others; /* gateways */
     int64_t read_ns; /* mono; 0: never */
     bool asking;
     uv_timer_t tick;
@@ -133,6 +134,7 @@ static void take_row(struct fleet *f, const struct pg_reply *r, size_t row, stru
     f->trades_dropped += gain(m->counts.trades_dropped, now.trades_dropped);
     out->sum.backlog_bytes += now.backlog_bytes;
     f->pages = f->pages || (paging && silent_ms <= FLEET_FRESH_MS && strcmp(name, f->name) != 0);
+    f->others += strcmp(name, f->name) != 0;
     m->counts = now;
     (void)snprintf(m->boot, sizeof m->boot, "%s", boot);
 }
@@ -157,8 +159,14 @@ static void drop_gone(struct fleet *f)
 static void take(struct fleet *f, const struct pg_reply *r)
 {
     struct reading out = {.sum = {.known = true}};
+    const char *before = pg_value(r, 0, 0, 0, NULL);
 
+    if (f->read_ns == 0 && before != NULL && strcmp(before, f->boot) != 0 &&
+        f->opt.on_died != NULL) {
+        f->opt.on_died(f->opt.arg);
+    }
     f->pages = false;
+    f->others = 0;
     for (size_t row = 0; row < pg_rows(r, 2); row++) {
         take_row(f, r, row, &out);
     }
@@ -219,13 +227,14 @@ static void ask(struct fleet *f)
         };
         const struct pg_param forget = pg_int8((int64_t)f->opt.forget_ms);
         const struct pg_statement statements[] = {
-            {"INSERT INTO gateways AS g (name, boot, seen_at, paging, counts_known, slow_closes,"
+            {"WITH before AS (SELECT boot FROM gateways WHERE name = $1)"
+             " INSERT INTO gateways AS g (name, boot, seen_at, paging, counts_known, slow_closes,"
              " backlog_bytes, trades_dropped) VALUES ($1, $2, clock_timestamp(), $3, $4, $5, $6, "
              "$7)"
              " ON CONFLICT (name) DO UPDATE SET boot = excluded.boot, seen_at = excluded.seen_at,"
              " paging = excluded.paging, counts_known = excluded.counts_known,"
              " slow_closes = excluded.slow_closes, backlog_bytes = excluded.backlog_bytes,"
-             " trades_dropped = excluded.trades_dropped",
+             " trades_dropped = excluded.trades_dropped RETURNING (SELECT boot FROM before)",
              own, GW_LEN(own)},
             {"DELETE FROM gateways WHERE seen_at < clock_timestamp() - $1::bigint * interval '1 "
              "ms'",
@@ -286,10 +295,21 @@ struct fleet *fleet_create(uv_loop_t *loop, const struct fleet_options *opt)
     return f;
 }
 
+static bool fresh(const struct fleet *f)
+{
+    return f->read_ns != 0 && clock_mono_ns() - f->read_ns <= FRESH_NS;
+}
+
 bool fleet_pages(const struct fleet *f, bool *known)
 {
-    *known = f->read_ns != 0 && clock_mono_ns() - f->read_ns <= FRESH_NS;
+    *known = fresh(f);
     return *known && f->pages;
+}
+
+unsigned fleet_others(const struct fleet *f, bool *known)
+{
+    *known = fresh(f);
+    return f->others;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

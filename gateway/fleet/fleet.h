@@ -46,6 +46,8 @@ struct fleet_options {
     bool (*pages)(void *arg); /* does this gateway send pages? */
     /* SUM is of all; not known: WHY says which gateway and what to do. */
     void (*on_read)(void *arg, const struct fleet_counts *sum, const char *why);
+    /* Once: the process of this name before this one did not end in order; NULL: nobody asks. */
+    void (*on_died)(void *arg);
     void *arg;
     uint32_t tick_ms; /* 0: a second */
 };
@@ -53,6 +55,8 @@ struct fleet_options {
 struct fleet *fleet_create(uv_loop_t *loop, const struct fleet_options *opt);
 /* Are pages sent by a gateway other than this one? KNOWN false: nobody has said so of late. */
 bool fleet_pages(const struct fleet *f, bool *known);
+/* Gateways other than this one, also silent ones. KNOWN false: nobody has said so of late. */
+unsigned fleet_others(const struct fleet *f, bool *known);
 /* Takes the own row away, if PostgreSQL answers. DONE once; before pg_close(). */
 void fleet_close(struct fleet *f, void (*done)(void *arg), void *arg);
 /* After pg_close(). */

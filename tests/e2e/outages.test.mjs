@@ -120,6 +120,7 @@ test('Redis stopped, slow, killed: reads go on, nobody waits for it', { timeout:
   assert.ok(m.get('ratelimit_local_total') > 100);
 }));
 
+// One of two gateways: the only one of its database would not wait at all.
 test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, lane) => {
   // refused by the handler itself: what it waits for in PostgreSQL is its nonce alone
   const load = new Load(lane, bot, '/v1/keys?limit=0', 422);
@@ -168,7 +169,64 @@ test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { tim
     assert.ok(part.p99 <= bound, `${name}: p99 ${part.p99} ms, bound ${bound} ms`);
   }
   await load.stop();
-}, { deadline: '1s', slow: '1s' })); // Redis is well, and stays asked on a busy machine, too
+}, { gateways: 2, deadline: '1s', slow: '1s' })); // Redis is well, and stays asked on a busy machine, too
+
+test('the only gateway of a database: reads wait for no PostgreSQL, and all nonces are there in the end', { timeout: 60000 }, () => withKeys(async (stage, bot, lane) => {
+  const load = new Load(lane, bot, '/v1/keys?limit=0', 422);
+  const metric = async (name) => (await stage.metrics()).get(name);
+  await sleep(1500);
+  assert.equal(await metric('gateways'), 1);
+  await stage.stopPostgres();
+  await sleep(1000);
+  assert.equal(await metric('auth_nonce_late_total'), 0, 'nobody waited');
+  await stage.continuePostgres();
+  await load.stop();
+  const all = load.cut('stopped for a second');
+  assert.deepEqual(all.bad, []);
+  assert.equal(await metric('auth_nonce_not_kept_total'), 0);
+  await until('each is in PostgreSQL', 5000, () => Number(stage.sql(`SELECT count(*) FROM admin_nonces WHERE key_id = '${bot.id}'`)) >= all.count);
+  console.log(`# ${all.count} nonces kept`);
+}, { deadline: '1s', slow: '1s' }));
+
+// Signed before, and never sent: only whether it may have been is asked.
+test('what a gateway or a PostgreSQL that died may have forgotten is refused, as long as Redis cannot say', { timeout: 60000 }, () => withKeys(async (stage, bot, lane) => {
+  const target = `/v1/keys/${bot.id}`;
+  const sign = () => wire('GET', target, HOST, bot.signer.headers('GET', `https://${HOST}${target}`));
+  const alone = async (bytes) => {
+    stage.redis.kill('SIGSTOP');
+    try {
+      return await lane.send(bytes);
+    } finally {
+      stage.redis.kill('SIGCONT');
+      await until('Redis is asked again', 5000, () => closed(stage));
+    }
+  };
+  const restart = async (signal) => {
+    await stage.stopGateway(signal);
+    await stage.startGateway({ ...roomy });
+    await until('the keys', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
+  };
+  const refused = (answer) => {
+    assert.equal(answer.status, 401, answer.body);
+    assert.match(answer.body, /replay-detected.*began anew/);
+  };
+  const before = sign();
+  await restart('SIGTERM');
+  assert.equal((await alone(before)).status, 200, 'it ended in order');
+
+  const [one, two] = [sign(), sign()];
+  await restart('SIGKILL');
+  refused(await alone(one));
+  assert.equal((await lane.send(two)).status, 200, 'Redis knows all');
+
+  const [three, four] = [sign(), sign()];
+  await stage.killPostgres();
+  await stage.restartPostgres();
+  await until('PostgreSQL is back', 10000, async () => (await stage.call(stage.admin, 'GET', '/v1/keys')).status === 200);
+  refused(await alone(three));
+  assert.equal((await lane.send(four)).status, 200, 'Redis knows all');
+  await until('what is signed now is taken', 5000, async () => (await alone(sign())).status === 200);
+}));
 
 test('changes without Redis are made once, and not at all without both', { timeout: 60000 }, () => withKeys(async (stage, bot) => {
   const change = (reason) => stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason });

@@ -17,6 +17,7 @@ struct gateway {
     char why[400];
     unsigned reads;
     unsigned lows; /* readings in which something was not known */
+    unsigned died;
     bool closed;
 };
 
@@ -40,6 +41,11 @@ static void on_read(void *arg, const struct fleet_counts *sum, const char *why)
     g->reads++;
 }
 
+static void on_died(void *arg)
+{
+    ((struct gateway *)arg)->died++;
+}
+
 static void on_closed(void *arg)
 {
     ((struct gateway *)arg)->closed = true;
@@ -53,6 +59,7 @@ static void gateway_open(struct gateway *g, struct world *w, const char *name)
                                       .count = on_count,
                                       .pages = on_pages,
                                       .on_read = on_read,
+                                      .on_died = on_died,
                                       .arg = g,
                                       .tick_ms = 20};
 
@@ -231,6 +238,47 @@ static void who_sends_pages(void **state)
     world_close(&w);
 }
 
+static void the_only_one_and_one_that_died(void **state)
+{
+    struct world w;
+    struct gateway a = {0};
+    struct gateway b = {0};
+    bool known;
+
+    (void)state;
+    NEEDS_SERVER();
+    (void)sql("DELETE FROM gateways");
+    world_open(&w, 3, 64);
+    gateway_open(&a, &w, "host a");
+    (void)fleet_others(a.fleet, &known);
+    assert_false(known);
+    hear(&a, &w, 3);
+    assert_int_equal(fleet_others(a.fleet, &known), 0);
+    assert_true(known);
+    gateway_open(&b, &w, "host b");
+    hear(&b, &w, 3);
+    hear(&a, &w, 3);
+    assert_int_equal(fleet_others(a.fleet, &known), 1);
+    assert_int_equal(a.died + b.died, 0);
+    gateway_close(&b, &w); /* in order */
+    hear(&a, &w, 3);
+    assert_int_equal(fleet_others(a.fleet, &known), 0);
+    gateway_open(&b, &w, "host b");
+    hear(&b, &w, 3);
+    assert_int_equal(b.died, 0);
+    gateway_close(&b, &w);
+    (void)sql(
+        "INSERT INTO gateways VALUES ('host b', repeat('0', 26), clock_timestamp(), true, true, 4, "
+        "0, 0)"); /* as one leaves it that was killed */
+    gateway_open(&b, &w, "host b");
+    hear(&b, &w, 3);
+    assert_int_equal(b.died, 1);
+    assert_int_equal(a.died, 0);
+    gateway_close(&a, &w);
+    gateway_close(&b, &w);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +286,7 @@ int main(void)
         cmocka_unit_test(one_that_is_silent_makes_all_unknown),
         cmocka_unit_test(without_postgresql_nothing_is_known),
         cmocka_unit_test(who_sends_pages),
+        cmocka_unit_test(the_only_one_and_one_that_died),
     };
     int failed = cmocka_run_group_tests(tests, start, server_end);
 
