@@ -11,7 +11,6 @@ static const struct shape_member members[] = {
     {"OwedTicket", "target", "string", ""},
     {"OwedTicket", "reason", "string", "in the words of who did it"},
     {"OwedTicket", "incident", "string|null", ""},
-    {"OwedTicket", "journaled", "boolean", "it was done while PostgreSQL was away"},
     {"OwedTicket", "ticket", "string|null", "null: it is owed"},
     {"OwedTicket", "paid_at", "time|null", "when it was named; so are the next"},
     {"OwedTicket", "paid_by", "string|null", ""},

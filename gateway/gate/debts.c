@@ -35,7 +35,6 @@ void gate_debt_print(struct buf *out, const struct gate_debt *d)
     json_put_text(out, "target", d->target);
     json_put_text(out, "reason", d->reason);
     json_put_given(out, "incident", d->incident);
-    buf_printf(out, ",\"journaled\":%s", d->journaled ? "true" : "false");
     json_put_text(out, "ticket", d->ticket);
     json_put_time(out, "paid_at", d->paid_ns);
     json_put_text(out, "paid_by", d->paid_by);
@@ -57,7 +56,7 @@ enum gate_debt_verdict gate_debt_judge(const struct gate_debt *d, const struct g
 
 /* clang-format off */
 #define DEBT_COLUMNS                                                                               \
-    "audit, time_ns, actor, person, action, target, reason, incident, journaled, ticket,"          \
+    "audit, time_ns, actor, person, action, target, reason, incident, ticket,"          \
     " (extract(epoch FROM paid_at) * 1000000)::bigint, paid_by, paid_audit"
 /* clang-format on */
 enum debt_column {
@@ -69,7 +68,6 @@ enum debt_column {
     D_TARGET,
     D_REASON,
     D_INCIDENT,
-    D_JOURNALED,
     D_TICKET,
     D_PAID_AT,
     D_PAID_BY,
@@ -101,7 +99,6 @@ static struct gate_debt read_debt(const struct pg_reply *r, size_t i, size_t row
         *texts[t].to = pg_value(r, i, row, texts[t].column, NULL);
     }
     (void)pg_value_i64(r, i, row, D_TIME, &d.time_ns);
-    (void)pg_value_bool(r, i, row, D_JOURNALED, &d.journaled);
     if (pg_value_i64(r, i, row, D_AUDIT, &number)) {
         d.audit = (uint64_t)number;
     }
@@ -163,7 +160,7 @@ static void on_counted(void *arg, const struct pg_reply *r)
     int64_t age_ns;
 
     g->counting_debts = false;
-    if (!pg_value_i64(r, 0, 0, 0, &count) || !pg_value_i64(r, 0, 0, 1, &oldest_ns)) {
+    if (pg_outcome(r) != PG_OK || !pg_value_i64(r, 0, 0, 0, &count) || !pg_value_i64(r, 0, 0, 1, &oldest_ns)) {
         return; /* PostgreSQL is away: what it said last stands, with its time */
     }
     g->debts = (struct gate_debts_now){true, (uint64_t)count, oldest_ns, now_ns};

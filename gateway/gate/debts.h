@@ -27,7 +27,6 @@ struct gate_debt {
     const char *target;   /* "BTC/USD" */
     const char *reason;   /* in the words of who did it */
     const char *incident; /* "": none */
-    bool journaled;       /* PostgreSQL was away */
     const char *ticket;   /* NULL: owed */
     int64_t paid_ns;      /* 0: owed; so are these */
     const char *paid_by;

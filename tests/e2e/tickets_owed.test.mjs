@@ -59,8 +59,8 @@ test('a halt without a ticket owes it; it is named once, by who did it or an ope
   const last = await until('the cancellation in the log', 5000, async () => (await owed(stage)).find((d) => d.action === 'symbol.cancel_all'));
   assert.deepEqual(await numbers(stage), [last.audit, paused.json.audit, second, first]);
   const [, , byAna, byCarl] = await owed(stage);
-  assert.deepEqual([byCarl.actor, byCarl.person, byCarl.action, byCarl.target, byCarl.reason, byCarl.incident, byCarl.journaled, byCarl.ticket],
-    [`key:${carl.id}`, 'user:carl', 'symbol.mode', SYMBOL, reason, null, false, null]);
+  assert.deepEqual([byCarl.actor, byCarl.person, byCarl.action, byCarl.target, byCarl.reason, byCarl.incident, byCarl.ticket],
+    [`key:${carl.keyid}`, 'user:carl', 'symbol.mode', SYMBOL, reason, null, null]);
   assert.deepEqual([byAna.person, byAna.incident], ['account:ana', 'INC-7']);
   await counted(stage, 4);
   assert.ok((await stage.metrics()).get('tickets_owed_oldest_seconds') < 60);
@@ -69,7 +69,7 @@ test('a halt without a ticket owes it; it is named once, by who did it or an ope
 
   // pages and filters
   assert.deepEqual(await numbers(stage, '?actor=user:carl'), [first]);
-  assert.deepEqual(await numbers(stage, `?actor=key:${carl.id}`), [first]);
+  assert.deepEqual(await numbers(stage, `?actor=key:${carl.keyid}`), [first]);
   const page = await stage.call(stage.ana, 'GET', `${OWED}?limit=3`);
   assert.deepEqual([page.json.tickets_owed.length, page.json.next], [3, String(second)]);
   assert.match(page.headers.link, new RegExp(`^<${OWED}\\?cursor=${second}&limit=3>; rel="next"$`));
@@ -96,11 +96,11 @@ test('a halt without a ticket owes it; it is named once, by who did it or an ope
   const paid = await pay(stage, spare, first, 'OPS-2');
   assert.equal(paid.status, 200, paid.body);
   const { outcome, ticket_owed: debt } = paid.json;
-  assert.deepEqual([outcome, debt.audit, debt.ticket, debt.paid_by], ['done', first, 'OPS-2', `key:${spare.id}`]);
+  assert.deepEqual([outcome, debt.audit, debt.ticket, debt.paid_by], ['done', first, 'OPS-2', `key:${spare.keyid}`]);
   assert.ok(debt.paid_audit > last.audit);
   assert.equal(stage.sql(`SELECT encode(hash, 'hex') || ticket FROM audit_entries WHERE seq = ${first}`), act);
   const entry = (await stage.call(stage.ana, 'GET', `/v1/audit?action=ticket.attach&outcome=done`)).json.entries;
-  assert.deepEqual(entry.map((e) => [e.seq, e.actor, e.target, e.ticket, e.outcome]), [[debt.paid_audit, `key:${spare.id}`, `audit:${first}`, 'OPS-2', 'done']]);
+  assert.deepEqual(entry.map((e) => [e.seq, e.actor, e.target, e.ticket, e.outcome]), [[debt.paid_audit, `key:${spare.keyid}`, `audit:${first}`, 'OPS-2', 'done']]);
 
   // twice is once; another ticket is refused
   const again = await pay(stage, carl, first, 'OPS-2');
@@ -129,7 +129,7 @@ test('a halt without a ticket owes it; it is named once, by who did it or an ope
   const json = JSON.parse((await portctl(stage, stage.ana, '--json', 'tickets', 'owed', '--actor', 'account:ben')).stdout);
   assert.deepEqual(json.tickets_owed.map((d) => d.audit), [paused.json.audit]);
   assert.equal((await portctl(stage, stage.ben, 'tickets', 'pay', String(paused.json.audit), 'OPS-6')).code, 0);
-  assert.match((await portctl(stage, stage.ana, 'tickets', 'owed')).stdout, /no ticket is owed/);
+  assert.match((await portctl(stage, stage.ana, 'tickets', 'owed')).stderr, /no ticket is owed/);
   await counted(stage, 0);
   assert.equal((await stage.metrics()).get('tickets_owed_oldest_seconds'), 0);
   verifyChain(stage);
@@ -155,7 +155,7 @@ test('a halt while PostgreSQL is stopped owes its ticket once it is back, once a
   const debts = await owed(stage);
   assert.deepEqual(debts, await owed(other));
   assert.deepEqual(debts.map((d) => d.target).sort(), [SYMBOL, OTHER]);
-  assert.ok(debts.every((d) => d.journaled && d.ticket === null));
+  assert.ok(debts.every((d) => d.ticket === null));
 
   const [one, two] = await Promise.all([pay(stage, stage.ana, debts[0].audit, 'OPS-8'), pay(other, stage.ben, debts[0].audit, 'OPS-9')]);
   assert.deepEqual([one.status, two.status].sort(), [200, 409], `${one.body} ${two.body}`); // one ticket, whoever was first

@@ -33,7 +33,7 @@ CREATE VIEW ticket_debts AS
     SELECT e.seq AS audit, e.time_ns, e.actor,
         CASE WHEN k.id IS NULL THEN e.actor
             ELSE coalesce('user:' || k.owner, 'account:' || k.account) END AS person,
-        e.action, e.target, e.reason, e.incident, e.journal_id <> '' AS journaled,
+        e.action, e.target, e.reason, e.incident,
         p.ticket, p.paid_at, p.paid_by, p.paid_audit
     FROM audit_entries e
         LEFT JOIN api_keys k ON e.actor LIKE 'key:%' AND k.id = substr(e.actor, 5)
@@ -52,7 +52,6 @@ COMMENT ON COLUMN ticket_debts.action IS 'What was done.';
 COMMENT ON COLUMN ticket_debts.target IS 'To what.';
 COMMENT ON COLUMN ticket_debts.reason IS 'Why, in the words of who did it.';
 COMMENT ON COLUMN ticket_debts.incident IS 'Incident it belongs to; empty: none was named.';
-COMMENT ON COLUMN ticket_debts.journaled IS 'It came through the emergency journal: PostgreSQL was away.';
 COMMENT ON COLUMN ticket_debts.ticket IS 'ticket_payments.ticket; NULL: it is owed.';
 COMMENT ON COLUMN ticket_debts.paid_at IS 'ticket_payments.paid_at.';
 COMMENT ON COLUMN ticket_debts.paid_by IS 'ticket_payments.paid_by.';

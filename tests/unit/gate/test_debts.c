@@ -19,7 +19,6 @@ static struct gate_debt halt(void)
         .target = "BTC/USD",
         .reason = "a \"quoted\" reason",
         .incident = "",
-        .journaled = true,
     };
 }
 
@@ -98,7 +97,6 @@ static void what_is_owed_has_nulls(void **state)
     text_is(root, "person", "user:ana");
     text_is(root, "target", "BTC/USD");
     text_is(root, "reason", "a \"quoted\" reason");
-    assert_true(json_is_true(json_object_get(root, "journaled")));
     for (size_t i = 0; i < GW_LEN(nulls); i++) {
         assert_true(json_is_null(json_object_get(root, nulls[i])));
     }
