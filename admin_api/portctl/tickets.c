@@ -84,7 +84,7 @@ static void tell(const struct answer *a)
     struct buf out = {0};
 
     table_clean(&out, ticket, strlen(ticket));
-    buf_printf(&out, " is the ticket of audit entry %lld%s\n",
+    buf_printf(&out, " is the ticket of audit %lld%s\n",
                (long long)json_integer_value(json_object_get(debt, "audit")),
                before ? "; it was named before" : "");
     print_buf(&out);

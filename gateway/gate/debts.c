@@ -160,7 +160,8 @@ static void on_counted(void *arg, const struct pg_reply *r)
     int64_t age_ns;
 
     g->counting_debts = false;
-    if (pg_outcome(r) != PG_OK || !pg_value_i64(r, 0, 0, 0, &count) || !pg_value_i64(r, 0, 0, 1, &oldest_ns)) {
+    if (pg_outcome(r) != PG_OK || !pg_value_i64(r, 0, 0, 0, &count) ||
+        !pg_value_i64(r, 0, 0, 1, &oldest_ns)) {
         return; /* PostgreSQL is away: what it said last stands, with its time */
     }
     g->debts = (struct gate_debts_now){true, (uint64_t)count, oldest_ns, now_ns};

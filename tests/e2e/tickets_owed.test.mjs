@@ -125,7 +125,7 @@ test('a halt without a ticket owes it; it is named once, by who did it or an ope
   assert.match(wrong.stderr, /account:ben/);
   const named = await portctl(stage, dora, 'tickets', 'pay', String(last.audit), 'OPS-5');
   assert.equal(named.code, 0, named.stderr);
-  assert.match(named.stdout, new RegExp(`OPS-5 is the ticket of audit entry ${last.audit}`));
+  assert.match(named.stdout, new RegExp(`OPS-5 is the ticket of audit ${last.audit}`));
   const json = JSON.parse((await portctl(stage, stage.ana, '--json', 'tickets', 'owed', '--actor', 'account:ben')).stdout);
   assert.deepEqual(json.tickets_owed.map((d) => d.audit), [paused.json.audit]);
   assert.equal((await portctl(stage, stage.ben, 'tickets', 'pay', String(paused.json.audit), 'OPS-6')).code, 0);

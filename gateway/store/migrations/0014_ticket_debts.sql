@@ -3,11 +3,11 @@
 -- they are found, and which ticket was named for them.
 
 CREATE TABLE ticket_payments (
-    audit      bigint PRIMARY KEY REFERENCES audit_entries (seq),
+    audit      bigint PRIMARY KEY,
     ticket     text NOT NULL,
     paid_at    timestamptz NOT NULL,
     paid_by    text NOT NULL,
-    paid_audit bigint NOT NULL UNIQUE REFERENCES audit_entries (seq),
+    paid_audit bigint NOT NULL UNIQUE,
     CONSTRAINT ticket_payments_ticket CHECK (length(ticket) BETWEEN 1 AND 100),
     CONSTRAINT ticket_payments_by CHECK (length(paid_by) BETWEEN 1 AND 256),
     CONSTRAINT ticket_payments_later CHECK (paid_audit > audit)
