@@ -33,7 +33,7 @@ const columns = [
   { id: 'at', width: 6, name: 'Since', text: (d) => d.at, cell: (d) => html`<span title=${d.at}>${age(Math.max(0, now.peek() - Date.parse(d.at)))}</span>` },
   { id: 'person', width: 9, name: 'Who', cell: (d) => html`<span title=${d.actor}>${d.person}</span>${isMe(d.person) ? html` <span class="muted">(you)</span>` : ''}` },
   { id: 'action', width: 9, name: 'Action' }, { id: 'target', width: 9, name: 'Target' }, { id: 'reason', width: 16, name: 'Reason' },
-  { id: 'act', width: 9, name: 'Ticket', text: () => 'owed', cell: (d) => html`<${ActButton} permission=${takes(d)} small label=${`Name the ticket of ${what(d)}, audit ${d.audit}`} open=${() => paySheet(d)}>Name it…<//>` },
+  { id: 'act', width: 9, name: 'Ticket', text: () => 'owed', cell: (d) => html`<${ActButton} permission=${takes(d)} small label=${`Name it… ${what(d)}, audit ${d.audit}`} open=${() => paySheet(d)}>Name it…<//>` },
 ];
 
 export function Tickets() {
