@@ -8,7 +8,7 @@ import { killPg, startPg } from './harness/gate.mjs';
 import { sleep, until } from './harness/gateway.mjs';
 import { confirm, sheetOf, signedIn, withPeople } from './harness/web_people.mjs';
 
-const options = { ...needsBrowser, timeout: 120000 };
+const options = { ...needsBrowser, timeout: 240000 };
 const mode = (symbol) => `/v1/symbols/${encodeURIComponent(symbol)}/mode`;
 const halts = (person, symbol) => person.call('PUT', mode(symbol), { mode: 'SOFT_HALT', reason: 'prices are <b>off</b>' }, { 'if-match': '*' });
 const panelOf = (page) => page.locator('.panel', { has: page.getByRole('heading', { name: 'Tickets owed' }) });
@@ -24,7 +24,7 @@ test('a ticket is named where it is owed, by who halted or an operator', options
   await rowOf(page, 'ETH/USD').waitFor({ timeout: 15000 });
   assert.match((await rowOf(page, 'BTC/USD').innerText()).replace(/\s+/g, ' '), new RegExp(`^${first} .* user:ben symbol.mode BTC/USD prices are <b>off</b> Name it…$`));
   await page.evaluate(readFileSync(axeSource(), 'utf8'));
-  const axe = async () => (await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))).violations.map((v) => `${v.id}: ${v.nodes[0].target}`);
+  const axe = async () => (await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))).violations.map((v) => `${v.id}: ${v.nodes[0].target} ${v.nodes[0].any[0]?.message ?? ''}`);
   assert.deepEqual(await axe(), []);
 
   // an operator, for ben
