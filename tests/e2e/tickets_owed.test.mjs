@@ -132,6 +132,10 @@ test('a halt without a ticket owes it; it is named once, by who did it or an ope
   const json = JSON.parse((await portctl(stage, stage.ana, '--json', 'tickets', 'owed', '--actor', 'account:ben')).stdout);
   assert.deepEqual(json.tickets_owed.map((d) => d.audit), [paused.json.audit]);
   assert.equal((await portctl(stage, stage.ben, 'tickets', 'pay', String(paused.json.audit), 'OPS-6')).code, 0);
+  const halted = await portctl(stage, carl, 'halt', OTHER, '--reason', reason, '--yes');
+  const [, next] = /its ticket is owed\n {2}next: portctl (tickets pay \d+) TICKET/.exec(halted.stderr) ?? assert.fail(halted.stderr);
+  assert.equal((await portctl(stage, carl, ...next.split(' '), 'OPS-7')).code, 0);
+  assert.doesNotMatch((await portctl(stage, carl, 'halt', OTHER, '--hard', '--reason', reason, '--ticket', 'OPS-7', '--yes')).stderr, /owed/);
   assert.match((await portctl(stage, stage.ana, 'tickets', 'owed')).stderr, /no ticket is owed/);
   await counted(stage, 0);
   assert.equal((await stage.metrics()).get('tickets_owed_oldest_seconds'), 0);
