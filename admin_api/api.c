@@ -79,6 +79,8 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/changes/{id}/approve",       PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_approve, NULL, "carry it out: another person than who asked") \
     X(HTTP_POST, "/v1/changes/{id}/reject",        PERM_CONTROL_APPROVE, LIMITS_WRITE, API_WRITE, change_reject,  NULL, "refuse it")                             \
     X(HTTP_POST, "/v1/changes/{id}/cancel",        PERM_CONTROL_LOOSEN,  LIMITS_WRITE, API_WRITE, change_cancel,  NULL, "take one's own request back") \
+    X(HTTP_GET,  "/v1/tickets-owed",               PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  tickets_owed_list, NULL, "acts that tightened without a ticket, newest first; `actor paid cursor limit`") \
+    X(HTTP_PUT,  "/v1/tickets-owed/{audit}",       PERM_CONTROL_TIGHTEN, LIMITS_WRITE, API_WRITE, ticket_owed_put, NULL, "name the ticket of one of them: by who did it, or an operator") \
     X(HTTP_POST, "/v1/symbols/{symbol}/cancel-all", PERM_CONTROL_TIGHTEN, LIMITS_HALT, API_SPENT, cancel_all,     NULL, "ask the core to cancel all orders; `*`: of all symbols") \
     X(HTTP_GET,  "/v1/commands",                   PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  commands_list,  NULL, "what was asked of the core and what it says; `symbol after`") \
     X(HTTP_GET,  "/v1/commands/{id}",              PERM_CONTROL_READ,    LIMITS_READ,  API_READ,  command_get,    NULL, "one command")                           \

@@ -326,6 +326,11 @@ void call_audit_denied(struct api_call *c, const char *why);
 /* The entry of ACT under ID, as of now; borrows all of them. */
 struct audit_entry call_entry(const struct api_call *c, const struct call_act *act, const char *id);
 api_handler_fn audit_list, audit_export, audit_check, audit_anchor_get;
+/* RFC 8288: the next page is this request with CURSOR. */
+void call_link_next(struct api_call *c, const char *cursor);
+
+/* --- tickets.c -------------------------------------------------------------------------------- */
+api_handler_fn tickets_owed_list, ticket_owed_put;
 void call_reply_as(struct api_call *c, unsigned status, const char *type, const struct buf *body);
 
 /* --- paging.c -------------------------------------------------------------------------------- */

@@ -143,8 +143,7 @@ static void unavailable(struct api_call *c)
     call_gate_problem(c, &p);
 }
 
-/* RFC 8288: the next page is this request with another cursor. */
-static void link_next(struct api_call *c, const char *cursor)
+void call_link_next(struct api_call *c, const char *cursor)
 {
     struct http_text target = http_target(c->req);
     const char *query = memchr(target.s, '?', target.len);
@@ -184,7 +183,7 @@ static void on_page(void *arg, const struct audit_page *page)
         return;
     }
     if (page->next[0] != '\0') {
-        link_next(c, page->next);
+        call_link_next(c, page->next);
     }
     buf_lit(&body, "{\"entries\":[");
     for (size_t i = 0; i < page->count; i++) {
@@ -214,7 +213,7 @@ static void on_export(void *arg, const struct audit_page *page)
         return;
     }
     if (page->next[0] != '\0') {
-        link_next(c, page->next);
+        call_link_next(c, page->next);
     }
     audit_page_ndjson(page, &body);
     call_reply_as(c, 200, "application/x-ndjson", &body);

@@ -376,6 +376,7 @@ void api_schemas(struct buf *out, const char **comma)
     shape_incident_schemas(out, comma);
     shape_paging_schemas(out, comma);
     shape_circuit_schemas(out, comma);
+    shape_ticket_schemas(out, comma);
     shape_reported_schemas(out, comma);
     shape_playbook_schemas(out, comma);
 }
@@ -388,6 +389,7 @@ const struct shape_route *api_shape(enum http_method method, const char *path)
     row = row != NULL ? row : shape_incident(method, path);
     row = row != NULL ? row : shape_paging(method, path);
     row = row != NULL ? row : shape_circuits(method, path);
+    row = row != NULL ? row : shape_tickets(method, path);
     row = row != NULL ? row : shape_reported(method, path);
     return row != NULL ? row : shape_playbooks(method, path);
 }

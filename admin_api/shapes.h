@@ -29,6 +29,9 @@ const struct shape_route *shape_paging(enum http_method method, const char *path
 /* shapes_circuits.c */
 void shape_circuit_schemas(struct buf *out, const char **comma);
 const struct shape_route *shape_circuits(enum http_method method, const char *path);
+/* shapes_tickets.c */
+void shape_ticket_schemas(struct buf *out, const char **comma);
+const struct shape_route *shape_tickets(enum http_method method, const char *path);
 /* shapes_reported.c */
 void shape_reported_schemas(struct buf *out, const char **comma);
 const struct shape_route *shape_reported(enum http_method method, const char *path);

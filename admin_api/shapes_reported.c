@@ -116,6 +116,7 @@ static const struct shape_member members[] = {
     {"Triage", "incidents_stale", "boolean", "PostgreSQL does not answer: as it last said to this gateway"},
     {"Triage", "incidents_as_of", "time|null", "when that was"},
     {"Triage", "postmortems", "Postmortems|null", ""},
+    {"Triage", "tickets_owed", "TicketsCount|null", "null: they were never counted"},
     {"Triage", "open_incidents", "OpenIncident[]|null", "worst first, at most 5"},
     {"Triage", "ack_overdue", "integer|null", ""},
     {"Triage", "last_slo_breach", "SloBreach|null", ""},

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "admin_api/api_priv.h"
 #include "gateway/base/json_put.h"
+#include "gateway/gate/debts.h"
 #include "gateway/incident/incidents.h"
 #include "gateway/reported/reported.h"
 
@@ -155,6 +156,21 @@ static void put_incidents(struct api_call *c, const struct reported_overview *o,
     buf_fini(&h.open);
 }
 
+/* As counted last: while PostgreSQL is away with its age. */
+static void put_debts(struct api_call *c, struct buf *body)
+{
+    struct gate_debts_now d = gate_debts_now(c->api->opt.gate);
+
+    if (!d.known) {
+        buf_lit(body, ",\"tickets_owed\":null");
+        return;
+    }
+    buf_printf(body, ",\"tickets_owed\":{\"count\":%" PRIu64, d.count);
+    json_put_time(body, "oldest_at", d.oldest_ns);
+    json_put_time(body, "as_of", d.as_of_ns);
+    buf_putc(body, '}');
+}
+
 static void on_overview(void *arg, const struct reported_overview *o)
 {
     struct api_call *c = arg;
@@ -168,6 +184,7 @@ static void on_overview(void *arg, const struct reported_overview *o)
     buf_putc(&body, '{');
     control_summary(gate_now(c->api->opt.gate), true, &body);
     put_incidents(c, o, &body);
+    put_debts(c, &body);
     buf_printf(&body, ",\"last_slo_breach\":%s,\"last_slo_breach_known\":%s", o->breach,
                o->breach_known ? "true" : "false");
     put_snapshot(&body, r, "reconciliation", SLO_RECON);

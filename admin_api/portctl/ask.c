@@ -310,6 +310,24 @@ enum portctl_exit ask_outcome(struct client *c, const struct answer *a)
 
 /* --- all of it --------------------------------------------------------------------------------- */
 
+/* What took effect without a ticket owes one: whoever has the number at hand need not look for it. */
+static void say_owed(const struct ask *k, const json_t *root)
+{
+    const char *outcome = text_member(root, "outcome");
+    const json_t *audit = json_object_get(root, "audit");
+
+    if (text_member(k->body, "ticket")[0] != '\0' ||
+        (strcmp(outcome, "done") != 0 && strcmp(outcome, "journaled") != 0)) {
+        return;
+    }
+    say("its ticket is owed");
+    if (json_is_integer(audit)) {
+        say_next("portctl tickets pay %" JSON_INTEGER_FORMAT " TICKET", json_integer_value(audit));
+    } else {
+        say_next("portctl tickets owed, once it is in the audit log");
+    }
+}
+
 static enum portctl_exit send_it(struct client *c, const struct ask *k, const char *match)
 {
     struct buf target = {0};
@@ -327,6 +345,9 @@ static enum portctl_exit send_it(struct client *c, const struct ask *k, const ch
                        &a);
     if (code == PORTCTL_DONE) {
         code = ask_outcome(c, &a);
+        if (!client_settings(c)->json) {
+            say_owed(k, a.root);
+        }
     }
     answer_fini(&a);
     buf_fini(&target);

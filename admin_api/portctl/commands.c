@@ -6,6 +6,7 @@
 #include "admin_api/portctl/people_rows.h"
 #include "admin_api/portctl/reported_rows.h"
 #include "admin_api/portctl/playbook_rows.h"
+#include "admin_api/portctl/ticket_rows.h"
 #include "auth/scopes.h"
 
 #define SCOPE_WORD(sym, bit, word, admin, help) word " "
@@ -430,6 +431,7 @@ const struct command commands[] = {
     PEOPLE_ROWS
     PLAYBOOK_ROWS
     CIRCUIT_ROWS
+    TICKET_ROWS
     {"completion", "bash|zsh", "print the completion of a shell",
      NULL,
      "portctl completion bash > ~/.local/share/bash-completion/completions/portctl\n"

@@ -374,6 +374,7 @@ static void put_tags(struct buf *out)
         {"upstreams", "which feed is followed"},
         {"accounts", "accounts"},
         {"changes", "requests to loosen"},
+        {"tickets-owed", "what was halted without a ticket"},
         {"commands", "what is asked of the exchange core"},
         {"connections", "WebSocket connections"},
         {"circuits", "what waits before it tries again"},

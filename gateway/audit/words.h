@@ -66,6 +66,7 @@
     X("incident.level",     "level of escalation reached")                        \
     X("incident.halted",    "halt of level 3 performed")                          \
     X("incident.reminder",  "a postmortem is due: people were reminded")          \
+    X("ticket.attach",      "ticket named for an act that took effect without one")   \
     X("paging.test",        "test page sent")                                     \
     X("paging.retry",       "dead letter sent again")                             \
     X("config.update",      "configuration read")                                 \

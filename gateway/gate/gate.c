@@ -294,6 +294,7 @@ static void on_watch(uv_timer_t *timer)
     tighten_tick(g);
     replicas_tick(g);
     answers_tick(g);
+    debts_tick(g);
     count_due(g);
 }
 

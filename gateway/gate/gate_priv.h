@@ -4,11 +4,13 @@
  *   tighten.c     orders that tighten: journal, effect, and their way into the chain
  *   loosen.c      requests, approvals
  *   transact.c    the transaction they share: head of the chain, entry, state
+ *   debts.c       tickets that are owed, and named later
  *   replicas.c    what other gateways did: the head, and the stream of journaled orders */
 #ifndef GATEWAY_GATE_GATE_PRIV_H
 #define GATEWAY_GATE_GATE_PRIV_H
 #include "gateway/audit/journal.h"
 #include "gateway/audit/store.h"
+#include "gateway/gate/debts.h"
 #include "gateway/gate/gate.h"
 #include "gateway/gate/record.h"
 #include "gateway/gate/state_file.h"
@@ -27,7 +29,9 @@
     X(GATE_M_LATE,      "gate_unconfirmed_total",    COUNTER,   NULL, "answers given before every loop had confirmed") \
     X(GATE_M_DUE,       "gate_decisions_due",        GAUGE,     NULL, "halts whose `until` has passed: somebody has to decide") \
     X(GATE_M_WAITS,     "gate_approval_wait_seconds", GAUGE,    NULL, "how long the oldest request to loosen has waited for a second person; 0: none waits") \
-    X(GATE_M_ALONE,     "gate_break_glass_total",    COUNTER,   NULL, "loosenings that one person made alone, by break-glass")
+    X(GATE_M_ALONE,     "gate_break_glass_total",    COUNTER,   NULL, "loosenings that one person made alone, by break-glass") \
+    X(GATE_M_DEBTS,     "tickets_owed",              GAUGE,     NULL, "acts that tightened without a ticket, and none was named since") \
+    X(GATE_M_DEBT_AGE,  "tickets_owed_oldest_seconds", GAUGE,   NULL, "how long the oldest of those tickets has been owed; 0: none is")
 /* clang-format on */
 enum gate_metric { GATE_METRICS(METRIC_AS_ENUM) GATE_M_COUNT };
 
@@ -94,6 +98,9 @@ struct gate {
     int64_t answers_due_ns; /* mono: to be read (once) and swept */
     bool answers_read;
     int64_t enter_after_ns; /* mono: not before, after a failure */
+    struct gate_debts_now debts;
+    int64_t debts_due_ns; /* mono: to be counted */
+    bool counting_debts;
     struct redis *redis;
     struct pg_listen *listen;
     int64_t head_due_ns; /* mono */
@@ -177,6 +184,10 @@ void answers_forget(struct gate *g, const struct asked *q);
 void answers_forget_all(struct gate *g);
 /* Reads those of the last day when PostgreSQL is there, and sweeps older ones. */
 void answers_tick(struct gate *g);
+
+/* --- debts.c ---------------------------------------------------------------------------------- */
+/* Counts what is owed when that is due. */
+void debts_tick(struct gate *g);
 
 /* --- replicas.c ------------------------------------------------------------------------------- */
 void replicas_open(struct gate *g);

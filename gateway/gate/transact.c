@@ -70,6 +70,7 @@ static void job_destroy(struct job **jp)
     free(j->account);
     free(j->once);
     free(j->radius);
+    free(j->ticket);
     if (j->batch != NULL) {
         audit_batch_destroy(&j->batch);
     }
@@ -96,6 +97,11 @@ void job_refuse(struct job *j, const struct gate_problem *problem)
     if (j->wait != NULL) {
         wait_fail(j->wait, problem);
     }
+    job_leave(j);
+}
+
+void job_leave(struct job *j)
+{
     if (j->row->ended != NULL) {
         j->row->ended(j, false);
     }
@@ -375,11 +381,14 @@ static void on_begun(void *arg, const struct pg_reply *r)
 {
     struct job *j = arg;
     const struct pg_param change = pg_text(j->change_id);
+    const struct pg_param debt = pg_int8((int64_t)j->debt);
     struct pg_statement ask[3] = {audit_head_lock};
     size_t count = 1;
 
     if (j->change_id != NULL) {
         ask[count++] = (struct pg_statement){job_change_sql, &change, 1};
+    } else if (j->debt != 0) {
+        ask[count++] = (struct pg_statement){job_debt_sql, &debt, 1};
     }
     if (j->row->guarded && j->gate->opt.guard != NULL) {
         j->guard_at = count;

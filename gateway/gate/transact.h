@@ -13,8 +13,8 @@
 struct job;
 struct job_row {
     const char *name;
-    /* The head is locked and j->base is the state it holds: ends in job_write() or job_refuse(). R
-     * has the row of j->change_id as statement 1, when there is one. */
+    /* The head is locked and j->base is the state it holds: ends in job_write(), job_refuse() or
+     * job_leave(). R has the row of j->change_id or j->debt as statement 1, when there is one. */
     void (*judge)(struct job *j, const struct pg_reply *r);
     void (*ended)(struct job *j, bool done);
     bool guarded; /* the guard of the options is asked */
@@ -50,8 +50,11 @@ struct job {
     char *change_id; /* NULL: none is decided */
     char *hash;
     char *account;
-    char *once;   /* of a decision; orders have it in their record */
-    char *radius; /* of a request */
+    char *once;    /* of a decision; orders have it in their record */
+    char *radius;  /* of a request */
+    uint64_t debt; /* number of the entry whose ticket is named; 0: none is */
+    char *ticket;
+    bool anybodys; /* may name that of another's act */
     uint8_t sha256[32];
     char made_id[GATE_ID_SIZE]; /* of a request that was written */
     struct audit_batch *batch;
@@ -67,6 +70,8 @@ void job_take_nonce(struct job *j, const struct gate_nonce *n);
 void job_start(struct job *j);
 /* Refuses and ends J. */
 void job_refuse(struct job *j, const struct gate_problem *problem);
+/* Ends J, whose wait has its answer, without having written. */
+void job_leave(struct job *j);
 void job_fail(struct job *j, enum gate_problem_kind kind, const char *detail);
 /* One more statement; its params are copied, what they point to is borrowed until J ends. */
 void job_add(struct job *j, const char *sql, const struct pg_param *params, size_t count);
@@ -77,4 +82,6 @@ void job_write(struct job *j, struct audit_entry *entry);
 
 /* The request $1, locked: columns of enum job_change_column. */
 extern const char job_change_sql[];
+/* The debt of entry $1: columns of enum debt_column. */
+extern const char job_debt_sql[];
 #endif

@@ -340,6 +340,17 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
     await act('note', { text: 'why', kind: 'root_cause' }); // and what loosens goes on
   });
 
+  await test('tickets that are owed', async () => {
+    const { json: { audit } } = await call('PUT /v1/symbols/{symbol}/mode', `/v1/symbols/${encodeURIComponent('ETH/USD')}/mode`, { status: 200, body: { mode: 'HARD_HALT', reason: why.reason }, headers: { 'if-match': '*' } });
+    await get('/v1/tickets-owed');
+    await call('PUT /v1/tickets-owed/{audit}', `/v1/tickets-owed/${audit}`, { status: 422, body: { ticket: 'none' } });
+    await call('PUT /v1/tickets-owed/{audit}', '/v1/tickets-owed/999999', { status: 404, body: { ticket: 'OPS-1' } });
+    await call('PUT /v1/tickets-owed/{audit}', `/v1/tickets-owed/${audit}`, { status: 200, body: { ticket: 'OPS-1' } });
+    await call('PUT /v1/tickets-owed/{audit}', `/v1/tickets-owed/${audit}`, { status: 200, body: { ticket: 'OPS-1' } });
+    await call('PUT /v1/tickets-owed/{audit}', `/v1/tickets-owed/${audit}`, { status: 409, body: { ticket: 'OPS-2' } });
+    await get('/v1/tickets-owed', '/v1/tickets-owed?paid=true&limit=1');
+  });
+
   await test('circuits', async () => {
     const named = (name) => ({ body: { name, ...why }, headers: { 'idempotency-key': `circuit-${name}` } });
     await get('/v1/circuits');

@@ -300,13 +300,14 @@ test('a second factor that is too old is asked for, and the act goes on', { ...n
 // --- for everybody --------------------------------------------------------------------------------------------------
 
 const SCREENS = ['/audit', '/audit/2', '/keys', '/keys/ID', '/connections', '/settings', '/settings/me', '/settings/people?user=olga', '/settings/sessions', '/settings/approvals', '/settings/access', '/settings/paging', '/settings/circuits', '/settings/about'];
-const SHEETS = [['/settings/approvals?role_request=ROLE'], ['/keys', 'Issue a key…'], ['/keys/ID', 'Revoke…'], ['/settings/people', 'Create a user…'], ['/settings/access', 'Sign it off…']];
+const SHEETS = [['/settings/approvals?role_request=ROLE'], ['/settings/approvals', 'Name it…'], ['/keys', 'Issue a key…'], ['/keys/ID', 'Revoke…'], ['/settings/people', 'Create a user…'], ['/settings/access', 'Sign it off…']];
 
 // Something on every screen.
 async function furnish(stage) {
   stage.ana = await newKey(stage, 'ana');
   await put(stage, stage.ana, '/v1/withdrawals', { halted: true, ...why });
   await put(stage, stage.ana, '/v1/accounts/mm1/trading', { paused: true, ...why });
+  await put(stage, stage.ana, '/v1/accounts/mm2/trading', { paused: true, reason: why.reason }); // owes its ticket
   const { headers } = await stage.call(stage.ana, 'GET', '/v1/withdrawals');
   await put(stage, stage.ana, '/v1/withdrawals', { halted: false, ...why }, { 'if-match': headers.etag });
   const sue = stage.person('sue', 'security');

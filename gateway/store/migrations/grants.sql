@@ -39,6 +39,8 @@ DECLARE
         'USAGE ON SEQUENCE smoke_ledger_entries_id_seq',
         'SELECT, UPDATE ON smoke_feed',
         'SELECT, INSERT ON audit_entries',
+        'SELECT, INSERT ON ticket_payments',
+        'SELECT ON ticket_debts',
         'SELECT, UPDATE ON gate_head',
         'SELECT, INSERT, UPDATE, DELETE ON reported_components',
         'SELECT, INSERT, UPDATE, DELETE ON reported_signals',

@@ -33,6 +33,7 @@ function Card(t) {
       ['All trading halted', t.halt_reason ? html`<b>${t.halt_reason}</b>` : 'no'], t.trading_halted_until && ['Until', clock(t.trading_halted_until)],
       ['Acknowledgement', html`${t.ack_overdue === null ? html`<${Chip} kind="off" bare>unknown<//>` : t.ack_overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(t.ack_overdue)} overdue<//>` : html`<${Chip} kind=${t.incidents_stale ? 'off' : 'ok'} bare>none overdue${t.incidents_stale ? ' then' : ''}<//>`}${since(t.incidents_as_of)}`],
       ['Postmortems', !owed ? html`<${Chip} kind="off" bare>unknown<//>` : owed.overdue > 0 ? html`<${Chip} kind="bad" bare icon="wait">${whole(owed.overdue)} overdue<//>` : owed.owed > 0 ? `${whole(owed.owed)} to write, the next by ${clock(owed.next_due_at)}` : 'none to write'],
+      t.tickets_owed?.count > 0 && ['Tickets owed', html`<a href="/settings/approvals">${whole(t.tickets_owed.count)} to name</a>`],
       ['Last SLO breach', t.last_slo_breach ? (html`${t.last_slo_breach.id ?? t.last_slo_breach.slo ?? ''} ${clock(breachAt(t.last_slo_breach))}${since(breachAt(t.last_slo_breach))}`) : t.last_slo_breach_known === false ? html`<${Chip} kind="off" bare>unknown<//>` : 'none seen'],
       ['Reconciliation', html`<${Snapshot} of=${t.reconciliation} well="agrees" ill="differs" />`],
       ['Data quality', html`<${Snapshot} of=${t.quality} well="no errors" ill="errors" />`],

@@ -11,6 +11,7 @@ import { isMe, may } from '../../session/session.js';
 import { html, useMemo } from '../../ui.js';
 import { Missing } from '../desk/who.js';
 import { sortOf } from '../listing.js';
+import { Tickets } from './tickets.js';
 
 const STATES = { pending: ['info', 'wait'], approved: ['ok', 'ok'], rejected: ['bad', 'bad'], cancelled: ['off', 'off'], expired: ['off', 'wait'], failed: ['bad', 'bad'] };
 const stateOf = (c) => (c.state === 'pending' && Date.parse(c.expires_at) <= now.peek() ? 'expired' : c.state);
@@ -55,5 +56,5 @@ export function Approvals() {
       empty=${html`<${State} icon="ok" kind="ok" title="Nothing waits">Requests to loosen appear here ${WAITS}<//>`} />`
     : html`<${Missing} state=${state} path="/v1/changes" of="Requests to loosen, who asked and who decided" permission="control.read" />`}
     <p class="foot-note"><span>Who loosens needs another person; so does who grants certain roles. A request is good for fifteen minutes unless configured otherwise; open it to approve, refuse or take it back.</span></p><//>
-    ${may('people.read') && html`<${Roles} open=${open} />`}`;
+    ${may('people.read') && html`<${Roles} open=${open} />`}<${Tickets} />`;
 }
