@@ -28,6 +28,7 @@ struct api_route {
     const char *path;
     enum permission permission;
     enum limits_class class;
+    uint32_t cost; /* units of the class, before the factor of a key's rate class */
     enum api_direction direction;
     api_handler_fn *handler;
     const struct mutation *mutation; /* what it changes of the control state; NULL: nothing */
@@ -219,8 +220,6 @@ void admit_tell_retry(struct http_req *req, int64_t ns);
 void lane_init(struct api *a, const struct siphash_key *seed);
 void lane_configure(struct api *a);
 void lane_fini(struct api *a);
-/* Units a call of R costs, before the factor of the key's rate class. */
-uint32_t lane_route_cost(const struct api_route *r);
 /* Units C costs in CLASS; never more than its burst. */
 uint32_t lane_cost(const struct api_call *c, enum limits_class class, uint32_t factor);
 /* The class C takes from: that of its row, but what is no halt, by its body and the state of now, is
