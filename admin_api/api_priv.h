@@ -211,10 +211,6 @@ uint32_t admit_class_cost(const char *rate_class);
 void api_on_signed(struct http_req *req, void *arg);
 const struct api_route *api_find_route(const struct http_req *req);
 
-/* Tells the client a row of its limits; after how long it may try again, if ever. */
-void admit_tell_row(struct http_req *req, const struct headers_row *row);
-void admit_tell_retry(struct http_req *req, int64_t ns);
-
 /* --- what is taken from where (lane.c) ---------------------------------------------------------- */
 
 void lane_init(struct api *a, const struct siphash_key *seed);

@@ -85,8 +85,8 @@ void lane_tell_address(struct api *a, struct http_req *req, int64_t retry_ns)
         .reset_ns = retry_ns,
     };
 
-    admit_tell_row(req, &row);
-    admit_tell_retry(req, retry_ns);
+    headers_tell(http_set_header, req, &row);
+    headers_tell_retry(http_set_header, req, retry_ns);
 }
 
 /* --- the class -------------------------------------------------------------------------------- */
