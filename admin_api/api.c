@@ -54,6 +54,7 @@ API_MUTATIONS(API_AS_MUTATION)
     X(HTTP_POST, "/v1/keys/{id}/revoke",           PERM_KEYS_REVOKE,     LIMITS_HALT,   1, API_WRITE, keys_revoke,    NULL, "for good; its connections are closed")  \
     X(HTTP_PUT,  "/v1/keys/{id}/limits",           PERM_KEYS_WRITE,      LIMITS_WRITE,  1, API_WRITE, keys_limits,    NULL, "its rate class")                        \
     X(HTTP_PUT,  "/v1/keys/{id}/flag",             PERM_KEYS_WRITE,      LIMITS_WRITE,  1, API_WRITE, keys_flag,      NULL, "watch it, or no longer: a new network of it opens an incident") \
+    X(HTTP_GET,  "/v1/scopes",                     PERM_KEYS_READ,       LIMITS_READ,   1, API_READ,  keys_scopes,    NULL, "scopes that there are, what each opens and which of them need networks") \
     X(HTTP_POST, "/v1/ws-token",                   PERM_WS_TOKEN,        LIMITS_TOKEN,  1, API_READ,  token_issue,    NULL, "a token for one WebSocket connection")  \
     X(HTTP_GET,  "/v1/control",                    PERM_CONTROL_READ,    LIMITS_READ,   1, API_READ,  control_state,  NULL, "the whole control state, canonical")    \
     X(HTTP_GET,  "/v1/stats",                      PERM_STATUS_READ,     LIMITS_READ,   1, API_READ,  stats_get,      NULL, "`halt_reason`, `trading_halted_until`, what is halted") \

@@ -361,7 +361,7 @@ api_handler_fn incidents_get_list, incident_get, incident_timeline, incident_rep
 
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,
-    keys_flag, token_issue;
+    keys_flag, keys_scopes, token_issue;
 http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
 
 /* The body as a JSON object; PARAMETERS: of the media type are let pass. NULL: answered. The caller
