@@ -47,16 +47,6 @@ void admit_note_refusal(const struct api_call *c, enum key_refusal cause)
     }
 }
 
-void admit_tell_retry(struct http_req *req, int64_t ns)
-{
-    struct buf text = {0};
-
-    if (headers_retry_after(&text, ns)) {
-        http_set_header(req, "retry-after", buf_cstr(&text));
-    }
-    buf_fini(&text);
-}
-
 bool admit_address(struct api *a, struct http_req *req)
 {
     int64_t retry_ns;
@@ -248,23 +238,11 @@ static enum auth_fault authenticate_bearer(struct api_call *c, const char *token
 /* --- rate and nonce ----------------------------------------------------------------------------
  */
 
-void admit_tell_row(struct http_req *req, const struct headers_row *row)
-{
-    struct buf text = {0};
-
-    headers_policy(&text, row, 1);
-    http_set_header(req, "ratelimit-policy", buf_cstr(&text));
-    buf_reset(&text);
-    headers_state(&text, row, 1);
-    http_set_header(req, "ratelimit", buf_cstr(&text));
-    buf_fini(&text);
-}
-
 void admit_tell_limits(struct api_call *c, const struct limits_left *left)
 {
     struct headers_row row = limits_headers_row(c->api->opt.limits, c->class, left);
 
-    admit_tell_row(c->req, &row);
+    headers_tell(http_set_header, c->req, &row);
 }
 
 static void refuse_replay(struct api_call *c)
@@ -403,7 +381,7 @@ static void on_limited(struct api_call *c, const struct limits_answer *answer)
         return;
     }
     admit_count(c->api, API_LIMITED);
-    admit_tell_retry(c->req, answer->left[0].retry_after_ns);
+    headers_tell_retry(http_set_header, c->req, answer->left[0].retry_after_ns);
     call_problem(c, &(struct api_problem){429, "rate-limited", "rate limit exceeded",
                                           "wait as Retry-After says", NULL});
 }

@@ -28,6 +28,7 @@ struct api_route {
     const char *path;
     enum permission permission;
     enum limits_class class;
+    uint32_t cost; /* units of the class, before the factor of a key's rate class */
     enum api_direction direction;
     api_handler_fn *handler;
     const struct mutation *mutation; /* what it changes of the control state; NULL: nothing */
@@ -212,17 +213,11 @@ uint32_t admit_class_cost(const char *rate_class);
 void api_on_signed(struct http_req *req, void *arg);
 const struct api_route *api_find_route(const struct http_req *req);
 
-/* Tells the client a row of its limits; after how long it may try again, if ever. */
-void admit_tell_row(struct http_req *req, const struct headers_row *row);
-void admit_tell_retry(struct http_req *req, int64_t ns);
-
 /* --- what is taken from where (lane.c) ---------------------------------------------------------- */
 
 void lane_init(struct api *a, const struct siphash_key *seed);
 void lane_configure(struct api *a);
 void lane_fini(struct api *a);
-/* Units a call of R costs, before the factor of the key's rate class. */
-uint32_t lane_route_cost(const struct api_route *r);
 /* Units C costs in CLASS; never more than its burst. */
 uint32_t lane_cost(const struct api_call *c, enum limits_class class, uint32_t factor);
 /* The class C takes from: that of its row, but what is no halt, by its body and the state of now, is
@@ -373,7 +368,7 @@ api_handler_fn incidents_get_list, incident_get, incident_timeline, incident_rep
 
 /* --- handlers --------------------------------------------------------------------------------- */
 api_handler_fn keys_list, keys_issue, keys_get, keys_rotate, keys_revoke, keys_limits, keys_usage,
-    keys_flag, token_issue;
+    keys_flag, keys_scopes, token_issue;
 http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
 
 /* The body as a JSON object; PARAMETERS: of the media type are let pass. NULL: answered. The caller

@@ -5,6 +5,7 @@
 #include "auth/base64.h"
 #include "gateway/audit/ulid.h"
 #include "gateway/base/fixed.h"
+#include "gateway/base/json_put.h"
 #include "gateway/runtime/clock.h"
 
 #define OVERLAP_DEFAULT_S 3600
@@ -230,6 +231,22 @@ void keys_usage(struct api_call *c)
 {
     started(c, key_store_usage(c->api->opt.store, http_param(c->req, "id"), NULL, on_usage, c),
             NULL);
+}
+
+void keys_scopes(struct api_call *c)
+{
+    struct buf body = {0};
+
+    buf_lit(&body, "{\"scopes\":[");
+    for (unsigned i = 0; i < SCOPE_COUNT; i++) {
+        buf_puts(&body, i != 0 ? ",{" : "{");
+        json_put_text(&body, "scope", scope_rows[i].word);
+        json_put_text(&body, "what", scope_rows[i].help);
+        json_put_name(&body, "administers");
+        buf_puts(&body, scope_rows[i].admin ? "true}" : "false}");
+    }
+    buf_lit(&body, "]}");
+    finish(c, 200, &body);
 }
 
 /* --- bodies ------------------------------------------------------------------------------------

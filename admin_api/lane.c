@@ -3,60 +3,15 @@
  *   before its signature is verified: the address's bucket, or the lane of halts (ratelimit/halt_lane.h)
  *   after it: the class of its row, unless its body shows that it does not belong in the reserved one;
  *   times the cost of its route */
-#include <string.h>
 #include "admin_api/api_priv.h"
 #include "gateway/runtime/clock.h"
 
-/* clang-format off */
-/* What a call costs in units of its class, where that is not 1: about what it takes of PostgreSQL or
- * of the loop, compared with a plain read. */
-#define LANE_COSTS(X) /* method, path, units */               \
-    X(HTTP_GET, "/v1/audit",                   2)             \
-    X(HTTP_GET, "/v1/audit/export",            20)            \
-    X(HTTP_GET, "/v1/audit/verify",            50)            \
-    X(HTTP_GET, "/v1/access/review",           20)            \
-    X(HTTP_GET, "/v1/incidents/{id}/timeline", 5)             \
-    X(HTTP_GET, "/v1/incidents/{id}/report",   10)
-/* clang-format on */
-#define LANE_AS_COST(method, path, units) {method, path, units},
-static const struct {
-    enum http_method method;
-    const char *path;
-    uint32_t units;
-} costs[] = {LANE_COSTS(LANE_AS_COST)};
-
-uint32_t lane_route_cost(const struct api_route *r)
-{
-    for (unsigned i = 0; i < GW_LEN(costs); i++) {
-        if (costs[i].method == r->method && strcmp(costs[i].path, r->path) == 0) {
-            return costs[i].units;
-        }
-    }
-    return 1;
-}
-
 uint32_t lane_cost(const struct api_call *c, enum limits_class class, uint32_t factor)
 {
-    uint64_t cost = (uint64_t)(c->route != NULL ? lane_route_cost(c->route) : 1) * factor;
+    uint64_t cost = (uint64_t)(c->route != NULL ? c->route->cost : 1) * factor;
     uint64_t most = limits_burst(c->api->opt.limits, class);
 
     return (uint32_t)(cost < most ? cost : most); /* else it would never be admitted */
-}
-
-static void check_costs(void)
-{
-    size_t count;
-    const struct api_route *all = api_routes(&count);
-
-    for (unsigned i = 0; i < GW_LEN(costs); i++) {
-        size_t at = 0;
-
-        while (at < count &&
-               (all[at].method != costs[i].method || strcmp(all[at].path, costs[i].path) != 0)) {
-            at++;
-        }
-        GW_ASSERT(at < count);
-    }
 }
 
 /* --- the address ------------------------------------------------------------------------------ */
@@ -73,7 +28,6 @@ void lane_init(struct api *a, const struct siphash_key *seed)
     struct gcra_rate rate = preauth_rate(a);
     uint32_t entries = (uint32_t)a->opt.limits_config->bucket_entries;
 
-    check_costs();
     a->preauth = preauth_create(&rate, entries, seed);
     a->halts = halt_lane_create(&rate, entries, seed);
 }
@@ -131,8 +85,8 @@ void lane_tell_address(struct api *a, struct http_req *req, int64_t retry_ns)
         .reset_ns = retry_ns,
     };
 
-    admit_tell_row(req, &row);
-    admit_tell_retry(req, retry_ns);
+    headers_tell(http_set_header, req, &row);
+    headers_tell_retry(http_set_header, req, retry_ns);
 }
 
 /* --- the class -------------------------------------------------------------------------------- */

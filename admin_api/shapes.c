@@ -18,6 +18,10 @@ static const struct shape_member members[] = {
     {"Time", "unix_ns", "integer", "above 2^53: read it as a 64-bit integer"},
 
     {"Scope", "=", AUTH_SCOPES(OR_SCOPE), "what a key may do"},
+    {"ScopeRow", "scope", "Scope", ""},
+    {"ScopeRow", "what", "string", "what it opens"},
+    {"ScopeRow", "administers", "boolean", "a key with it needs networks"},
+    {"ScopeList", "scopes", "ScopeRow[]", ""},
     {"KeyState", "=", KEY_STATES(OR), ""},
     {"KeyAlgorithm", "=", KEY_ALGS(OR), ""},
     {"RateClass", "=", "'default'|'low'|'minimal'", "what a call costs: 1, 4 or 10 units"},
@@ -308,6 +312,7 @@ static const struct shape_route shapes[] = {
     {HTTP_POST,   "/v1/keys/{id}/rotate",            "", "", "KeyRotate", "201 KeyAnswer"},
     {HTTP_POST,   "/v1/keys/{id}/revoke",            "", "", "KeyRevoke", "200 KeyAnswer"},
     {HTTP_PUT,    "/v1/keys/{id}/limits",            "", "", "KeyLimits", "200 KeyAnswer"},
+    {HTTP_GET,    "/v1/scopes",                      "", "", "", "200 ScopeList"},
     {HTTP_PUT,    "/v1/keys/{id}/flag",              "", "", "KeyFlag", "200 KeyAnswer"},
     {HTTP_POST,   "/v1/ws-token",                    "", "", "", "200 Token"},
     {HTTP_GET,    "/v1/control",                     "", "", "", "200 Control"},

@@ -50,3 +50,25 @@ bool headers_retry_after(struct buf *out, int64_t retry_after_ns)
     buf_u64(out, seconds != 0 ? seconds : 1); /* 0 would ask for a retry at once */
     return true;
 }
+
+void headers_tell(headers_set_fn *set, struct http_req *req, const struct headers_row *row)
+{
+    struct buf text = {0};
+
+    headers_policy(&text, row, 1);
+    set(req, "ratelimit-policy", buf_cstr(&text));
+    buf_reset(&text);
+    headers_state(&text, row, 1);
+    set(req, "ratelimit", buf_cstr(&text));
+    buf_fini(&text);
+}
+
+void headers_tell_retry(headers_set_fn *set, struct http_req *req, int64_t retry_after_ns)
+{
+    struct buf text = {0};
+
+    if (headers_retry_after(&text, retry_after_ns)) {
+        set(req, "retry-after", buf_cstr(&text));
+    }
+    buf_fini(&text);
+}

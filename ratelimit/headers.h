@@ -1,4 +1,4 @@
-/* ratelimit/headers.h - the values of RateLimit-Policy, RateLimit and Retry-After. Pure.
+/* ratelimit/headers.h - the fields RateLimit-Policy, RateLimit and Retry-After. Pure.
  *   RateLimit-Policy: "admin-write";q=30;w=60
  *   RateLimit: "admin-write";r=0;t=2
  * Why: names are quoted strings, which is right under every revision of the draft.
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "gateway/base/buf.h"
+
+struct http_req;
 
 struct headers_row {
     const char *name;  /* [A-Za-z0-9_-] */
@@ -23,4 +25,11 @@ void headers_policy(struct buf *out, const struct headers_row *rows, unsigned co
 void headers_state(struct buf *out, const struct headers_row *rows, unsigned count);
 /* False, and nothing printed, when it never fits (INT64_MAX). */
 bool headers_retry_after(struct buf *out, int64_t retry_after_ns);
+
+/* Sets a field of the answer to REQ: http_set_header(), which this folder must not know. */
+typedef void headers_set_fn(struct http_req *req, const char *name, const char *value);
+/* Policy and state of ROW. */
+void headers_tell(headers_set_fn *set, struct http_req *req, const struct headers_row *row);
+/* When to try again, if ever. */
+void headers_tell_retry(headers_set_fn *set, struct http_req *req, int64_t retry_after_ns);
 #endif

@@ -364,6 +364,7 @@ static void put_tags(struct buf *out)
         {"limits", "limits of clients"},
         {"time", "the clock"},
         {"keys", "API keys"},
+        {"scopes", "what keys may be given"},
         {"ws-token", "tokens for WebSocket connections"},
         {"control", "control state"},
         {"stats", "what is halted"},

@@ -119,7 +119,14 @@ test('a hard halt withdraws the book: emptied, 503, and a snapshot when it is li
   assert.equal((await emptied).gw.audit, halt.json.journal);
   assert.equal((await notice).gw.audit, halt.json.journal);
   assert.deepEqual([f.book.lines('bids'), f.book.lines('asks')], [[], []]);
-  assert.equal((await bookOf(stage)).status, 503);
+  const gone = await bookOf(stage);
+  assert.deepEqual([gone.status, gone.headers['content-type'], gone.headers['retry-after']], [503, 'application/problem+json', '1'], gone.body);
+  const problem = JSON.parse(gone.body);
+  assert.deepEqual([problem.code, problem.title], ['halted', 'the book is withdrawn while its symbol is halted']);
+  const place = /its status is in (\S+);/.exec(problem.detail)?.[1];
+  assert.equal(place, '/0/public/AssetPairs', gone.body);
+  const pairsNow = JSON.parse((await stage.get(`${stage.publicUrl}${place}?pair=${encodeURIComponent(SYMBOL)}`)).body);
+  assert.equal(pairsNow.result[SYMBOL].status, 'maintenance', 'where the answer says, it is told');
   const late = await Client.connect(stage);
   await late.subscribe({ channel: 'book', symbol: [SYMBOL], depth: 10 });
   const snapshot = await late.waitFor((m) => m.channel === 'book', 3000, 'an answer to who comes now');

@@ -197,6 +197,9 @@ test('every route answers as described', { timeout: 180000 }, () => onStage(asyn
       ip_allow: ['10.0.0.0/8'], rate_class: 'low', not_after: '2030-01-01T00:00:00Z', ...why } });
     const { id } = made.key;
     await get('/v1/keys');
+    const { json: { scopes } } = await get('/v1/scopes');
+    assert.deepEqual(scopes.map((s) => `| \`${s.scope}\` | ${s.what}${s.administers ? ' (such a key needs networks)' : ''} |`),
+      readFileSync(path.join(root, 'docs/reference/SCOPES.md'), 'utf8').split('## ')[0].match(/^\| `.*/gm));
     await get('/v1/keys', '/v1/keys?state=active&limit=1');
     await get('/v1/keys/{id}', `/v1/keys/${id}`);
     await get('/v1/keys/{id}/usage', `/v1/keys/${id}/usage`);

@@ -289,7 +289,7 @@ test('the signed head on the screen: bad, unreadable, and a browser without Ed25
   assert.match(await hers.locator('main').innerText(), /audit\.read: the role security, auditor or admin/);
 }));
 
-test('who may what is what the gateway says: roles and scopes of the pages', () => {
+test('who may what is what the gateway says: roles of the pages', () => {
   const roles = readFileSync(path.join(webFolder, '../docs/reference/ROLES.md'), 'utf8');
   const head = /\| permission \| what .*\n/.exec(roles)[0].split('|').map((c) => c.trim());
   const who = readFileSync(path.join(src, 'screens/desk/who.js'), 'utf8');
@@ -298,8 +298,4 @@ test('who may what is what the gateway says: roles and scopes of the pages', () 
     const expected = head.filter((h, i) => /^`/.test(h) === false && cells[i] === 'x');
     assert.deepEqual(list.match(/[a-z_]+/g), expected.map((h) => h.replaceAll('`', '')), permission);
   }
-  const scopes = readFileSync(path.join(webFolder, '../docs/reference/SCOPES.md'), 'utf8').split('## ')[0];
-  const sheets = readFileSync(path.join(src, 'screens/keys/sheets.js'), 'utf8');
-  const mine = /SCOPES = \{([\s\S]*?)\};/.exec(sheets)[1];
-  assert.deepEqual([...mine.matchAll(/(?:'([a-z.]+)'|\b([a-z]+)): '/g)].map((m) => m[1] ?? m[2]), [...scopes.matchAll(/^\| `([a-z.]+)` \|/gm)].map((m) => m[1]));
 });

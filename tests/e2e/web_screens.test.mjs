@@ -47,6 +47,9 @@ test('a key: issued in the browser, signs, rotated, limited, revoked; its WebSoc
   await sheet.getByLabel(/^Account it belongs to/).fill('mm7');
   await sheet.getByLabel('Label', { exact: true }).fill('feed of a market maker');
   await sheet.getByRole('checkbox', { name: 'ws.token' }).check();
+  const { json: { scopes } } = await stage.call(stage.admin, 'GET', '/v1/scopes');
+  assert.ok(scopes.length > 10);
+  assert.deepEqual(await sheet.getByRole('group', { name: 'Scopes' }).locator('label').allInnerTexts(), scopes.map((s) => s.scope), 'all that the gateway has');
   assert.ok(!(await sheet.innerText()).includes('Needed:'), 'a key that does not administer may come from anywhere');
   await sheet.getByRole('checkbox', { name: 'keys.read' }).check();
   assert.match(await sheet.innerText(), /Needed: keys\.read can administer/);
@@ -75,6 +78,7 @@ test('a key: issued in the browser, signs, rotated, limited, revoked; its WebSoc
   const detail = page.locator('.record');
   await detail.getByText('/v1/ws-token').waitFor({ timeout: 20000 });
   assert.match(page.url(), new RegExp(`/keys/${id}`));
+  await detail.getByText(scopes.find((s) => s.scope === 'ws.token').what, { exact: true }).waitFor();
 
   await detail.getByRole('button', { name: 'Rate class…' }).click();
   await sheetOf(page).getByRole('group', { name: 'Rate class' }).getByRole('button', { name: 'low' }).click();

@@ -405,6 +405,34 @@ static void test_book_not_there_yet(void **state)
     assert_int_equal(t->q->body.len, 0);
 }
 
+/* Withdrawn by an operator is another error than not there yet; the book itself is as good as ever. */
+static void test_withdrawn_book(void **state)
+{
+    struct stage *t = *state;
+    const struct held empty = {.filled = true};
+    const struct held *held[PAIRS] = {[BTC] = &empty};
+    struct gate_view *gate = gate_view_create(t->symbols);
+
+    gate->symbols[BTC].show = BOOK_WITHDRAWN;
+    t->view.gate = gate;
+    t->view.held = held;
+    (void)ask_pair(t, QUERY_BOOK, BTC, "");
+    query_answer(t->q, &t->view);
+    assert_int_equal(t->q->err, GW_ENOTREADY); /* it never came: nothing to withdraw */
+    give_book(t);
+    (void)ask_pair(t, QUERY_BOOK, BTC, "");
+    query_answer(t->q, &t->view);
+    assert_int_equal(t->q->err, GW_EHALTED);
+    assert_int_equal(t->q->body.len, 0);
+    held[BTC] = NULL;
+    gate->symbols[BTC].show = BOOK_LIVE;
+    (void)ask_pair(t, QUERY_BOOK, BTC, "");
+    query_answer(t->q, &t->view);
+    assert_int_equal(t->q->err, GW_OK);
+    t->view.gate = NULL;
+    gate_view_destroy(&gate);
+}
+
 #define MD_TRADE_8                                                                                 \
     "{\"trade_id\":8,\"price\":\"50000.5\",\"qty\":\"0.25000000\",\"side\":\"sell\","              \
     "\"ord_type\":\"market\",\"timestamp\":\"2024-08-08T23:59:50.000000Z\"}"
@@ -584,6 +612,7 @@ int main(void)
         TEST(test_kraken_trades_pages_lose_nothing),
         TEST(test_book),
         TEST(test_book_not_there_yet),
+        TEST(test_withdrawn_book),
         TEST(test_trades),
         TEST(test_candles),
         TEST(test_status),

@@ -70,12 +70,37 @@ static void retry_after(void **state)
     buf_fini(&out);
 }
 
+struct http_req {
+    struct buf told;
+};
+
+static void note(struct http_req *req, const char *name, const char *value)
+{
+    buf_printf(&req->told, "%s: %s\n", name, value);
+}
+
+static void fields_of_an_answer(void **state)
+{
+    static const struct headers_row row = {"read", 100, 5 * SECOND, 99, 50 * MS};
+    struct http_req req = {{0}};
+
+    (void)state;
+    headers_tell(note, &req, &row);
+    headers_tell_retry(note, &req, SECOND + 1);
+    headers_tell_retry(note, &req, INT64_MAX); /* never: no field */
+    assert_string_equal(buf_cstr(&req.told), "ratelimit-policy: \"read\";q=100;w=5\n"
+                                             "ratelimit: \"read\";r=99;t=1\n"
+                                             "retry-after: 2\n");
+    buf_fini(&req.told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_in_the_draft),
         cmocka_unit_test(extremes),
         cmocka_unit_test(retry_after),
+        cmocka_unit_test(fields_of_an_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,7 @@ function Last({ usage }) {
 export function Detail({ id }) {
   const path = `/v1/keys/${encodeURIComponent(id)}`;
   const state = useResource(path, { every: 5000 });
+  const scopes = useResource(SCOPES).data?.scopes;
   const { query } = route.value;
   const close = html`<button type="button" class="btn quiet" aria-label="Close the key" onClick=${() => navigate({ screen: 'keys', query })}>Close</button>`;
   const key = state.data?.key;
@@ -52,7 +53,7 @@ export function Detail({ id }) {
     <div class="row-acts"><${ActButton} permission="keys.write" open=${() => rotateSheet(key)}>Rotate…<//><${ActButton} permission="keys.write" open=${() => limitsSheet(key)}>Rate class…<//><${ActButton} permission="keys.write" open=${() => flagSheet(key)}>${key.flagged ? 'Unflag…' : 'Flag…'}<//>
       <${ActButton} permission="control.tighten" danger open=${() => pauseSheet(key.account)}>Pause account…<//>${key.state === 'disabled' ? html`<${ActButton} permission="control.loosen" open=${() => disableSheet(key.account, false)}>Enable account…<//>` : html`<${ActButton} permission="control.tighten" danger open=${() => disableSheet(key.account, true)}>Disable account…<//>`}${!over && html`<${ActButton} permission="keys.revoke" danger open=${() => revokeSheet(key)}>Revoke…<//>`}</div>
     <h3>What it may</h3>
-    <table class="diff"><caption class="sr">Scopes</caption><tbody>${key.scopes.map((s) => html`<tr><th scope="row"><code>${s}</code></th><td>${SCOPES[s] ?? ''}</td></tr>`)}</tbody></table>
+    <table class="diff"><caption class="sr">Scopes</caption><tbody>${key.scopes.map((s) => html`<tr><th scope="row"><code>${s}</code></th><td>${scopes?.find((x) => x.scope === s)?.what ?? ''}</td></tr>`)}</tbody></table>
     <h3>Whose, and within what</h3>
     <${Facts} rows=${[['Account', html`<a href=${`/keys?account=${encodeURIComponent(key.account)}`}>${key.account}</a>`], ['Owner', key.owner ?? 'nobody'], ['Algorithm', key.algorithm], ['Rate class', `${key.rate_class}: ${CLASSES[key.rate_class] ?? ''}`],
       ['Networks', key.ip_allow.length ? html`<span class="pills">${key.ip_allow.map((n) => html`<span class="pill">${n}</span>`)}</span>` : html`<${Chip} kind="warn" bare>${key.admin_from_anywhere ? 'any: a key that administers should have some' : 'any'}<//>`],

@@ -9,14 +9,9 @@ import { me } from '../../session/session.js';
 import { html } from '../../ui.js';
 import { Once } from '../desk/once.js';
 
-// docs/reference/SCOPES.md
-export const SCOPES = { market: 'market data over REST and WebSocket', 'ws.token': 'obtain WebSocket tokens', 'ws.fast': 'interval_ms 0: every engine batch', 'metrics.read': 'metrics',
-  'keys.read': 'see keys and their use', 'keys.write': 'issue, rotate, limit and revoke keys', 'control.read': 'see modes, halts and changes', 'control.halt': 'tighten: halt, cancel, throttle',
-  'control.open': 'ask for and approve loosening', 'audit.read': 'read and verify the audit log', 'report.write': 'report in: components, signals, alerts', 'people.read': 'see users, roles, sessions, access review',
-  'people.write': 'create and disable users, grant roles', 'incidents.read': 'see incidents and playbooks', 'incidents.act': 'act on incidents, run drills', 'control.fanout': 'fan-out profile, upstream',
-  connections: 'see and close connections', 'config.read': 'see the configuration in force' };
-// Those that look after the gateway or see what is not public: such a key needs networks.
-export const ADMIN = new Set(['keys.read', 'keys.write', 'control.read', 'control.halt', 'control.open', 'audit.read', 'people.read', 'people.write', 'incidents.read', 'incidents.act', 'control.fanout', 'connections', 'config.read']);
+// What a key may be given, as this gateway has it: [{scope, what, administers}], none where it did not say.
+export const SCOPES = '/v1/scopes';
+const scopesOf = async () => (await call('GET', SCOPES)).json?.scopes ?? [];
 const CLASSES = { default: 'each call costs one', low: 'each call costs four', minimal: 'each call costs ten' };
 const ALGORITHMS = [['ed25519', 'Ed25519', 'the gateway keeps the public half alone'], ['hmac-sha256', 'HMAC-SHA256', 'a shared secret, sealed at the gateway'], ['hmac-sha512-kraken', 'Kraken', 'for ccxt and Kraken’s SDKs: WebSocket tokens only']];
 
@@ -54,7 +49,8 @@ const publicField = (o, set, pair) => html`${pair && group('Key pair', html`<${P
 const goodKey = (text) => /^[A-Za-z0-9+/]{43}=$/.test(text.trim());
 
 export async function issueSheet(account = '') {
-  const pair = await makePair();
+  const [pair, all] = await Promise.all([makePair(), scopesOf()]);
+  const administers = (o) => all.filter((s) => s.administers && o.scopes.includes(s.scope)).map((s) => s.scope);
   openSheet({
     title: 'Issue a key', direction: 'GIVES', verb: 'Issue',
     options: { account, owner: me() ?? '', label: '', algorithm: 'ed25519', scopes: ['market'], ip: '', rate: 'default', days: '90', own: !pair, public_key: '' },
@@ -63,18 +59,18 @@ export async function issueSheet(account = '') {
       ${field('Owner, a user (empty: none)', input(o, set, 'owner', { maxlength: 32 }), 'What the key does counts as hers. A key that loosens, approves or changes users must have the one as owner who makes it.')}
       ${group('Algorithm', html`<${Pick} label="Algorithm" value=${o.algorithm} options=${ALGORITHMS} onPick=${(algorithm) => set({ ...o, algorithm })} />`)}
       ${o.algorithm === 'ed25519' && publicField(o, set, pair)}
-      <fieldset class="field checks"><legend>Scopes</legend><div class="boxes">${Object.entries(SCOPES).map(([s, what]) => html`<label class="check" title=${what}><input type="checkbox" checked=${o.scopes.includes(s)} onChange=${(e) => set({ ...o, scopes: e.target.checked ? [...o.scopes, s] : o.scopes.filter((x) => x !== s) })} />${s}</label>`)}</div></fieldset>
-      ${o.scopes.some((s) => ADMIN.has(s)) ? field('Networks it may be used from', input(o, set, 'ip', { placeholder: '10.1.0.0/16, 192.0.2.7/32', required: true }),
-        `Needed: ${o.scopes.filter((s) => ADMIN.has(s)).join(', ')} can administer. 0.0.0.0/0 is everywhere, and the access review marks it.`)
+      <fieldset class="field checks"><legend>Scopes</legend><div class="boxes">${all.length ? all.map(({ scope: s, what }) => html`<label class="check" title=${what}><input type="checkbox" checked=${o.scopes.includes(s)} onChange=${(e) => set({ ...o, scopes: e.target.checked ? [...o.scopes, s] : o.scopes.filter((x) => x !== s) })} />${s}</label>`) : html`<p class="muted">The gateway did not say which there are: close this and open it again.</p>`}</div></fieldset>
+      ${administers(o).length ? field('Networks it may be used from', input(o, set, 'ip', { placeholder: '10.1.0.0/16, 192.0.2.7/32', required: true }),
+        `Needed: ${administers(o).join(', ')} can administer. 0.0.0.0/0 is everywhere, and the access review marks it.`)
         : field('Networks it may be used from (empty: any)', input(o, set, 'ip', { placeholder: '10.0.0.0/8, 192.0.2.7/32' }))}
       ${group('Rate class', html`<${Pick} label="Rate class" value=${o.rate} options=${Object.entries(CLASSES).map(([c, what]) => [c, c, what])} onPick=${(rate) => set({ ...o, rate })} />`)}
       ${group('Ends after', html`<${Pick} label="Ends after" value=${o.days} options=${[['30', '30 days'], ['90', '90 days'], ['365', 'a year'], ['', 'never']]} onPick=${(days) => set({ ...o, days })} />`)}`,
     make: (o) => {
       const edwards = o.algorithm === 'ed25519';
       const nets = networks(o.ip);
-      const scopes = Object.keys(SCOPES).filter((s) => o.scopes.includes(s));
+      const scopes = all.filter((s) => o.scopes.includes(s.scope)).map((s) => s.scope);
       return {
-        read: null, wrong: !/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(o.account) || o.label.trim() === '' || scopes.length === 0 || (nets.length === 0 && scopes.some((s) => ADMIN.has(s))) || (edwards && o.own && !goodKey(o.public_key)),
+        read: null, wrong: !/^[a-z0-9][a-z0-9_.-]{0,62}$/.test(o.account) || o.label.trim() === '' || scopes.length === 0 || (nets.length === 0 && administers(o).length > 0) || (edwards && o.own && !goodKey(o.public_key)),
         call: { method: 'POST', path: '/v1/keys', dryRun: false, body: { account: o.account, label: o.label.trim(), algorithm: o.algorithm, scopes, rate_class: o.rate, ...(o.owner.trim() ? { owner: o.owner.trim() } : {}),
           ...(nets.length ? { ip_allow: nets } : {}), ...(o.days ? { not_after: ends(Number(o.days)) } : {}), ...(edwards ? { public_key: o.own ? o.public_key.trim() : pair.publicKey } : {}) } },
         portctl: `portctl key new --account ${shell(o.account || 'ACCOUNT')} --label ${shell(o.label || 'LABEL')}${scopes.map((s) => ` --scope ${s}`).join('')}${nets.map((n) => ` --ip ${shell(n)}`).join('')}${edwards ? '' : ` --algorithm ${o.algorithm}`}${o.days ? ` --not-after ${o.days}d` : ''} --out key.pem`,
@@ -86,7 +82,7 @@ export async function issueSheet(account = '') {
 
 export async function rotateSheet(key) {
   const edwards = key.algorithm === 'ed25519';
-  const bare = key.ip_allow.length === 0 && key.scopes.some((s) => ADMIN.has(s)); // from before networks were required
+  const bare = key.ip_allow.length === 0 && key.admin_from_anywhere; // from before networks were required
   const pair = edwards ? await makePair() : null;
   openSheet({
     title: `Rotate ${key.id}`, direction: 'GIVES', verb: 'Rotate', options: { overlap: '86400', ip: '', own: edwards && !pair, public_key: '' },
