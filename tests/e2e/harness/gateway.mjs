@@ -1,6 +1,7 @@
 // The harness: a private Redis, a certificate, the real gateway and the real feeder, all in one temporary folder and
 // gone at the end. Nothing here knows how the gateway works inside.
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
@@ -158,8 +159,11 @@ export class Stage {
     this.signalPostgres('SIGKILL');
   }
 
+  // What else the test does goes on meanwhile.
   async restartPostgres() {
-    execFileSync('bash', ['-c', 'set -euo pipefail; source "$1"; pg_start "$2"', 'restart', path.join(root, 'tests/env/postgres.sh'), path.join(this.dir, 'pg')], { stdio: 'ignore' });
+    const child = spawn('bash', ['-c', 'set -euo pipefail; source "$1"; pg_start "$2"', 'restart', path.join(root, 'tests/env/postgres.sh'), path.join(this.dir, 'pg')], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`PostgreSQL did not start again: exit code ${code}`);
   }
 
   // The gateway's program to its end; its output.
