@@ -99,14 +99,15 @@ test('A: books at five depths, trades, candles and REST equal the oracles', { ..
   for (const [symbol, depths] of [['BTC/USDT', [10, 25, 100, 500, 1000]], ['ETH/USDT', [10, 1000]]]) {
     for (const depth of depths) {
       for (const interval_ms of depth === 10 ? [0, 50, 1000] : [50]) {
-        const client = await Client.connect(stage);
-        const frames = [];
-        followBook(client, symbol, depth, frames);
-        client.send({ method: 'subscribe', params: { channel: 'book', symbol: [symbol], depth, gw: { interval_ms } } });
-        follow.push({ client, symbol, depth, interval_ms, frames });
+        follow.push({ symbol, depth, interval_ms, frames: [] });
       }
     }
   }
+  await Promise.all(follow.map(async (f) => {
+    f.client = await Client.connect(stage);
+    followBook(f.client, f.symbol, f.depth, f.frames);
+    f.client.send({ method: 'subscribe', params: { channel: 'book', symbol: [f.symbol], depth: f.depth, gw: { interval_ms: f.interval_ms } } });
+  }));
   const trader = await Client.connect(stage);
   trader.send({ method: 'subscribe', params: { channel: 'trade', symbol: Object.keys(oracles) } });
   const candler = await Client.connect(stage);

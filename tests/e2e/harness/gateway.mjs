@@ -106,7 +106,20 @@ export class Stage {
   async startRedis() {
     this.redis = this.run('redis', 'redis-server', ['--port', '0', '--unixsocket', this.redisSocket, '--save', '',
       '--appendonly', 'no', '--dir', this.dir], this.redisEnv ? { env: this.redisEnv } : {});
-    await until('Redis', 10000, () => this.redisCommand('PING') === 'PONG');
+    await until('Redis', 10000, () => this.redisAnswers());
+  }
+
+  // Does not keep this process from anything else meanwhile.
+  redisAnswers() {
+    return new Promise((resolve) => {
+      const socket = net.createConnection(this.redisSocket, () => socket.write('PING\r\n'));
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => resolve(false));
+      socket.once('data', (data) => {
+        resolve(data.toString().startsWith('+PONG'));
+        socket.destroy();
+      });
+    });
   }
 
   // As the machine's memory killer would, and an empty one in its place.
@@ -134,7 +147,7 @@ export class Stage {
 
   postgresProcesses() {
     const first = readFileSync(path.join(this.dir, 'pg/data/postmaster.pid'), 'utf8').split('\n')[0];
-    return [first, ...execFileSync('pgrep', ['-P', first], { encoding: 'utf8' }).trim().split('\n')].map(Number);
+    return [first, ...readFileSync(`/proc/${first}/task/${first}/children`, 'utf8').trim().split(' ').filter(Boolean)].map(Number);
   }
 
   signalPostgres(signal) {
