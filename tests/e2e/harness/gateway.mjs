@@ -65,9 +65,10 @@ async function end(child, signal = 'SIGTERM', patience = 10000) {
   return child.exitCode;
 }
 
-// An empty cluster takes longer to make than all the rest of a stage: it is made once by each file of tests.
-const template = path.join(os.tmpdir(), `gw-pg-${process.pid}`);
-process.on('exit', () => rmSync(template, { recursive: true, force: true }));
+// An empty cluster takes longer to make than all the rest of a stage: it is made once by each file of tests, or by
+// ./check for all of them.
+const template = process.env.PG_TEMPLATE || path.join(os.tmpdir(), `gw-pg-${process.pid}`);
+if (!process.env.PG_TEMPLATE) process.on('exit', () => rmSync(template, { recursive: true, force: true }));
 
 // Keys of tests are used from here: a request for one says so unless it says something else (ip_allow, also []).
 export const loopback = ['127.0.0.0/8', '::1/128'];
