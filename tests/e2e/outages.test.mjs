@@ -1,8 +1,8 @@
 // Redis or PostgreSQL stopped, killed, slow: what signed callers and market data notice of it.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { onStage, sleep, until } from './harness/gateway.mjs';
+import { heldUp } from './harness/held_up.mjs';
 import { Signer } from './harness/signer.mjs';
 import { addresses, Lane, wire } from './harness/wire.mjs';
 import { Client } from './harness/ws.mjs';
@@ -13,8 +13,9 @@ const tape = ['--data', 'synthetic', '--symbols', '1', '--rate', '100', '--seed'
 const roomy = { log: { level: 'warn' }, limits: { preauth_per_minute: 600000, preauth_burst: 100000, read_per_minute: 600000, read_burst: 100000,
   write_per_minute: 600000, write_burst: 100000, token_per_minute: 600000, token_burst: 100000 } };
 const DEADLINE = 50; // limits.deadline
-// On top of what the same request takes with Redis in good health: two cores are shared with the tests' clients,
-// PostgreSQL and whatever else runs; a timer of the loop may be 2 ms late, a thread a few time slices.
+const redisWell = { deadline: '1s', slow: '1s' }; // it stays asked on a busy machine, too
+// On top of what the same request takes with Redis in good health, and of what this process and the gateway's loop waited
+// for a core: a timer of the loop may be 2 ms late, PostgreSQL and Redis a few time slices.
 const MARGIN = 60;
 
 function withKeys(body, limits = {}) {
@@ -27,15 +28,18 @@ function withKeys(body, limits = {}) {
     const made = await stage.call(stage.admin, 'POST', '/v1/keys', { account: 'desk', label: 'outages', algorithm: 'hmac-sha256', scopes: ['keys.read', 'ws.token'], reason: 'a test of outages' });
     const bot = { id: made.json.key.id, signer: new Signer(made.json.key.id, { secret: Buffer.from(made.json.secret, 'base64') }) };
     await until('the key', 5000, async () => (await stage.call(bot.signer, 'GET', `/v1/keys/${bot.id}`)).status === 200);
-    const lane = new Lane(stage, addresses(11, 6));
+    const lane = new Lane(stage, addresses(11, CALLERS));
+    let load;
     try {
-      await body(stage, bot, lane);
+      await body(stage, bot, (...options) => (load = new Load(lane, bot, ...options)), lane);
     } finally {
+      load?.stop(); // else it would call a gateway that has gone, for ever
       lane.close();
     }
   });
 }
 
+const CALLERS = 6;
 const percentile = (list, p) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * p))];
 
 // Reads by six callers, about 200 a second, until stopped.
@@ -43,13 +47,18 @@ class Load {
   constructor(lane, bot, target = `/v1/keys/${bot.id}`, fine = 200) {
     Object.assign(this, { lane, bot, target, fine, answers: [] });
     this.running = true;
-    this.callers = Array.from({ length: 6 }, async () => {
-      while (this.running) {
-        const answer = await lane.send(wire('GET', target, HOST, bot.signer.headers('GET', `https://${HOST}${target}`)));
-        this.answers.push(answer);
-        await sleep(25);
-      }
-    });
+    for (let i = 0; i < CALLERS; i++) this.call(target);
+  }
+
+  async call(target) {
+    const url = `https://${HOST}${target}`;
+    while (this.running) {
+      const held = heldUp(this.lane.stage);
+      const answer = await this.lane.send(wire('GET', target, HOST, this.bot.signer.headers('GET', url)));
+      answer.ms -= held();
+      this.answers.push(answer);
+      await sleep(25);
+    }
   }
 
   // Since the last cut.
@@ -61,9 +70,8 @@ class Load {
     return result;
   }
 
-  async stop() {
+  stop() {
     this.running = false;
-    await Promise.all(this.callers);
   }
 }
 
@@ -77,8 +85,8 @@ async function recovered(stage, what) {
   assert.ok(ms <= 1000, `${ms} ms`);
 }
 
-test('Redis stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, lane) => {
-  const load = new Load(lane, bot);
+test('Redis stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, startLoad) => {
+  const load = startLoad();
   await sleep(2500);
   const well = load.cut('in good health');
   assert.equal(well.bad.length, 0);
@@ -112,18 +120,21 @@ test('Redis stopped, slow, killed: reads go on, nobody waits for it', { timeout:
   // an empty Redis knows no nonce: PostgreSQL does
   await sleep(3500);
   const anew = load.cut('begun anew');
-  assert.deepEqual(anew.bad.map((a) => `${a.status} ${a.body}`).slice(0, 3), []);
-  assert.ok(anew.p99 <= bound);
-  await load.stop();
   const m = await stage.metrics();
+  // of nonces that PostgreSQL was late to keep nobody knows now: what was under way is to be signed again, once
+  const gaps = m.get('auth_nonce_late_total') + m.get('auth_nonce_not_kept_total');
+  const again = gaps > 0 ? anew.bad.filter((a) => a.status === 401 && /replay-detected/.test(a.body)) : [];
+  assert.deepEqual(anew.bad.filter((a) => !again.includes(a)).map((a) => `${a.status} ${a.body}`).slice(0, 3), []);
+  assert.ok(again.length <= CALLERS, `${again.length} were to be signed again`);
+  assert.ok(anew.p99 <= bound, `begun anew: p99 ${anew.p99} ms, bound ${bound} ms`);
   assert.ok(m.get('ratelimit_breaker_opened_total') >= 3);
   assert.ok(m.get('ratelimit_local_total') > 100);
 }));
 
 // One of two gateways: the only one of its database would not wait at all.
-test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, lane) => {
+test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { timeout: 120000 }, () => withKeys(async (stage, bot, startLoad) => {
   // refused by the handler itself: what it waits for in PostgreSQL is its nonce alone
-  const load = new Load(lane, bot, '/v1/keys?limit=0', 422);
+  const load = startLoad('/v1/keys?limit=0', 422);
   await sleep(2500);
   const well = load.cut('in good health');
   assert.equal(well.bad.length, 0);
@@ -168,11 +179,10 @@ test('PostgreSQL stopped, slow, killed: reads go on, nobody waits for it', { tim
     assert.deepEqual(part.bad.map((a) => `${a.status} ${a.body}`).slice(0, 3), [], name);
     assert.ok(part.p99 <= bound, `${name}: p99 ${part.p99} ms, bound ${bound} ms`);
   }
-  await load.stop();
-}, { gateways: 2, deadline: '1s', slow: '1s' })); // Redis is well, and stays asked on a busy machine, too
+}, { ...redisWell, gateways: 2 }));
 
-test('the only gateway of a database: reads wait for no PostgreSQL, and all nonces are there in the end', { timeout: 60000 }, () => withKeys(async (stage, bot, lane) => {
-  const load = new Load(lane, bot, '/v1/keys?limit=0', 422);
+test('the only gateway of a database: reads wait for no PostgreSQL, and all nonces are there in the end', { timeout: 60000 }, () => withKeys(async (stage, bot, startLoad) => {
+  const load = startLoad('/v1/keys?limit=0', 422);
   const metric = async (name) => (await stage.metrics()).get(name);
   await sleep(1500);
   assert.equal(await metric('gateways'), 1);
@@ -180,16 +190,16 @@ test('the only gateway of a database: reads wait for no PostgreSQL, and all nonc
   await sleep(1000);
   assert.equal(await metric('auth_nonce_late_total'), 0, 'nobody waited');
   await stage.continuePostgres();
-  await load.stop();
+  load.stop();
   const all = load.cut('stopped for a second');
   assert.deepEqual(all.bad, []);
   assert.equal(await metric('auth_nonce_not_kept_total'), 0);
   await until('each is in PostgreSQL', 5000, () => Number(stage.sql(`SELECT count(*) FROM admin_nonces WHERE key_id = '${bot.id}'`)) >= all.count);
   console.log(`# ${all.count} nonces kept`);
-}, { deadline: '1s', slow: '1s' }));
+}, redisWell));
 
 // Signed before, and never sent: only whether it may have been is asked.
-test('what a gateway or a PostgreSQL that died may have forgotten is refused, as long as Redis cannot say', { timeout: 60000 }, () => withKeys(async (stage, bot, lane) => {
+test('what a gateway or a PostgreSQL that died may have forgotten is refused, as long as Redis cannot say', { timeout: 60000 }, () => withKeys(async (stage, bot, startLoad, lane) => {
   const target = `/v1/keys/${bot.id}`;
   const sign = () => wire('GET', target, HOST, bot.signer.headers('GET', `https://${HOST}${target}`));
   const alone = async (bytes) => {
@@ -278,9 +288,10 @@ test('PostgreSQL stopped, then killed: known keys serve, changes are refused in 
     const began = Date.now();
     const times = { token: [], write: [], market: [] };
     const timed = async (kind, call) => {
+      const held = heldUp(stage);
       const at = performance.now();
       const answer = await call();
-      times[kind].push(performance.now() - at);
+      times[kind].push(performance.now() - at - held());
       return answer;
     };
     const loop = async (kind, status, call) => {
@@ -318,4 +329,4 @@ test('PostgreSQL stopped, then killed: known keys serve, changes are refused in 
   const made = stage.sql("SELECT reason, count(*) FROM key_events WHERE reason LIKE 'while %' GROUP BY reason");
   console.log(`# changes answered with 503 that were made all the same: ${made || 'none'}`);
   client.close();
-}));
+}, redisWell));

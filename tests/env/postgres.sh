@@ -8,6 +8,8 @@
 #   pg_binaries           prints the folder of the server's programs; fails when there is none
 #   postgres.sh serve DIR (as a program) starts it, prints the DSN, and ends and deletes it at the end of its
 #                         input: it dies with whoever holds the pipe. Exit code 77: not installed.
+#   postgres.sh template DIR [COMMAND...] makes DIR a cluster to be copied, in which COMMAND, called with the DSN as
+#                         its last argument, has made what all copies begin with
 #   PG_TEMPLATE           a folder: the first cluster made is copied there, later ones are copies of it
 #
 # PostgreSQL refuses to run as root: then it runs as the user `postgres`, who gets DIR. The socket is in DIR,
@@ -166,13 +168,34 @@ pg_stop() {
     fi
 }
 
+# pg_template DIR [COMMAND...]
+pg_template() {
+    local dir=$1 made=$1.making
+    shift
+    rm -rf "$dir" "$made"
+    if ! pg_start "$made" || { [ $# -gt 0 ] && ! "$@" "$(pg_dsn "$made")"; }; then
+        pg_stop "$made"
+        rm -rf "$made"
+        return 1
+    fi
+    pg_stop "$made"
+    mv -T "$made/data" "$dir" && rm -rf "$made"
+}
+
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    pg_throwaway=yes # a kill of its processes loses nothing all the same, only a crash of the machine would
+    if [ $# -ge 2 ] && [ "$1" = template ]; then
+        pg_binaries >/dev/null || exit 77
+        unset PG_TEMPLATE
+        shift
+        pg_template "$@"
+        exit
+    fi
     if [ $# -ne 2 ] || [ "$1" != serve ]; then
-        echo "usage: tests/env/postgres.sh serve DIR" >&2
+        echo "usage: tests/env/postgres.sh serve DIR | template DIR [COMMAND...]" >&2
         exit 2
     fi
     pg_binaries >/dev/null || exit 77
-    pg_throwaway=yes     # a kill of its processes loses nothing all the same, only a crash of the machine would
     trap '' INT TERM HUP # the end of the input is the sign; the server must not be left behind
     pg_start "$2" && pg_dsn "$2" && cat >/dev/null
     pg_stop "$2"

@@ -2,7 +2,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { link, reloadAll, request, resource } from './data/api.js';
 import { hidden, now } from './data/beat.js';
-import { events } from './data/events.js';
+import { events, retryEvents } from './data/events.js';
 import { Instruments, Tickers } from './data/stores.js';
 import { MarketStream } from './data/stream.js';
 import { setClock } from './session/session.js';
@@ -67,6 +67,16 @@ function followEvents() {
   });
 }
 
+// Of a gateway that answers again events are asked for at once, not after what is left of the wait for one that is away.
+function followLink() {
+  let gone = false;
+  effect(() => {
+    const { up } = link.value;
+    if (up && gone && events.peek().phase === 'lost') retryEvents();
+    gone = !up;
+  });
+}
+
 // The admin link is asked for even where no screen asks.
 function watchLink() {
   resource('/livez', { every: 5000 }).use();
@@ -76,5 +86,6 @@ export function startApp() {
   readAbout();
   followAttention();
   followEvents();
+  followLink();
   watchLink();
 }

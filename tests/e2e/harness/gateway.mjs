@@ -1,6 +1,7 @@
 // The harness: a private Redis, a certificate, the real gateway and the real feeder, all in one temporary folder and
 // gone at the end. Nothing here knows how the gateway works inside.
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
@@ -64,9 +65,10 @@ async function end(child, signal = 'SIGTERM', patience = 10000) {
   return child.exitCode;
 }
 
-// An empty cluster takes longer to make than all the rest of a stage: it is made once by each file of tests.
-const template = path.join(os.tmpdir(), `gw-pg-${process.pid}`);
-process.on('exit', () => rmSync(template, { recursive: true, force: true }));
+// An empty cluster takes longer to make than all the rest of a stage: it is made once by each file of tests, or by
+// ./check for all of them.
+const template = process.env.PG_TEMPLATE || path.join(os.tmpdir(), `gw-pg-${process.pid}`);
+if (!process.env.PG_TEMPLATE) process.on('exit', () => rmSync(template, { recursive: true, force: true }));
 
 // Keys of tests are used from here: a request for one says so unless it says something else (ip_allow, also []).
 export const loopback = ['127.0.0.0/8', '::1/128'];
@@ -105,7 +107,20 @@ export class Stage {
   async startRedis() {
     this.redis = this.run('redis', 'redis-server', ['--port', '0', '--unixsocket', this.redisSocket, '--save', '',
       '--appendonly', 'no', '--dir', this.dir], this.redisEnv ? { env: this.redisEnv } : {});
-    await until('Redis', 10000, () => this.redisCommand('PING') === 'PONG');
+    await until('Redis', 10000, () => this.redisAnswers());
+  }
+
+  // Does not keep this process from anything else meanwhile.
+  redisAnswers() {
+    return new Promise((resolve) => {
+      const socket = net.createConnection(this.redisSocket, () => socket.write('PING\r\n'));
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => resolve(false));
+      socket.once('data', (data) => {
+        resolve(data.toString().startsWith('+PONG'));
+        socket.destroy();
+      });
+    });
   }
 
   // As the machine's memory killer would, and an empty one in its place.
@@ -133,7 +148,7 @@ export class Stage {
 
   postgresProcesses() {
     const first = readFileSync(path.join(this.dir, 'pg/data/postmaster.pid'), 'utf8').split('\n')[0];
-    return [first, ...execFileSync('pgrep', ['-P', first], { encoding: 'utf8' }).trim().split('\n')].map(Number);
+    return [first, ...readFileSync(`/proc/${first}/task/${first}/children`, 'utf8').trim().split(' ').filter(Boolean)].map(Number);
   }
 
   signalPostgres(signal) {
@@ -158,8 +173,11 @@ export class Stage {
     this.signalPostgres('SIGKILL');
   }
 
+  // What else the test does goes on meanwhile.
   async restartPostgres() {
-    execFileSync('bash', ['-c', 'set -euo pipefail; source "$1"; pg_start "$2"', 'restart', path.join(root, 'tests/env/postgres.sh'), path.join(this.dir, 'pg')], { stdio: 'ignore' });
+    const child = spawn('bash', ['-c', 'set -euo pipefail; source "$1"; pg_start "$2"', 'restart', path.join(root, 'tests/env/postgres.sh'), path.join(this.dir, 'pg')], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`PostgreSQL did not start again: exit code ${code}`);
   }
 
   // The gateway's program to its end; its output.

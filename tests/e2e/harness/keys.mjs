@@ -30,3 +30,9 @@ export async function newKey(stage, scopes, more = {}) {
   assert.equal(answer.status, 201, answer.body);
   return { id: answer.json.key.id, signer: new Signer(answer.json.key.id, file), record: answer.json.key, raw };
 }
+
+// The gateway's copy of the keys holds every change made so far.
+export async function upToDate(stage) {
+  const epoch = Number(stage.sql('SELECT epoch FROM revocation_epoch'));
+  await until('the copy of the keys', 5000, async () => (await stage.metrics()).get('auth_keys_epoch') >= epoch);
+}

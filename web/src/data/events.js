@@ -96,6 +96,7 @@ async function lead() {
     tell({ phase });
     const wait = phase === 'lost' ? 500 + Math.random() * Math.min(15000, 500 * 2 ** attempt) : ABSENT_RETRY_MS;
     if (!again) await Promise.race([sleep(wait), new Promise((resolve) => { wake = resolve; })]);
+    if (again) attempt = 0;
   }
 }
 
