@@ -295,8 +295,11 @@ bool control_is_dry(const struct api_call *c);
 void control_on_result(void *arg, const struct gate_result *r);
 /* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */
 void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(struct api_call *c));
-/* radius.c: who would feel DIFF: {"symbols":..,"subscriptions":..,"accounts":..,"version":..}. */
+/* radius.c: who would feel DIFF: {"symbols":..,"subscriptions":..,"clients":..,"keys":..,"accounts":..,"version":..};
+ * null: not known. */
 void control_blast_radius(const struct api *a, struct buf *out, const struct control_diff *diff);
+/* The same as it was stored, TEXT (NULL: null); what was not counted then is null. */
+void control_radius_asked(struct buf *out, const char *text);
 /* The same of CELLS, as struct gate_change has them, in the state of now. */
 void control_radius_now(const struct api *a, struct buf *out, const char *cells);
 /* Subscriptions on this gateway: of a symbol, of all (SYMBOL_NONE). */
