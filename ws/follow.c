@@ -7,7 +7,7 @@
 
 #define PAGE_WORDS 64u
 #define PAGE_SEATS (64u * PAGE_WORDS)
-#define WORDS_MOST 8000000u /* looked at in one call: some milliseconds */
+#define PAGES_MOST 65536u /* looked at in one call: 32 MiB, some milliseconds */
 
 struct page {
     _Atomic uint64_t words[PAGE_WORDS];
@@ -147,19 +147,20 @@ void follow_mark(struct follow *f, uint32_t shard, uint32_t seat, uint32_t symbo
     }
 }
 
-/* Seats of page NUMBER of H that follow any of FELT. */
+/* Seats of page NUMBER of H that follow any of FELT; takes what it looked at from *LEFT. */
 static uint64_t count_page(const struct follow *f, const struct hall *h, uint32_t number,
-                           const bool *felt)
+                           const bool *felt, uint32_t *left)
 {
     uint64_t any[PAGE_WORDS] = {0};
     uint64_t count = 0;
 
-    for (uint32_t symbol = 0; symbol < f->symbols; symbol++) {
+    for (uint32_t symbol = 0; symbol < f->symbols && *left != 0; symbol++) {
         const struct page *page =
             felt[symbol] ? atomic_load_explicit(&h->pages[(size_t)symbol * f->pages + number],
                                                 memory_order_acquire)
                          : NULL;
 
+        *left -= page != NULL;
         for (uint32_t i = 0; page != NULL && i < PAGE_WORDS; i++) {
             any[i] |= atomic_load_explicit(&page->words[i], memory_order_relaxed);
         }
@@ -172,24 +173,20 @@ static uint64_t count_page(const struct follow *f, const struct hall *h, uint32_
 
 bool follow_clients(const struct follow *f, const bool *felt, uint64_t *out)
 {
-    uint64_t pages = 0;
+    uint32_t left = PAGES_MOST;
 
     *out = 0;
     if (felt == NULL) {
         *out = (uint64_t)atomic_load_explicit(&f->clients, memory_order_relaxed);
         return true;
     }
-    for (uint32_t symbol = 0; symbol < f->symbols; symbol++) {
-        pages += felt[symbol] ? (uint64_t)f->shards * f->pages : 0;
-    }
-    if (atomic_load_explicit(&f->standing, memory_order_relaxed) != 0 ||
-        pages * PAGE_WORDS > WORDS_MOST) {
+    if (atomic_load_explicit(&f->standing, memory_order_relaxed) != 0) {
         return false;
     }
     for (uint32_t i = 0; i < f->shards; i++) {
         for (uint32_t k = 0; k < f->pages; k++) {
-            *out += count_page(f, &f->halls[i], k, felt);
+            *out += count_page(f, &f->halls[i], k, felt, &left);
         }
     }
-    return true;
+    return left != 0;
 }

@@ -222,6 +222,12 @@ test('portctl: what has to be typed on a terminal', within, () => withGate({}, a
   const done = await onTerminal(ben, ['approve', id], 'RELEASE\n');
   assert.equal(done.code, DONE, done.out);
   assert.match(done.out, /^requested by +account:ana\r$/m);
+  assert.match(done.out, /^reaches now +symbols 2, clients 0, subscriptions 0, keys \d+, at version \d+\r$/m);
+  // what was typed goes along, and the gateway compares it; --yes types nothing
+  const texts = stage.sql("SELECT (record::json->>'text')::json->>'confirm' FROM change_requests");
+  assert.equal(texts.trim(), 'RELEASE');
+  ends(await ana('withdrawals', 'resume', '--asset', 'BTC', '--yes', ...why), WAITING);
+  assert.deepEqual(stage.sql("SELECT coalesce((record::json->>'text')::json->>'confirm', 'none') FROM change_requests ORDER BY id").trim().split('\n'), ['RELEASE', 'none']);
 }));
 
 test('portctl: PostgreSQL stopped: halts are journaled, nothing resumes, and both are said', within, () => withGate({}, async (stage, { ana, ben }) => {

@@ -108,16 +108,22 @@ static void without_a_seat_it_is_not_known(void **state)
 
 static void too_much_to_look_at_is_not_known(void **state)
 {
-    static bool felt[2000];
-    struct follow *f = follow_create(GW_LEN(felt), 1, 1000000);
+    enum { MANY = 2000, PAGE = 4096, PAGES = 33 };
+    static bool felt[MANY];
+    struct follow *f = follow_create(MANY, 1, PAGE * PAGES);
     uint64_t count;
 
     (void)state;
+    for (uint32_t symbol = 0; symbol < MANY; symbol++) {
+        for (uint32_t page = 0; page < PAGES; page++) {
+            follow_mark(f, 0, page * PAGE + symbol, symbol, true);
+        }
+    }
     memset(felt, true, sizeof felt);
     assert_false(follow_clients(f, felt, &count));
-    memset(felt, true, 5);
-    memset(&felt[5], false, sizeof felt - 5);
+    memset(felt, false, MANY / 2);
     assert_true(follow_clients(f, felt, &count));
+    assert_int_equal(count, MANY / 2 * PAGES);
     follow_destroy(&f);
 }
 
