@@ -75,7 +75,7 @@ test('portctl: halted by one, resumed by two', within, () => withGate({}, async 
   const dry = ends(await ana('halt', 'BTC/USD', '--dry-run', ...why), DONE);
   assert.match(dry.out, /^mode +BTC\/USD +NORMAL +-> +SOFT_HALT +TIGHTEN/m);
   assert.match(dry.out, /^needs +one person/m);
-  assert.match(dry.out, /^reaches +symbols 1, subscriptions 0, at version \d+$/m);
+  assert.match(dry.out, /^reaches +symbols 1, clients 0, subscriptions 0, keys 1, at version \d+$/m);
   const shape = await ana.json('halt', 'BTC/USD', '--dry-run', ...why);
   assert.deepEqual([shape.dry_run, shape.diff.direction, shape.needs], [true, 'TIGHTEN', 'one person']);
   assert.equal(await mode(ana, 'BTC/USD'), 'NORMAL', 'a dry run changes nothing');
@@ -115,7 +115,7 @@ test('portctl: halted by one, resumed by two', within, () => withGate({}, async 
   const shown = ends(await ben('change', 'show', id), DONE);
   assert.match(shown.out, /^hash +[0-9a-f]{64}$/m);
   assert.match(shown.out, /HARD_HALT +-> +CANCEL_ONLY/);
-  assert.match(shown.out, /^reached then +symbols 1, subscriptions 0, at version \d+\nreaches now +symbols 1, subscriptions 0, at version \d+$/m);
+  assert.match(shown.out, /^reached then +symbols 1, clients 0, subscriptions 0, keys 1, at version \d+\nreaches now +symbols 1, clients 0, subscriptions 0, keys 1, at version \d+$/m);
   ends(await ben('change', 'show', '01ARZ3NDEKTSV4RRFFQ69G5FAV'), REFUSED, /404 not-found/);
   ends(await ana('approve', id, '--yes'), REFUSED, /403 self-approval[^]*next: another person/);
   ends(await ben('cancel', id), REFUSED, /403 .*only account:ana can cancel/);

@@ -19,7 +19,7 @@ const REASON_LEAST = 10;
 export const whole = (n) => Number(n).toLocaleString('en-GB');
 
 // Whom it reaches, as [name, value]; what was not counted is not known. TEXT(name): the words of a count.
-const COUNTS = [['symbols', 'Symbols'], ['clients', 'Clients connected'], ['subscriptions', 'Their subscriptions'], ['keys', 'Keys'], ['accounts', 'Accounts']];
+const COUNTS = [['symbols', 'Symbols'], ['clients', 'Clients connected'], ['subscriptions', 'Subscriptions of clients'], ['keys', 'Keys'], ['accounts', 'Accounts']];
 export const count = (n) => (n === null || n === undefined ? 'not known' : whole(n));
 export const radiusRows = (radius, text = (name) => count(radius[name])) => [...COUNTS.map(([name, words]) => (name !== 'accounts' || radius.accounts > 0) && [words, text(name)]), ['Counted at version', whole(radius.version)]];
 
