@@ -379,6 +379,8 @@ json_t *body_object(struct api_call *c, bool parameters);
 /* The body as a JSON object with no members but those in NAMES (ended by NULL), and `confirm` where
  * C->word says what it must be; NULL: answered. The caller releases it. */
 json_t *body_read(struct api_call *c, const char *const *names);
+/* `confirm` of ROOT is WORD, exactly, or was left out: nobody typed. False: answered. */
+bool body_confirmed(struct api_call *c, const json_t *root, const char *word);
 /* Reason (10 to 500 characters) and ticket of the body into C, for the audit entry. False: answered. */
 bool body_why(struct api_call *c);
 /* The same, of a body that has the text member MORE as well: 1 to CAP - 1 bytes, into OUT. */

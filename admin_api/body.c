@@ -28,20 +28,19 @@ json_t *body_object(struct api_call *c, bool parameters)
     return root;
 }
 
-/* Absent and null: nobody typed. */
-static bool confirmed(struct api_call *c, const json_t *root)
+bool body_confirmed(struct api_call *c, const json_t *root, const char *word)
 {
     const json_t *v = json_object_get(root, "confirm");
     char detail[160];
 
-    if (c->word == NULL || v == NULL || json_is_null(v) ||
-        (json_is_string(v) && strcmp(json_string_value(v), c->word) == 0)) {
+    if (v == NULL || json_is_null(v) ||
+        (json_is_string(v) && strcmp(json_string_value(v), word) == 0)) {
         return true;
     }
     (void)snprintf(detail, sizeof detail,
                    "must be `%.64s`, exactly; nothing was done: look again at what it reaches, "
                    "then type that",
-                   c->word);
+                   word);
     call_invalid(c, "confirm", detail);
     return false;
 }
@@ -67,7 +66,7 @@ json_t *body_read(struct api_call *c, const char *const *names)
             return NULL;
         }
     }
-    if (root != NULL && !confirmed(c, root)) {
+    if (root != NULL && c->word != NULL && !body_confirmed(c, root, c->word)) {
         json_decref(root);
         return NULL;
     }
