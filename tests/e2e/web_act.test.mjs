@@ -85,11 +85,17 @@ test('a halt is seen by a second browser and by a market-data client; another pe
   assert.equal(await sheet.getByLabel(/^Type/).inputValue(), SYMBOL);
   assert.ok(await halt.isEnabled());
   // what was typed goes along: were it not what the gateway demands, nothing would be done
-  const sent = hers.waitForRequest((r) => r.method() === 'PUT' && !r.url().includes('dry_run'));
-  await hers.route(/mode$/, (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), confirm: 'BTC/USDT' }) }), { times: 1 });
+  let sent;
+  await hers.route((url) => url.pathname.endsWith('/mode') && url.search === '', (route) => {
+    const body = route.request().postDataJSON();
+    if (body === null) return route.continue(); // a look
+    sent ??= body.confirm;
+    return route.continue({ postData: JSON.stringify({ ...body, confirm: 'BTC/USDT' }) });
+  });
   await confirm(hers, { ticket: 'OPS-7', typed: SYMBOL, button: 'Set SOFT_HALT' });
-  assert.equal((await sent).postDataJSON().confirm, SYMBOL);
   await sheet.getByText('must be `BTC/USD`, exactly').first().waitFor();
+  assert.equal(sent, SYMBOL);
+  await hers.unrouteAll();
   assert.match(await modeIn(his, SYMBOL), /NORMAL/);
   assert.equal(await sheet.getByLabel(/^Type/).inputValue(), '', 'to be typed anew');
   await confirm(hers, { ticket: 'OPS-7', typed: SYMBOL, button: 'Set SOFT_HALT' });
