@@ -109,14 +109,15 @@ struct api_call {
     const char *current; /* for call_problem(): JSON of what stands in the way; NULL: not told */
     char target[CONTROL_TARGET_MAX]; /* of the path or the body; "": several, or none */
     struct control_change *many;     /* what set-mode names; NULL: one target, or none yet */
-    char once[256];                  /* Idempotency-Key of what was ordered; "": none */
-    bool asking;                     /* gate_wait is a question, nothing was ordered */
-    enum limits_class class;         /* of the limits taken */
-    bool narrow;                     /* let in by its key's bucket: bad, it was not looked at */
-    int64_t address_retry_ns;        /* then; else 0 */
-    bool bearer;                     /* came with a token: there is no nonce */
-    bool nonce_unsure;               /* Redis could not vouch for the nonce: the database must */
-    bool nonce_sent;                 /* of a halt: the database has been asked */
+    const char *word;         /* what `confirm` of the body must be; NULL: not compared (here) */
+    char once[256];           /* Idempotency-Key of what was ordered; "": none */
+    bool asking;              /* gate_wait is a question, nothing was ordered */
+    enum limits_class class;  /* of the limits taken */
+    bool narrow;              /* let in by its key's bucket: bad, it was not looked at */
+    int64_t address_retry_ns; /* then; else 0 */
+    bool bearer;              /* came with a token: there is no nonce */
+    bool nonce_unsure;        /* Redis could not vouch for the nonce: the database must */
+    bool nonce_sent;          /* of a halt: the database has been asked */
     int64_t created_ns;
     int64_t expires_ns;
     char nonce[SIGNATURE_NONCE_MAX + 1];
@@ -292,8 +293,11 @@ bool control_is_dry(const struct api_call *c);
 void control_on_result(void *arg, const struct gate_result *r);
 /* Of gate_repeated() and the like: GO is called when it is no repetition; else it was answered. */
 void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(struct api_call *c));
-/* radius.c: who would feel DIFF: {"symbols":..,"subscriptions":..,"accounts":..,"version":..}. */
+/* radius.c: who would feel DIFF: {"symbols":..,"subscriptions":..,"clients":..,"keys":..,"accounts":..,"version":..};
+ * null: not known. */
 void control_blast_radius(const struct api *a, struct buf *out, const struct control_diff *diff);
+/* The same as it was stored, TEXT (NULL: null); what was not counted then is null. */
+void control_radius_asked(struct buf *out, const char *text);
 /* The same of CELLS, as struct gate_change has them, in the state of now. */
 void control_radius_now(const struct api *a, struct buf *out, const char *cells);
 /* Subscriptions on this gateway: of a symbol, of all (SYMBOL_NONE). */
@@ -374,9 +378,11 @@ http_handler_fn api_time, kraken_ws_token, kraken_private_unknown;
 /* The body as a JSON object; PARAMETERS: of the media type are let pass. NULL: answered. The caller
  * releases it. */
 json_t *body_object(struct api_call *c, bool parameters);
-/* The body as a JSON object with no members but those in NAMES (ended by NULL); NULL: answered. The
- * caller releases it. */
+/* The body as a JSON object with no members but those in NAMES (ended by NULL), and `confirm` where
+ * C->word says what it must be; NULL: answered. The caller releases it. */
 json_t *body_read(struct api_call *c, const char *const *names);
+/* `confirm` of ROOT is WORD, exactly, or was left out: nobody typed. False: answered. */
+bool body_confirmed(struct api_call *c, const json_t *root, const char *word);
 /* Reason (10 to 500 characters) and ticket of the body into C, for the audit entry. False: answered. */
 bool body_why(struct api_call *c);
 /* The same, of a body that has the text member MORE as well: 1 to CAP - 1 bytes, into OUT. */

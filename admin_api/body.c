@@ -28,6 +28,23 @@ json_t *body_object(struct api_call *c, bool parameters)
     return root;
 }
 
+bool body_confirmed(struct api_call *c, const json_t *root, const char *word)
+{
+    const json_t *v = json_object_get(root, "confirm");
+    char detail[160];
+
+    if (v == NULL || json_is_null(v) ||
+        (json_is_string(v) && strcmp(json_string_value(v), word) == 0)) {
+        return true;
+    }
+    (void)snprintf(detail, sizeof detail,
+                   "must be `%.64s`, exactly; nothing was done: look again at what it reaches, "
+                   "then type that",
+                   word);
+    call_invalid(c, "confirm", detail);
+    return false;
+}
+
 json_t *body_read(struct api_call *c, const char *const *names)
 {
     json_t *root = body_object(c, false);
@@ -36,7 +53,7 @@ json_t *body_read(struct api_call *c, const char *const *names)
 
     json_object_foreach(root, name, member)
     {
-        bool known = false;
+        bool known = c->word != NULL && strcmp(name, "confirm") == 0;
 
         for (unsigned i = 0; names[i] != NULL; i++) {
             known = known || strcmp(names[i], name) == 0;
@@ -48,6 +65,10 @@ json_t *body_read(struct api_call *c, const char *const *names)
             json_decref(root);
             return NULL;
         }
+    }
+    if (root != NULL && c->word != NULL && !body_confirmed(c, root, c->word)) {
+        json_decref(root);
+        return NULL;
     }
     return root;
 }

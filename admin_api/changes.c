@@ -3,21 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
+#include "gateway/base/json_put.h"
 
 #define LIST_MAX 200u
 
-/* The object, and whom it reaches: as it was asked for, and now. */
+/* The object, whom it reaches (as it was asked for, and now), and what is typed to decide it. */
 static void put_change(const struct api *a, struct buf *out, const struct gate_change *change)
 {
     buf_append(out, change->json, change->len - 1); /* its brace */
-    buf_printf(out, ",\"blast_radius\":{\"asked\":%s,\"now\":",
-               change->radius != NULL ? change->radius : "null");
+    buf_lit(out, ",\"blast_radius\":{\"asked\":");
+    control_radius_asked(out, change->radius);
+    buf_lit(out, ",\"now\":");
     if (change->cells != NULL) {
         control_radius_now(a, out, change->cells);
     } else {
         buf_lit(out, "null");
     }
-    buf_lit(out, "}}");
+    buf_putc(out, '}');
+    json_put_given(out, "confirm", change->confirm);
+    buf_putc(out, '}');
 }
 
 static void on_list(void *arg, const struct gate_change *changes, size_t count)
@@ -93,7 +97,7 @@ static bool member(struct api_call *c, const json_t *root, const char *name, siz
 /* The body is read twice: before it is known whether this is a repetition, and after. NULL: answered. */
 static json_t *read_decision(struct api_call *c, struct gate_decide *d)
 {
-    static const char *const names[] = {"hash", "reason", NULL};
+    static const char *const names[] = {"hash", "reason", "confirm", NULL};
     json_t *root;
 
     d->actor = call_actor(c);
@@ -101,7 +105,8 @@ static json_t *read_decision(struct api_call *c, struct gate_decide *d)
     d->once = c->once[0] != '\0' ? c->once : NULL;
     root = body_read(c, names);
     if (root != NULL &&
-        (!member(c, root, "hash", 64, &d->hash) || !member(c, root, "reason", 500, &d->reason))) {
+        (!member(c, root, "hash", 64, &d->hash) || !member(c, root, "reason", 500, &d->reason) ||
+         !member(c, root, "confirm", CONTROL_WORD_SIZE - 1, &d->confirm))) {
         json_decref(root);
         root = NULL;
     }

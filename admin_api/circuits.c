@@ -465,6 +465,7 @@ void circuit_reset(struct api_call *c)
         call_gate_problem(c, &p);
         return;
     }
+    c->word = param;
     if (param == NULL ? !body_why_of(c, "name", name, sizeof name) : !body_why(c)) {
         return;
     }

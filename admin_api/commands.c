@@ -154,6 +154,12 @@ static void refuse(struct api_call *c, enum gate_problem_kind kind, const char *
     call_gate_problem(c, &p);
 }
 
+/* What is typed to confirm a command of TARGET. */
+static const char *word_of(const char *target)
+{
+    return strcmp(target, "*") == 0 ? "ALL" : target;
+}
+
 /* Redis and the core are what a command needs: it waits for no database, but for the nonce, where
  * Redis cannot vouch for it. */
 void cancel_all(struct api_call *c)
@@ -170,7 +176,10 @@ void cancel_all(struct api_call *c)
 
     if (strcmp(symbol, "*") != 0 && symbols_find(c->api->opt.symbols, symbol) == SYMBOL_NONE) {
         refuse(c, PROBLEM_UNKNOWN, "no such symbol; * is all of them");
-    } else if (is_new(c, symbol, &once)) {
+        return;
+    }
+    c->word = word_of(symbol);
+    if (is_new(c, symbol, &once)) {
         if (core_command(c->api->opt.core, &ask, NULL, NULL, id, &wrong) == GW_OK) {
             finish(c, &once, "symbol.cancel_all", symbol, "requested");
         } else {
@@ -237,10 +246,14 @@ void command_get(struct api_call *c)
 void command_cancel(struct api_call *c)
 {
     char id[CORE_ID_SIZE];
+    struct core_command_view v;
     struct core_once once;
     enum gw_err err;
 
     (void)snprintf(id, sizeof id, "%s", http_param(c->req, "id"));
+    c->word = core_commands_get(core_commands_of(c->api->opt.core), id, &v) && v.target != NULL
+                  ? word_of(v.target)
+                  : "CANCEL";
     if (!is_new(c, id, &once)) {
         return;
     }

@@ -137,9 +137,10 @@ void connection_close(struct api_call *c)
         call_invalid(c, "id", "the id of a connection, a whole number");
         return;
     }
+    (void)snprintf(c->target, sizeof c->target, "%llu", (unsigned long long)a.id);
+    c->word = c->target;
     if (!body_why(c)) {
         return;
     }
-    (void)snprintf(c->target, sizeof c->target, "%llu", (unsigned long long)a.id);
     ask(c, &a, on_closed);
 }

@@ -28,6 +28,10 @@ struct connections_view {
     void (*ask)(void *arg, const struct connections_ask *ask, connections_fn *cb, void *cb_arg);
     /* Subscriptions there are now: of a symbol, or (SYMBOL_NONE) of all. */
     uint64_t (*followers)(void *arg, uint32_t symbol);
+    /* Open connections: of the symbols whose FELT is set (by number), NULL: all. False: not known. */
+    bool (*clients)(void *arg, const bool *felt, uint64_t *out);
+    /* Open connections that named a token of KEY. */
+    uint32_t (*of_key)(void *arg, const char *key);
     void *arg;
 };
 #endif

@@ -12,6 +12,7 @@
 #include "admin_api/api_priv.h"
 #include "gateway/base/fixed.h"
 #include "gateway/base/json_put.h"
+#include "gateway/control/word.h"
 #include "gateway/runtime/clock.h"
 
 void call_gate_problem(struct api_call *c, const struct gate_problem *p)
@@ -316,9 +317,19 @@ void control_on_repeated(void *arg, const struct gate_result *r, void (*go)(stru
 /* --- the handler -------------------------------------------------------------------------------
  */
 
-static void dry_run(struct api_call *c, const struct control_diff *diff)
+static void dry_run(struct api_call *c, const struct gate_order *order,
+                    const struct control_diff *diff)
 {
+    struct control_change change = {0};
+    struct control_error e;
+    char word[CONTROL_WORD_SIZE] = "";
     struct buf body = {0};
+
+    if (control_body_parse(order->body, order->target, order->text, order->len, NULL, &change,
+                           &e) == CONTROL_FINE) {
+        control_word(&change, word);
+    }
+    control_change_fini(&change);
 
     buf_lit(&body, "{\"dry_run\":true,\"diff\":");
     control_diff_print(&body, diff);
@@ -326,6 +337,7 @@ static void dry_run(struct api_call *c, const struct control_diff *diff)
                diff->direction == CONTROL_LOOSEN ? "a second person" : "one person");
     buf_lit(&body, ",\"blast_radius\":");
     control_blast_radius(c->api, &body, diff);
+    json_put_text(&body, "confirm", word);
     buf_putc(&body, '}');
     call_reply(c, 200, &body);
     buf_fini(&body);
@@ -452,7 +464,7 @@ static void give(struct api_call *c, struct gate_order *order, const struct cont
     if (!ticket_ok(c, diff, &p)) {
         call_gate_problem(c, &p);
     } else if (control_is_dry(c)) {
-        dry_run(c, diff);
+        dry_run(c, order, diff);
     } else if (may_go(c, diff->direction) && !asks_first(c, diff)) {
         note_many(c, order);
         if (diff->direction == CONTROL_LOOSEN) { /* for who approves it */

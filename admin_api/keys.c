@@ -461,11 +461,18 @@ static bool may_rotate(const struct api_call *c, const char *id)
     return key == NULL || session_may_own(c, key->scopes, key->owner);
 }
 
+/* Whoever types something types the id. */
+static json_t *read_confirmed(struct api_call *c, const char *const *names)
+{
+    c->word = http_param(c->req, "id");
+    return body_read(c, names);
+}
+
 void keys_rotate(struct api_call *c)
 {
     static const char *const names[] = {"public_key", "overlap_s", "not_after", "ip_allow",
                                         "reason",     "ticket",    NULL};
-    struct key_body b = {.root = body_read(c, names)};
+    struct key_body b = {.root = read_confirmed(c, names)};
     const json_t *overlap;
     const char *field = NULL;
     enum key_store_err err;
@@ -505,7 +512,7 @@ void keys_rotate(struct api_call *c)
 void keys_revoke(struct api_call *c)
 {
     static const char *const names[] = {"reason", "ticket", NULL};
-    struct key_body b = {.root = body_read(c, names)};
+    struct key_body b = {.root = read_confirmed(c, names)};
     const char *field = NULL;
     enum key_store_err err = KEY_STORE_INVALID;
 

@@ -132,8 +132,10 @@ static void set_enabled(struct api_call *c, bool enable)
 {
     const char *name = http_param(c->req, "name");
     struct people_by by;
-    json_t *root = read_change(c, by_names, &by);
+    json_t *root;
 
+    c->word = name;
+    root = read_change(c, by_names, &by);
     if (root != NULL && for_another(c, name)) {
         people_started(c, people_user_enable(c->api->opt.people, &by, name, enable, on_change, c));
     }
@@ -156,8 +158,10 @@ void people_reset(struct api_call *c)
     const char *name = http_param(c->req, "name");
     struct people_by by;
     const json_t *factor;
-    json_t *root = read_change(c, names, &by);
+    json_t *root;
 
+    c->word = name;
+    root = read_change(c, names, &by);
     factor = json_object_get(root, "second_factor");
     if (root == NULL) {
         return;
@@ -224,7 +228,8 @@ static bool read_role(struct api_call *c, const char *word, enum role *out)
 
 void people_role_grant(struct api_call *c)
 {
-    static const char *const names[] = {"role", "kind", "until", "reason", "ticket", NULL};
+    static const char *const names[] = {"role",   "kind",    "until", "reason",
+                                        "ticket", "confirm", NULL};
     const char *word;
     struct people_by by;
     struct people_ask ask = {.name = http_param(c->req, "name")};
@@ -234,8 +239,8 @@ void people_role_grant(struct api_call *c)
         return;
     }
     if (people_text_of(c, root, "role", true, &word) && read_role(c, word, &ask.role) &&
-        read_kind(c, root, &ask.eligible) && read_until(c, root, &ask.until_ns) &&
-        for_another(c, ask.name)) {
+        body_confirmed(c, root, word) && read_kind(c, root, &ask.eligible) &&
+        read_until(c, root, &ask.until_ns) && for_another(c, ask.name)) {
         if (by.reason == NULL || !words_fit(by.reason, PEOPLE_REASON_MIN, PEOPLE_REASON_MAX)) {
             call_invalid(c, "reason", "10 to 500 characters");
         } else if (by.ticket != NULL && !words_fit(by.ticket, 1, PEOPLE_TICKET_MAX)) {
@@ -251,8 +256,10 @@ void people_role_end(struct api_call *c)
 {
     struct people_by by;
     enum role role;
-    json_t *root = read_change(c, by_names, &by);
+    json_t *root;
 
+    c->word = http_param(c->req, "role");
+    root = read_change(c, by_names, &by);
     if (root != NULL && read_role(c, http_param(c->req, "role"), &role)) {
         people_started(c, people_revoke(c->api->opt.people, &by, http_param(c->req, "name"), role,
                                         on_change, c));
@@ -274,8 +281,10 @@ void people_sessions_list(struct api_call *c)
 static void kill_sessions(struct api_call *c, const char *id, const char *name)
 {
     struct people_by by;
-    json_t *root = read_change(c, by_names, &by);
+    json_t *root;
 
+    c->word = name; /* of one session nobody here knows whose it is */
+    root = read_change(c, by_names, &by);
     if (root != NULL) {
         people_started(c, people_kill(c->api->opt.people, &by, id, name, on_change, c));
     }
@@ -308,8 +317,10 @@ void people_review_put(struct api_call *c)
     struct people_by by;
     const char *hash;
     const char *note;
-    json_t *root = read_change(c, names, &by);
+    json_t *root;
 
+    c->word = "SIGN";
+    root = read_change(c, names, &by);
     if (root != NULL && people_text_of(c, root, "hash", true, &hash) &&
         people_text_of(c, root, "note", true, &note)) {
         people_started(c, people_review_sign(c->api->opt.people, &by, hash, note, on_change, c));

@@ -150,6 +150,8 @@ static void put_bodies(struct buf *out, const char **comma)
         add(&d, "ticket", true, text, "where it was decided; loosening needs one");
         (void)snprintf(text, sizeof text, "string(0..%d)|null", CONTROL_INCIDENT_MOST);
         add(&d, "incident", true, text, "");
+        add(&d, "confirm", true, "string|null",
+            "what was typed: `confirm` of the dry run, exactly; none: nobody typed");
         if (bodies[i].until) {
             add(&d, "until", true, "time|null", "when a decision is due; nothing opens by itself");
         }

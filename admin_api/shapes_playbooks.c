@@ -59,6 +59,7 @@ static const struct shape_member members[] = {
     {"+SmokeOrder", "price?", "decimal", "100.00; at most 2 decimals"},
     {"+SmokeOrder", "qty?", "decimal", "1; at most 8 decimals"},
     {"+SmokeOrder", "side?", "'buy'|'sell'", "buy"},
+    {"+SmokeOrder", "confirm?", "string|null", "what was typed: SMOKE, exactly; none: nobody typed"},
     {"SmokeSettled", "status", "'settled'", "the row is durable"},
     {"SmokeSettled", "id", "integer", "of the row in smoke_ledger_entries"},
     {"SmokeSettled", "symbol", "string", ""},

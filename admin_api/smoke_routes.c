@@ -81,10 +81,12 @@ static bool read_amount(struct api_call *c, const json_t *root, const char *name
 static bool read_trade(struct api_call *c, struct smoke_trade *t)
 {
     static const char *const names[] = {"price", "qty", "side", NULL};
-    json_t *root = body_read(c, names);
+    json_t *root;
     const json_t *side;
     bool ok;
 
+    c->word = "SMOKE";
+    root = body_read(c, names);
     if (root == NULL) {
         return false;
     }

@@ -441,3 +441,22 @@ size_t keys_count(const struct keys *k)
 {
     return k->table != NULL ? k->table->count : 0;
 }
+
+size_t keys_active(const struct keys *k, const char *account, uint64_t scopes, int64_t now_ns,
+                   void (*each)(void *arg, const struct key *key), void *arg)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < keys_count(k); i++) {
+        const struct key *key = &k->table->slots[i].key;
+
+        if ((account == NULL || strcmp(key->account, account) == 0) &&
+            (scopes == 0 || (key->scopes & scopes) != 0) && key_state(key, now_ns) == KEY_ACTIVE) {
+            count++;
+            if (each != NULL) {
+                each(arg, key);
+            }
+        }
+    }
+    return count;
+}

@@ -90,6 +90,10 @@ enum keys_doubt keys_doubt(const struct keys *k, int64_t mono_ns);
 /* Of the table; 0 until keys_ready(). */
 uint64_t keys_epoch(const struct keys *k);
 size_t keys_count(const struct keys *k);
+/* Active keys of ACCOUNT (NULL: of all) that have any of SCOPES (bits; 0: whatever they have). EACH (may
+ * be NULL) is called with each. NOW_NS: wall clock. */
+size_t keys_active(const struct keys *k, const char *account, uint64_t scopes, int64_t now_ns,
+                   void (*each)(void *arg, const struct key *key), void *arg);
 /* KEY was used from IP for METHOD and ROUTE (1..200 bytes, as in the table of routes); NOW_NS: wall clock.
  * Written in batches, and so is what was refused to whoever had signed with it. */
 void keys_used(struct keys *k, const struct key *key, const char *ip, const char *method,

@@ -107,6 +107,18 @@ void ip_limit_release(struct ip_limit *l, const char *ip)
     uv_mutex_unlock(&l->lock);
 }
 
+uint32_t ip_limit_count(struct ip_limit *l, const char *ip)
+{
+    struct ip_entry *e;
+    uint32_t open;
+
+    uv_mutex_lock(&l->lock);
+    HASH_FIND_STR(l->entries, ip, e);
+    open = e != NULL ? e->open : 0;
+    uv_mutex_unlock(&l->lock);
+    return open;
+}
+
 void ip_limit_sweep(struct ip_limit *l, int64_t now_ns)
 {
     struct ip_entry *e;

@@ -18,6 +18,8 @@ bool ip_limit_attempt(struct ip_limit *l, const char *ip, int64_t now_ns);
 /* A session that opens; pair with ip_limit_release() when it was accepted. */
 bool ip_limit_open(struct ip_limit *l, const char *ip);
 void ip_limit_release(struct ip_limit *l, const char *ip);
+/* Sessions it has open. */
+uint32_t ip_limit_count(struct ip_limit *l, const char *ip);
 /* Forgets addresses without connections whose ten minutes are over; call now and then. */
 void ip_limit_sweep(struct ip_limit *l, int64_t now_ns);
 #endif

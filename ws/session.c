@@ -37,12 +37,28 @@ struct session *session_create(struct shard *shard, struct transport_conn *conn,
     s->alive_ns = s->opened_ns;
     (void)snprintf(s->ip, sizeof s->ip, "%s", ip);
     shard->in_state[WS_GREETING]++;
+    s->seat = follow_join(shard->opt.follow, shard->opt.number);
     shard_list(shard, s);
     return s;
 }
 
+/* It follows SYMBOL, or does not any more. */
+static void mark_symbol(struct session *s, uint32_t symbol, bool follows)
+{
+    if (symbol != SYMBOL_NONE) {
+        follow_mark(s->shard->opt.follow, s->shard->opt.number, s->seat, symbol, follows);
+    }
+}
+
 static void drop_subs(struct session *s)
 {
+    struct sub *each;
+
+    DL_FOREACH(s->subs, each)
+    {
+        mark_symbol(s, each->stream->key.symbol, false);
+    }
+    follow_leave(s->shard->opt.follow, s->shard->opt.number, &s->seat);
     while (s->subs != NULL) {
         struct sub *sub = s->subs;
 
@@ -196,7 +212,22 @@ struct sub *session_add_sub(struct session *s, struct stream *stream)
     }
     metrics_add(s->shard->metrics, WS_M_SUBS, stream->key.channel, 1);
     follow_count(s->shard->opt.follow, stream->key.symbol, 1);
+    mark_symbol(s, stream->key.symbol, true);
     return sub;
+}
+
+/* SUB has gone: does another of its symbol remain? A session that ends has no seat any more. */
+static void unmark_symbol(struct session *s, uint32_t symbol)
+{
+    struct sub *other;
+
+    DL_FOREACH(s->subs, other)
+    {
+        if (s->seat == FOLLOW_GONE || other->stream->key.symbol == symbol) {
+            return;
+        }
+    }
+    mark_symbol(s, symbol, false);
 }
 
 void session_remove_sub(struct sub **subp)
@@ -214,6 +245,7 @@ void session_remove_sub(struct sub **subp)
     metrics_add(s->shard->metrics, WS_M_SUBS, sub->stream->key.channel, UINT64_MAX);
     follow_count(s->shard->opt.follow, sub->stream->key.symbol, -1);
     DL_DELETE(s->subs, sub);
+    unmark_symbol(s, sub->stream->key.symbol);
     stream_remove_sub(sub->stream, sub);
     shard_stream_left(s->shard, sub->stream);
     free(sub);

@@ -90,6 +90,7 @@ struct session {
     struct sub *subs;
     uint64_t id;
     uint32_t place; /* in shard->all */
+    uint32_t seat;  /* ws/follow.h */
     uint32_t sub_count[CHANNEL_STREAMS];
     struct buf inbound;        /* message being received */
     struct cause_ask *asking;  /* why the connection it names was closed */

@@ -413,7 +413,7 @@ static enum gw_err set_up(struct shard *s)
     struct transport_options opt = {
         .cert_file = s->opt.cert_file,
         .key_file = s->opt.key_file,
-        .max_connections = (uint32_t)s->config->max_clients + 64,
+        .max_connections = (uint32_t)s->config->max_clients + WS_SEATS_MORE,
         .unsent_bytes = (uint32_t)s->config->unsent_bytes,
         .release_buffers = s->config->release_buffers,
     };

@@ -55,6 +55,9 @@ struct ws_config {
 extern const struct cfg_table ws_config_table;
 extern const struct metric_table ws_metrics;
 
+/* Connections a shard takes above ws.max_clients, to tell them why they are refused. */
+#define WS_SEATS_MORE 64u
+
 struct shard;
 
 struct shard_options {

@@ -96,14 +96,14 @@ bool ask_possible(const struct args *a, enum portctl_exit *code)
     return false;
 }
 
-bool ask_confirm(const struct args *a, const char *word)
+bool ask_confirm(const struct args *a, json_t *body, const char *word)
 {
     if (given(a, "yes")) {
         return true;
     }
     fprintf(stderr, "Type %s to go on: ", word);
     if (typed(stdin, word)) {
-        return true;
+        return body == NULL || json_object_set_new(body, "confirm", json_string(word)) == 0;
     }
     say("that is not %s: nothing was done", word);
     say_next("give the command again when you are sure");
@@ -354,16 +354,26 @@ static enum portctl_exit send_it(struct client *c, const struct ask *k, const ch
     return code;
 }
 
-static bool confirmed(const struct args *a, const struct answer *dry)
+/* The gateway has told the word, and compares what is sent. */
+static enum portctl_exit confirm(const struct args *a, const struct ask *k,
+                                 const struct answer *dry)
 {
-    const json_t *diff = json_object_get(dry->root, "diff");
+    const char *told = text_member(dry->root, "confirm");
     struct buf word = {0};
-    bool yes = strcmp(text_member(diff, "direction"), "NONE") == 0;
+    enum portctl_exit code = PORTCTL_DONE;
 
-    diff_word(&word, diff);
-    yes = yes || ask_confirm(a, buf_cstr(&word));
+    if (strcmp(text_member(json_object_get(dry->root, "diff"), "direction"), "NONE") == 0) {
+        return PORTCTL_DONE;
+    }
+    if (told[0] == '\0') {
+        return answer_lacks("confirm");
+    }
+    table_clean(&word, told, strlen(told));
+    if (!ask_confirm(a, k->body, buf_cstr(&word))) {
+        code = PORTCTL_USAGE;
+    }
     buf_fini(&word);
-    return yes;
+    return code;
 }
 
 static enum portctl_exit go(struct client *c, const struct args *a, const struct ask *k)
@@ -386,8 +396,10 @@ static enum portctl_exit go(struct client *c, const struct args *a, const struct
         if (!json || !given(a, "yes")) {
             show(stderr, &dry);
         }
-        code = confirmed(a, &dry) ? send_it(c, k, etag.len != 0 ? buf_cstr(&etag) : match)
-                                  : PORTCTL_USAGE;
+        code = confirm(a, k, &dry);
+        if (code == PORTCTL_DONE) {
+            code = send_it(c, k, etag.len != 0 ? buf_cstr(&etag) : match);
+        }
     }
     answer_fini(&dry);
     buf_fini(&etag);

@@ -32,9 +32,10 @@ enum portctl_exit ask_run(struct client *c, const struct args *a, struct ask *k)
 /* For a change that has no dry run: is there --yes, or a terminal? False: said. */
 GW_MUSTCHECK
 bool ask_possible(const struct args *a, enum portctl_exit *code);
-/* Has WORD typed, unless --yes. False: said. */
+/* Has WORD typed, unless --yes; what was typed goes into BODY (NULL: nowhere), for the gateway to compare.
+ * False: said. */
 GW_MUSTCHECK
-bool ask_confirm(const struct args *a, const char *word);
+bool ask_confirm(const struct args *a, json_t *body, const char *word);
 /* Says what the answer to a change means; the exit code. */
 enum portctl_exit ask_outcome(struct client *c, const struct answer *a);
 #endif

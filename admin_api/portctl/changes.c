@@ -17,6 +17,7 @@ static const struct field columns[] = {
     {"REQUESTED BY", "requested_by", FIELD_PLAIN},
     {"EXPIRES", "expires_at", FIELD_TIME},
     {"SYMBOLS", "blast_radius.now.symbols", FIELD_PLAIN},
+    {"CLIENTS", "blast_radius.now.clients", FIELD_PLAIN},
     {"SUBSCRIPTIONS", "blast_radius.now.subscriptions", FIELD_PLAIN},
     {"TICKET", "ticket", FIELD_PLAIN},
     {"REASON", "reason", FIELD_PLAIN},
@@ -84,7 +85,9 @@ static void put_change(struct buf *out, const json_t *change)
 
 static void put_word(struct buf *out, const json_t *change)
 {
-    diff_word(out, json_object_get(change, "diff"));
+    const char *word = text_member(change, "confirm");
+
+    table_clean(out, word, strlen(word));
 }
 
 static const struct decide_kind kind = {

@@ -76,11 +76,10 @@ static enum portctl_exit decided_before(struct client *c, const struct decide_ki
     return code;
 }
 
-/* TAIL: "/approve"; STATE: what the request is in afterwards. */
+/* TAIL: "/approve"; STATE: what the request is in afterwards; BODY is taken (NULL: no UTF-8). */
 static enum portctl_exit decide(struct client *c, const struct args *a, const struct decide_kind *k,
-                                const char *tail, const char *state, const char *hash)
+                                const char *tail, const char *state, json_t *body)
 {
-    json_t *body = json_pack("{s:s*, s:s*}", "hash", hash, "reason", args_get(a, "reason"));
     struct buf target = {0};
     struct answer answer;
     enum portctl_exit code;
@@ -108,13 +107,38 @@ static enum portctl_exit decide(struct client *c, const struct args *a, const st
     return again ? decided_before(c, k, a->words[0], state) : code;
 }
 
+static json_t *body_of(const struct args *a, const char *hash)
+{
+    return json_pack("{s:s*, s:s*}", "hash", hash, "reason", args_get(a, "reason"));
+}
+
+/* What was typed goes along where the gateway compares it: it tells the word then. */
+static enum portctl_exit approve(struct client *c, const struct args *a,
+                                 const struct decide_kind *k, const json_t *request)
+{
+    bool compared = text_member(request, "confirm")[0] != '\0';
+    json_t *body = body_of(a, text_member(request, "hash"));
+    struct buf word = {0};
+    enum portctl_exit code = PORTCTL_USAGE;
+
+    k->put_word(&word, request);
+    /* one that waits no more has no word: the gateway says what became of it */
+    if (json_is_null(json_object_get(request, "confirm")) ||
+        ask_confirm(a, compared ? body : NULL, buf_cstr(&word))) {
+        code = decide(c, a, k, "/approve", "approved", body);
+    } else {
+        json_decref(body);
+    }
+    buf_fini(&word);
+    return code;
+}
+
 enum portctl_exit decide_approve(struct client *c, const struct args *a,
                                  const struct decide_kind *k)
 {
     struct answer answer;
     const json_t *request;
     struct buf out = {0};
-    struct buf word = {0};
     enum portctl_exit code;
 
     if (!ask_possible(a, &code)) {
@@ -126,23 +150,19 @@ enum portctl_exit decide_approve(struct client *c, const struct args *a,
             k->put(&out, request);
             (void)fwrite(out.data, 1, out.len, stderr);
         }
-        k->put_word(&word, request);
-        code = ask_confirm(a, buf_cstr(&word))
-                   ? decide(c, a, k, "/approve", "approved", text_member(request, "hash"))
-                   : PORTCTL_USAGE;
+        code = approve(c, a, k, request);
     }
     answer_fini(&answer);
     buf_fini(&out);
-    buf_fini(&word);
     return code;
 }
 
 enum portctl_exit decide_reject(struct client *c, const struct args *a, const struct decide_kind *k)
 {
-    return decide(c, a, k, "/reject", "rejected", NULL);
+    return decide(c, a, k, "/reject", "rejected", body_of(a, NULL));
 }
 
 enum portctl_exit decide_cancel(struct client *c, const struct args *a, const struct decide_kind *k)
 {
-    return decide(c, a, k, "/cancel", "cancelled", NULL);
+    return decide(c, a, k, "/cancel", "cancelled", body_of(a, NULL));
 }

@@ -304,7 +304,8 @@ static enum portctl_exit preview(struct client *c, const char *id)
     return code;
 }
 
-static enum portctl_exit confirm(struct client *c, const char *id)
+/* What was typed goes into BODY, for the gateway to compare. */
+static enum portctl_exit confirm(struct client *c, const char *id, json_t *body)
 {
     const char *own = client_settings(c)->key_id;
     enum portctl_exit code;
@@ -326,7 +327,8 @@ static enum portctl_exit confirm(struct client *c, const char *id)
         say("that is not the id: nothing was done");
         return PORTCTL_USAGE;
     }
-    return PORTCTL_DONE;
+    return json_object_set_new(body, "confirm", json_string(id)) == 0 ? PORTCTL_DONE
+                                                                      : PORTCTL_USAGE;
 }
 
 enum portctl_exit key_revoke(struct client *c, const struct args *args)
@@ -340,7 +342,7 @@ enum portctl_exit key_revoke(struct client *c, const struct args *args)
         return PORTCTL_USAGE;
     }
     if (args_get(args, "yes") == NULL) {
-        code = confirm(c, args->words[0]);
+        code = confirm(c, args->words[0], body);
     }
     if (code != PORTCTL_DONE) {
         json_decref(body);

@@ -98,7 +98,7 @@ enum portctl_exit cancel_all(struct client *c, const struct args *a)
     } else {
         fprintf(stderr, "the core would cancel all open orders of %s\n",
                 all ? "all symbols" : symbol);
-        if (ask_confirm(a, all ? "ALL" : symbol)) {
+        if (ask_confirm(a, body, all ? "ALL" : symbol)) {
             code = post(c, buf_cstr(&target), body);
         } else {
             json_decref(body);

@@ -117,32 +117,29 @@ void diff_put(struct buf *out, const json_t *diff)
     }
 }
 
-void radius_put(struct buf *out, const char *label, const json_t *radius)
+/* What the gateway could not count, or did not when it was asked for, is not known. */
+static void radius_count(struct buf *out, const json_t *radius, const char *name)
 {
-    json_int_t accounts = json_integer_value(json_object_get(radius, "accounts"));
+    const json_t *v = json_object_get(radius, name);
 
-    buf_printf(out, "%-14ssymbols %" JSON_INTEGER_FORMAT ", subscriptions %" JSON_INTEGER_FORMAT,
-               label, json_integer_value(json_object_get(radius, "symbols")),
-               json_integer_value(json_object_get(radius, "subscriptions")));
-    if (accounts != 0) {
-        buf_printf(out, ", accounts %" JSON_INTEGER_FORMAT, accounts);
+    if (json_is_integer(v)) {
+        buf_printf(out, "%s %" JSON_INTEGER_FORMAT ", ", name, json_integer_value(v));
+    } else {
+        buf_printf(out, "%s not known, ", name);
     }
-    buf_printf(out, ", at version %" JSON_INTEGER_FORMAT "\n",
-               json_integer_value(json_object_get(radius, "version")));
 }
 
-void diff_word(struct buf *out, const json_t *diff)
+void radius_put(struct buf *out, const char *label, const json_t *radius)
 {
-    const json_t *changes = json_object_get(diff, "changes");
-    const json_t *first = json_array_get(changes, 0);
-    const char *target = text_member(first, "target");
+    static const char *const names[] = {"symbols", "clients", "subscriptions", "keys"};
 
-    if (json_array_size(changes) > 1) {
-        buf_printf(out, "%zu SYMBOLS", json_array_size(changes));
-    } else if (strcmp(text_member(first, "kind"), "kill") == 0) {
-        buf_puts(out, strcmp(text_member(first, "direction"), "LOOSEN") == 0 ? "RELEASE" : "KILL");
-    } else {
-        table_clean(out, strcmp(target, "*") == 0 ? "ALL" : target,
-                    strlen(strcmp(target, "*") == 0 ? "ALL" : target));
+    buf_printf(out, "%-14s", label);
+    for (size_t i = 0; i < GW_LEN(names); i++) {
+        radius_count(out, radius, names[i]);
     }
+    if (json_integer_value(json_object_get(radius, "accounts")) != 0) {
+        radius_count(out, radius, "accounts");
+    }
+    buf_printf(out, "at version %" JSON_INTEGER_FORMAT "\n",
+               json_integer_value(json_object_get(radius, "version")));
 }

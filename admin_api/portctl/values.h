@@ -13,6 +13,4 @@ void value_put(struct buf *out, const json_t *value);
 void diff_put(struct buf *out, const json_t *diff);
 /* A line: whom a change reaches, as the server counted it. */
 void radius_put(struct buf *out, const char *label, const json_t *radius);
-/* What has to be typed to confirm DIFF: the only target, ALL, "N SYMBOLS". */
-void diff_word(struct buf *out, const json_t *diff);
 #endif

@@ -34,6 +34,7 @@ struct connections {
     uint32_t count;
     struct mailbox *inbox;
     const struct follow *follow;
+    struct ip_limit *keys;
     struct question *questions; /* oldest first */
     uint32_t under_way;
     uint64_t last_id;
@@ -407,19 +408,35 @@ static uint64_t followers(void *arg, uint32_t symbol)
     return follow_of(c->follow, symbol);
 }
 
+static bool clients(void *arg, const bool *felt, uint64_t *out)
+{
+    const struct connections *c = arg;
+
+    return follow_clients(c->follow, felt, out);
+}
+
+static uint32_t of_key(void *arg, const char *key)
+{
+    const struct connections *c = arg;
+
+    return ip_limit_count(c->keys, key);
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
 struct connections *connections_create(uv_loop_t *loop, struct shard *const *shards, uint32_t count,
-                                       struct mailbox *inbox, const struct follow *follow)
+                                       struct mailbox *inbox, const struct follow *follow,
+                                       struct ip_limit *keys)
 {
     struct connections *c = gw_calloc(1, sizeof *c);
 
-    c->view = (struct connections_view){ask_shards, followers, c};
+    c->view = (struct connections_view){ask_shards, followers, clients, of_key, c};
     c->shards = shards;
     c->count = count;
     c->inbox = inbox;
     c->follow = follow;
+    c->keys = keys;
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
     mailbox_open(inbox, loop, on_mail, NULL, c);

@@ -13,9 +13,10 @@
 
 struct connections;
 
-/* SHARDS and FOLLOW are borrowed; INBOX is opened here. */
+/* SHARDS, FOLLOW and KEYS (sessions by key) are borrowed; INBOX is opened here. */
 struct connections *connections_create(uv_loop_t *loop, struct shard *const *shards, uint32_t count,
-                                       struct mailbox *inbox, const struct follow *follow);
+                                       struct mailbox *inbox, const struct follow *follow,
+                                       struct ip_limit *keys);
 const struct connections_view *connections_view(const struct connections *c);
 /* Who waits is answered; the loop must run once more before the end. The shards have ended. */
 void connections_close(struct connections *c);

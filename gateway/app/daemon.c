@@ -122,7 +122,8 @@ static enum gw_err start_shards(struct gateway *g)
     shard_count_set((uint32_t)ws->shards);
     g->key_sessions = ip_limit_create((uint32_t)ws->max_per_key, 0);
     g->gate = key_gate_create();
-    g->follow = follow_create(symbols_count(g->symbols));
+    g->follow = follow_create(symbols_count(g->symbols), (uint32_t)ws->shards,
+                              (uint32_t)ws->max_clients + WS_SEATS_MORE);
     g->ips = ip_limit_create((uint32_t)ws->max_per_ip, (uint32_t)ws->connects_per_10min);
     for (uint32_t i = 0; i < ws->shards; i++) {
         struct shard_options opt = {
@@ -429,8 +430,8 @@ static enum gw_err start(struct gateway *g)
     rest.limits = g->limits.data;
     rest.rates = &g->config->limits;
     g->rest = rest_create(&g->loop, &rest);
-    g->connections =
-        connections_create(&g->loop, g->shards, g->shard_count, g->roster_inbox, g->follow);
+    g->connections = connections_create(&g->loop, g->shards, g->shard_count, g->roster_inbox,
+                                        g->follow, g->key_sessions);
     err = start_authority(g);
     if (err == GW_OK) {
         err = start_dashboard(g);

@@ -34,6 +34,7 @@ void control_change_fini(struct control_change *c)
     free(c->reason);
     free(c->ticket);
     free(c->incident);
+    free(c->confirm);
     *c = (struct control_change){0};
 }
 

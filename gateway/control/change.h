@@ -22,6 +22,7 @@ struct control_change {
     char *reason;     /* owned; never NULL when applied */
     char *ticket;     /* owned, NULL: none (owed) */
     char *incident;   /* owned, NULL: none; for the audit entry, not kept in cells */
+    char *confirm;    /* owned, NULL: none; what was typed (word.h), not kept in cells */
     int64_t until_ns; /* wall, 0: none */
     enum control_trigger trigger;
 };

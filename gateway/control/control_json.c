@@ -573,17 +573,19 @@ static enum control_fault assign_all(enum control_body body, const char *target,
     GW_UNREACHABLE("a row has a source of its target");
 }
 
-/* reason, ticket, incident, until. */
+/* reason, ticket, incident, confirm, until. */
 static enum control_fault read_common(const json_t *root, struct control_change *out,
                                       struct control_error *e)
 {
     const char *reason;
     const char *ticket;
     const char *incident;
+    const char *confirm;
 
     if (read_text(root, "reason", &reason, e) != CONTROL_FINE ||
         read_text(root, "ticket", &ticket, e) != CONTROL_FINE ||
         read_text(root, "incident", &incident, e) != CONTROL_FINE ||
+        read_text(root, "confirm", &confirm, e) != CONTROL_FINE ||
         read_time(root, "until", &out->until_ns, e) != CONTROL_FINE) {
         return e->fault;
     }
@@ -602,6 +604,7 @@ static enum control_fault read_common(const json_t *root, struct control_change 
     out->reason = gw_strdup(reason);
     out->ticket = ticket != NULL ? gw_strdup(ticket) : NULL;
     out->incident = incident != NULL ? gw_strdup(incident) : NULL;
+    out->confirm = confirm != NULL ? gw_strdup(confirm) : NULL;
     return CONTROL_FINE;
 }
 
@@ -620,7 +623,8 @@ enum control_fault control_body_parse(enum control_body body, const char *target
                            "the body must be one JSON object of at most %u bytes, each member once",
                            CONTROL_BODY_MAX);
     } else if (only_members(root, row->members,
-                            row->until ? "reason ticket incident until" : "reason ticket incident",
+                            row->until ? "reason ticket incident until confirm"
+                                       : "reason ticket incident confirm",
                             extra, e) == CONTROL_FINE &&
                read_common(root, out, e) == CONTROL_FINE &&
                read_body_value(body, root, &v, e) == CONTROL_FINE &&

@@ -34,7 +34,7 @@ void control_cell_print(struct buf *b, const struct control *c, enum control_kin
 void control_diff_print(struct buf *b, const struct control_diff *d);
 
 /* clang-format off */
-/* Bodies of requests. All take `reason` (required), `ticket`, `incident`, most `until`.
+/* Bodies of requests. All take `reason` (required), `ticket`, `incident`, `confirm`, most `until`.
  *    symbol        kind         target from  until  own members */
 #define CONTROL_BODIES(X)                                                                            \
     X(MODE,         MODE,        PATH,        true,  "mode")                                          \

@@ -287,6 +287,18 @@ struct listing {
     void *arg;
 };
 
+/* What is typed to decide a request is told by what it holds, as when it is compared. */
+static void read_word(const char *text, char word[CONTROL_WORD_SIZE])
+{
+    struct record *r = text != NULL ? record_parse(text, strlen(text)) : NULL;
+
+    word[0] = '\0';
+    if (r != NULL) {
+        control_word(&r->change, word);
+    }
+    record_destroy(&r);
+}
+
 static void on_list(void *arg, const struct pg_reply *r)
 {
     struct listing l = *(struct listing *)arg;
@@ -298,6 +310,7 @@ static void on_list(void *arg, const struct pg_reply *r)
         list[i].json = pg_value(r, 0, i, 0, &list[i].len);
         list[i].radius = pg_value(r, 0, i, 1, NULL);
         list[i].cells = pg_value(r, 0, i, 2, NULL);
+        read_word(pg_value(r, 0, i, 3, NULL), list[i].confirm);
     }
     l.cb(l.arg, pg_outcome(r) == PG_OK ? list : NULL, count);
     free(list);
@@ -318,7 +331,8 @@ static const char list_sql[] =
     " 'decided_why', decided_why, 'result_audit', result_audit)::text, radius,"
     " CASE WHEN state = 'pending' AND expires_at > now() THEN"
     " (SELECT json_agg(json_build_array(c->>'kind', c->>'target'))"
-    " FROM json_array_elements(diff::json->'changes') c)::text END"
+    " FROM json_array_elements(diff::json->'changes') c)::text END,"
+    " CASE WHEN state = 'pending' AND expires_at > now() THEN record::text END"
     " FROM change_requests WHERE (NOT $1 OR (state = 'pending' AND expires_at > now()))"
     " AND ($2::text IS NULL OR id = $2) ORDER BY id DESC LIMIT $3";
 /* clang-format on */

@@ -24,6 +24,7 @@
 #include <uv.h>
 #include "gateway/audit/entry.h"
 #include "gateway/control/control_json.h"
+#include "gateway/control/word.h"
 #include "gateway/gate/problem.h"
 #include "gateway/runtime/config.h"
 #include "gateway/runtime/metrics.h"
@@ -198,9 +199,10 @@ struct gate_decide {
     struct gate_actor actor;
     const char *change_id;
     enum gate_decision decision;
-    const char *hash;   /* hex SHA-256 the approver saw; required for GATE_APPROVE */
-    const char *reason; /* NULL: none */
-    const char *once;   /* Idempotency-Key; NULL: none */
+    const char *hash;    /* hex SHA-256 the approver saw; required for GATE_APPROVE */
+    const char *reason;  /* NULL: none */
+    const char *confirm; /* what was typed (gateway/control/word.h); NULL: nothing */
+    const char *once;    /* Idempotency-Key; NULL: none */
     const struct gate_nonce *nonce;
 };
 /* As gate_repeated(). */
@@ -215,6 +217,7 @@ struct gate_change {
     size_t len;
     const char *radius; /* as it was asked for; NULL: not counted */
     const char *cells;  /* what it would set, while it waits: [["mode","BTC/USD"],..]; else NULL */
+    char confirm[CONTROL_WORD_SIZE]; /* what is typed to decide it, while it waits; else "" */
 };
 /* Newest first, those still open when OPEN; at most LIMIT. NULL: PostgreSQL is away. */
 typedef void gate_list_fn(void *arg, const struct gate_change *changes, size_t count);

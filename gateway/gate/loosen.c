@@ -271,6 +271,23 @@ static bool check_payload(const struct job *j, const struct pg_reply *r,
                      "the request was altered after it was asked for: ask for it again");
 }
 
+/* Whoever typed something typed what the request demands. */
+static bool check_word(const struct job *j, struct gate_problem *problem)
+{
+    char word[CONTROL_WORD_SIZE];
+
+    control_word(&j->record->change, word);
+    if (j->confirm == NULL || strcmp(j->confirm, word) == 0) {
+        return true;
+    }
+    (void)gate_fail(problem, PROBLEM_VALIDATION,
+                    "must be `%s`, exactly; nothing was done: look at the request again, then "
+                    "type that",
+                    word);
+    (void)snprintf(problem->pointer, sizeof problem->pointer, "/confirm");
+    return false;
+}
+
 /* May this person decide this request so, now? */
 static bool check_decision(const struct job *j, const struct pg_reply *r,
                            struct gate_problem *problem)
@@ -288,6 +305,9 @@ static bool check_decision(const struct job *j, const struct pg_reply *r,
     (void)pg_value_bool(r, 1, 0, C_LATE, &late);
     if (strcmp(column(r, C_STATE), "pending") != 0) {
         return gate_fail(problem, PROBLEM_DECIDED_ALREADY, "it was %s", column(r, C_STATE));
+    }
+    if (!check_word(j, problem)) {
+        return false;
     }
     if (j->decision == GATE_CANCEL) {
         return strcmp(asked_by, j->person) == 0 ||
@@ -447,6 +467,10 @@ static void decide_hash(const struct gate_decide *d, uint8_t sha256[32])
     buf_puts(&text, d->hash != NULL ? d->hash : "");
     buf_putc(&text, '\n');
     buf_puts(&text, d->reason != NULL ? d->reason : "");
+    if (d->confirm != NULL) {
+        buf_putc(&text, '\n');
+        buf_puts(&text, d->confirm);
+    }
     record_hash(decision_words[d->decision], d->change_id, text.data, text.len, sha256);
     buf_fini(&text);
 }
@@ -488,6 +512,7 @@ void transact_decide(struct gate *g, const struct gate_decide *d, struct gate_wa
     j->trace = copy_text(d->actor.trace);
     j->change_id = copy_text(d->change_id);
     j->hash = copy_text(d->hash);
+    j->confirm = copy_text(d->confirm);
     j->why = copy_text(d->reason);
     j->account = copy_text(d->actor.account);
     j->once = copy_text(d->once);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "gateway/audit/ulid.h"
 #include "gateway/base/fixed.h"
+#include "gateway/control/word.h"
 #include "gateway/runtime/json.h"
 
 #define BODY_AS_WORD(sym, kind, from, until, members) #sym,
@@ -43,23 +44,37 @@ static void hash(struct record *r)
     record_hash(body_words[r->body], r->target, r->text, r->len, r->sha256);
 }
 
-static bool read_change(struct record *r, struct gate_problem *problem)
+static bool fail(struct gate_problem *problem, enum control_fault fault,
+                 const struct control_error *e)
 {
     static const enum gate_problem_kind kinds[CONTROL_FAULT_COUNT] = {
         [CONTROL_MALFORMED] = PROBLEM_MALFORMED, [CONTROL_INVALID] = PROBLEM_VALIDATION,
         [CONTROL_UNKNOWN] = PROBLEM_UNKNOWN,     [CONTROL_ILLEGAL] = PROBLEM_ILLEGAL,
         [CONTROL_NOTHING] = PROBLEM_ILLEGAL,
     };
+
+    (void)gate_fail(problem, kinds[fault], "%s", e->text);
+    (void)snprintf(problem->pointer, sizeof problem->pointer, "%s", e->pointer);
+    return false;
+}
+
+static bool read_change(struct record *r, struct gate_problem *problem)
+{
     struct control_error e = {0};
     enum control_fault fault =
         control_body_parse(r->body, r->target, r->text, r->len, NULL, &r->change, &e);
 
-    if (fault == CONTROL_FINE) {
-        return true;
-    }
-    (void)gate_fail(problem, kinds[fault], "%s", e.text);
-    (void)snprintf(problem->pointer, sizeof problem->pointer, "%s", e.pointer);
-    return false;
+    return fault == CONTROL_FINE || fail(problem, fault, &e);
+}
+
+/* Of a new order alone: what was once journaled or asked for stays in force whatever has to be typed
+ * by then. */
+static bool confirmed(const struct record *r, struct gate_problem *problem)
+{
+    struct control_error e = {0};
+    enum control_fault fault = control_word_check(&r->change, &e);
+
+    return fault == CONTROL_FINE || fail(problem, fault, &e);
 }
 
 struct record *record_create(const struct gate_order *order, int64_t now_ns,
@@ -84,7 +99,7 @@ struct record *record_create(const struct gate_order *order, int64_t now_ns,
     r->len = order->len;
     r->once = order->once != NULL ? gw_strdup(order->once) : NULL;
     hash(r);
-    if (!read_change(r, problem)) {
+    if (!read_change(r, problem) || !confirmed(r, problem)) {
         record_destroy(&r);
     }
     return r;

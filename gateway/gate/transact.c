@@ -67,6 +67,7 @@ static void job_destroy(struct job **jp)
     free(j->why);
     free(j->change_id);
     free(j->hash);
+    free(j->confirm);
     free(j->account);
     free(j->once);
     free(j->radius);

@@ -49,6 +49,7 @@ struct job {
     char *why;
     char *change_id; /* NULL: none is decided */
     char *hash;
+    char *confirm; /* what was typed; NULL: nothing */
     char *account;
     char *once;    /* of a decision; orders have it in their record */
     char *radius;  /* of a request */

@@ -83,22 +83,22 @@ test('a stalled client shows its backlog; closing it tells it why, and its next 
 
   // what a halt would touch is counted from the same subscriptions
   const dry = await stage.call(stage.admin, 'PUT', `/v1/symbols/${encodeURIComponent(SYMBOL)}/mode?dry_run=true`, { mode: 'SOFT_HALT', ...why }, { headers: { 'if-match': '*' } });
-  assert.deepEqual([dry.json.blast_radius.symbols, dry.json.blast_radius.subscriptions], [1, 8]);
+  assert.deepEqual([dry.json.blast_radius.symbols, dry.json.blast_radius.subscriptions, dry.json.blast_radius.clients, dry.json.confirm], [1, 8, 7, SYMBOL]);
   // and who approves a loosening sees it as it was asked for and as it is now
   const halt = await stage.call(stage.admin, 'PUT', `/v1/symbols/${encodeURIComponent(SYMBOL)}/mode`, { mode: 'CANCEL_ONLY', ...why }, { headers: { 'if-match': '*' } });
   const asked = await stage.call(stage.admin, 'PUT', `/v1/symbols/${encodeURIComponent(SYMBOL)}/mode`, { mode: 'NORMAL', ...why }, { headers: { 'if-match': halt.headers.etag } });
   assert.equal(asked.status, 202, asked.body);
   const radius = async () => (await stage.call(stage.admin, 'GET', asked.headers.location)).json.change.blast_radius;
-  const counted = { symbols: 1, subscriptions: 8, accounts: 0, version: halt.json.version };
+  const counted = { symbols: 1, subscriptions: 8, clients: 7, keys: dry.json.blast_radius.keys, accounts: 0, version: halt.json.version };
   assert.deepEqual(await radius(), { asked: counted, now: counted });
 
   for (const [body, pointer] of [[{ reason: 'short' }, '/reason'], [{ ticket: 'x' }, '/reason'], [{ ...why, force: true }, '/force'],
-    [{ reason: 'long enough a reason', ticket: 7 }, '/ticket'], [{ reason: 'x'.repeat(501) }, '/reason']]) {
+    [{ ...why, confirm: `${id} ` }, '/confirm'], [{ reason: 'long enough a reason', ticket: 7 }, '/ticket'], [{ reason: 'x'.repeat(501) }, '/reason']]) {
     const refused = await stage.call(stage.admin, 'DELETE', `/v1/connections/${id}`, body);
     assert.equal(refused.status, 422, refused.body);
     assert.equal(refused.json.errors[0].pointer, pointer);
   }
-  const closed = await stage.call(stage.admin, 'DELETE', `/v1/connections/${id}`, why);
+  const closed = await stage.call(stage.admin, 'DELETE', `/v1/connections/${id}`, { ...why, confirm: String(id) });
   assert.equal(closed.status, 200, closed.body);
   assert.equal(closed.json.closed.id, id);
   assert.ok(closed.json.closed.backlog_bytes > 0);
@@ -106,6 +106,7 @@ test('a stalled client shows its backlog; closing it tells it why, and its next 
   const end = await slow.client.closed;
   assert.ok(end.code === 4014 || end.code === 1006, `${end.code}`); // a full socket does not carry it
   await until('its subscriptions are gone', 5000, async () => (await radius()).now.subscriptions === 6);
+  assert.equal((await radius()).now.clients, 6);
   assert.deepEqual((await radius()).asked, counted);
   assert.deepEqual((await stage.call(stage.admin, 'GET', '/v1/changes?open=true')).json.changes[0].blast_radius, await radius());
   const taken = await stage.call(stage.admin, 'POST', `${asked.headers.location}/cancel`, {}, { headers: { 'idempotency-key': 'taken-back' } });

@@ -38,6 +38,8 @@ test('cancel-all and its cancel: one effect and one answer for an Idempotency-Ke
   assert.equal(first.status, 202, first.body);
   assert.equal(first.headers['idempotency-replayed'], undefined);
   again(await post(stage, stage.ana, CANCEL, why, key), first);
+  refused(await post(stage, stage.ana, CANCEL, { ...why, confirm: 'btc/usd' }), 422, 'validation', /`BTC\/USD`/);
+  refused(await post(stage, stage.ana, '/v1/symbols/*/cancel-all', { ...why, confirm: '*' }), 422, 'validation', /`ALL`/);
   refused(await post(stage, stage.ana, CANCEL, { ...why, reason: 'something else entirely' }, key), 422, 'idempotency-mismatch');
   refused(await post(stage, stage.ana, '/v1/symbols/ETH%2FUSD/cancel-all', why, key), 422, 'idempotency-mismatch');
   refused(await post(stage, stage.ana, `/v1/commands/${first.json.command.id}/cancel`, why, key), 422, 'idempotency-mismatch');
@@ -49,6 +51,7 @@ test('cancel-all and its cancel: one effect and one answer for an Idempotency-Ke
   const giveUp = `${first.headers.location}/cancel`;
   refused(await post(stage, stage.ana, giveUp, why, {}), 400, 'idempotency-key-missing');
   const second = once();
+  refused(await post(stage, stage.ana, giveUp, { ...why, confirm: 'ALL' }), 422, 'validation', /`BTC\/USD`/);
   const gone = await post(stage, stage.ana, giveUp, why, second);
   assert.deepEqual([gone.status, gone.json.command.state, gone.json.command.id], [202, 'cancelled', first.json.command.id], gone.body);
   again(await post(stage, stage.ana, giveUp, why, second), gone);
@@ -143,7 +146,7 @@ test('groups: a mode of group:NAME holds for its members, on the wire, in REST, 
   refused(await post(stage, stage.ana, '/v1/symbols:set-mode', { scope: 'group:nobody', mode: 'SOFT_HALT', ...why }), 404, 'not-found', /group:nobody/);
   for (const [name, symbols] of [['dollar', 2], ['first', 1]]) {
     const dry = await put(stage, stage.ana, `${group(name)}?dry_run=true`, { mode: 'SOFT_HALT', ...why });
-    assert.deepEqual([dry.status, dry.json.blast_radius.symbols, dry.json.blast_radius.subscriptions], [200, symbols, symbols], dry.body);
+    assert.deepEqual([dry.status, dry.json.blast_radius.symbols, dry.json.blast_radius.subscriptions, dry.json.blast_radius.clients, dry.json.confirm], [200, symbols, symbols, 1, `group:${name}`], dry.body);
   }
   assert.deepEqual((await symbol('BTC/USD')).groups, ['dollar', 'first']);
   const halted = await put(stage, stage.ana, group('dollar'), { mode: 'SOFT_HALT', ...why });

@@ -302,7 +302,8 @@ test('users: created, choose a password, enrol, hold roles by two persons, take 
   const elevated = is(await up({ role: 'admin', seconds: 900, ...why }), 200);
   assert.ok(elevated.json.roles.includes('admin') && Date.parse(elevated.json.elevated_until) - Date.now() > 890e3, elevated.body);
   is(await uma.call('GET', '/v1/users'), 200);
-  is(await sue.call('DELETE', '/v1/users/uma/roles/admin', why), 200);
+  is(await sue.call('DELETE', '/v1/users/uma/roles/admin', { ...why, confirm: 'uma' }), 422, 'validation');
+  is(await sue.call('DELETE', '/v1/users/uma/roles/admin', { ...why, confirm: 'admin' }), 200);
   is(await uma.call('GET', '/v1/users'), 403, 'forbidden-role');
 
   // sessions: listed, killed; the killed one is refused at once
@@ -318,9 +319,12 @@ test('users: created, choose a password, enrol, hold roles by two persons, take 
   const review = is(await sue.call('GET', '/v1/access/review'), 200);
   assert.deepEqual(review.json.content.users.map((u) => u.name), ['sue', 'tom', 'uma']);
   is(await tom.call('POST', '/v1/access/review/sign', { hash: '0'.repeat(64), note: 'all as it should be' }), 409, 'version-conflict');
-  is(await sue.call('POST', '/v1/access/review/sign', { hash: review.json.hash, note: 'all as it should be' }), 200);
+  is(await sue.call('POST', '/v1/access/review/sign', { hash: review.json.hash, note: 'all as it should be', confirm: 'sign' }), 422, 'validation');
+  is(await sue.call('POST', '/v1/access/review/sign', { hash: review.json.hash, note: 'all as it should be', confirm: 'SIGN' }), 200);
 
-  is(await sue.call('POST', '/v1/users/uma/disable', why), 200);
+  is(await sue.call('POST', '/v1/users/uma/disable', { ...why, confirm: 'Uma' }), 422, 'validation'); // what was typed is compared
+  is(await sue.call('POST', '/v1/users/uma/roles', { role: 'viewer', ...why, confirm: 'uma' }), 422, 'validation');
+  is(await sue.call('POST', '/v1/users/uma/disable', { ...why, confirm: 'uma' }), 200);
   is(await uma.call('GET', '/v1/session'), 401);
   is(await uma.logIn({ code: '000000' }), 401);
   is(await sue.call('POST', '/v1/users/sue/disable', why), 403, 'not-for-oneself');

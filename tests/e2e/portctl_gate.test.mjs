@@ -75,7 +75,7 @@ test('portctl: halted by one, resumed by two', within, () => withGate({}, async 
   const dry = ends(await ana('halt', 'BTC/USD', '--dry-run', ...why), DONE);
   assert.match(dry.out, /^mode +BTC\/USD +NORMAL +-> +SOFT_HALT +TIGHTEN/m);
   assert.match(dry.out, /^needs +one person/m);
-  assert.match(dry.out, /^reaches +symbols 1, subscriptions 0, at version \d+$/m);
+  assert.match(dry.out, /^reaches +symbols 1, clients 0, subscriptions 0, keys 1, at version \d+$/m);
   const shape = await ana.json('halt', 'BTC/USD', '--dry-run', ...why);
   assert.deepEqual([shape.dry_run, shape.diff.direction, shape.needs], [true, 'TIGHTEN', 'one person']);
   assert.equal(await mode(ana, 'BTC/USD'), 'NORMAL', 'a dry run changes nothing');
@@ -115,7 +115,7 @@ test('portctl: halted by one, resumed by two', within, () => withGate({}, async 
   const shown = ends(await ben('change', 'show', id), DONE);
   assert.match(shown.out, /^hash +[0-9a-f]{64}$/m);
   assert.match(shown.out, /HARD_HALT +-> +CANCEL_ONLY/);
-  assert.match(shown.out, /^reached then +symbols 1, subscriptions 0, at version \d+\nreaches now +symbols 1, subscriptions 0, at version \d+$/m);
+  assert.match(shown.out, /^reached then +symbols 1, clients 0, subscriptions 0, keys 1, at version \d+\nreaches now +symbols 1, clients 0, subscriptions 0, keys 1, at version \d+$/m);
   ends(await ben('change', 'show', '01ARZ3NDEKTSV4RRFFQ69G5FAV'), REFUSED, /404 not-found/);
   ends(await ana('approve', id, '--yes'), REFUSED, /403 self-approval[^]*next: another person/);
   ends(await ben('cancel', id), REFUSED, /403 .*only account:ana can cancel/);
@@ -222,6 +222,12 @@ test('portctl: what has to be typed on a terminal', within, () => withGate({}, a
   const done = await onTerminal(ben, ['approve', id], 'RELEASE\n');
   assert.equal(done.code, DONE, done.out);
   assert.match(done.out, /^requested by +account:ana\r$/m);
+  assert.match(done.out, /^reaches now +symbols 2, clients 0, subscriptions 0, keys \d+, at version \d+\r$/m);
+  // what was typed goes along, and the gateway compares it; --yes types nothing
+  const texts = stage.sql("SELECT (record::json->>'text')::json->>'confirm' FROM change_requests");
+  assert.equal(texts.trim(), 'RELEASE');
+  ends(await ana('withdrawals', 'resume', '--asset', 'BTC', '--yes', ...why), WAITING);
+  assert.deepEqual(stage.sql("SELECT coalesce((record::json->>'text')::json->>'confirm', 'none') FROM change_requests ORDER BY id").trim().split('\n'), ['RELEASE', 'none']);
 }));
 
 test('portctl: PostgreSQL stopped: halts are journaled, nothing resumes, and both are said', within, () => withGate({}, async (stage, { ana, ben }) => {

@@ -65,6 +65,9 @@ test('a halt is seen by a second browser and by a market-data client; another pe
   assert.match(await sheet.innerText(), /Symbols\s+1\n/);
   const followers = Number(/Subscriptions of clients\s+(\d+)/.exec(await sheet.innerText())[1]);
   assert.ok(followers >= 1, 'the client is counted');
+  const clients = Number(/Clients connected\s+(\d+)/.exec(await sheet.innerText())[1]);
+  assert.ok(clients >= 1 && clients <= followers, `${clients} clients with ${followers} subscriptions`);
+  assert.match(await sheet.innerText(), /Keys\s+\d+\n/);
   assert.match(await sheet.innerText(), /portctl halt BTC\/USD --reason/);
   const halt = sheet.getByRole('button', { name: 'Set SOFT_HALT' });
   await sheet.getByLabel(/^Reason/).fill('too short');
@@ -81,6 +84,20 @@ test('a halt is seen by a second browser and by a market-data client; another pe
   await hers.keyboard.press('Control+V');
   assert.equal(await sheet.getByLabel(/^Type/).inputValue(), SYMBOL);
   assert.ok(await halt.isEnabled());
+  // what was typed goes along: were it not what the gateway demands, nothing would be done
+  let sent;
+  await hers.route((url) => url.pathname.endsWith('/mode') && url.search === '', (route) => {
+    const body = route.request().postDataJSON();
+    if (body === null) return route.continue(); // a look
+    sent ??= body.confirm;
+    return route.continue({ postData: JSON.stringify({ ...body, confirm: 'BTC/USDT' }) });
+  });
+  await confirm(hers, { ticket: 'OPS-7', typed: SYMBOL, button: 'Set SOFT_HALT' });
+  await sheet.getByText('must be `BTC/USD`, exactly').first().waitFor();
+  assert.equal(sent, SYMBOL);
+  await hers.unrouteAll();
+  assert.match(await modeIn(his, SYMBOL), /NORMAL/);
+  assert.equal(await sheet.getByLabel(/^Type/).inputValue(), '', 'to be typed anew');
   await confirm(hers, { ticket: 'OPS-7', typed: SYMBOL, button: 'Set SOFT_HALT' });
   const audit = await inForce(hers);
   assert.ok(audit > 0);
@@ -105,8 +122,10 @@ test('a halt is seen by a second browser and by a market-data client; another pe
   assert.equal(await sheetOf(hers).getByRole('button', { name: 'Approve' }).count(), 0, 'nobody approves her own');
   await until('he sees that it waits', 5000, () => his.getByRole('button', { name: 'pending approvals 1' }).count());
   await sheetOf(hers).getByText('Whom it reaches').waitFor();
+  const decided = his.waitForRequest((r) => r.url().endsWith('/approve'));
   await approveFirst(his, SYMBOL);
-  assert.match(await sheetOf(his).innerText(), /Whom it reaches\s+Symbols\s+1\s+Subscriptions of clients\s+\d+( \(\d+ when it was asked for\))?\s+Counted at version\s+\d+/);
+  assert.equal((await decided).postDataJSON().confirm, SYMBOL);
+  assert.match(await sheetOf(his).innerText(), /Whom it reaches\s+Symbols\s+1\s+Clients connected\s+\d+( \(\d+ when it was asked for\))?\s+Subscriptions of clients\s+\d+( \(\d+ when it was asked for\))?\s+Keys\s+\d+\s+Counted at version\s+\d+/);
   await sheetOf(his).getByText('Approved, in force.').waitFor();
   await until('her table', 5000, async () => /NORMAL/.test(await modeIn(hers, SYMBOL)));
   await sheetOf(hers).getByText('approved, in force').waitFor();

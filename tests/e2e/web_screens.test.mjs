@@ -184,7 +184,7 @@ test('connections: the slow one first, closed from the browser with 4014, then l
   await sheetOf(page).getByLabel(/^Subscription operations/).fill('7');
   await until('its preview', 5000, async () => /after\s+degraded, 250 ms, 7 operations\/s, until/.test(await sheetOf(page).locator('.changes').innerText()));
   assert.match(await sheetOf(page).locator('pre').innerText(), /^portctl fanout degraded --for 15m --conflation 250 --sub-ops 7 --reason/);
-  await confirm(page, { ...why, typed: 'DEGRADED', button: 'Apply' });
+  await confirm(page, { ...why, typed: 'ALL', button: 'Apply' });
   await sheetOf(page).getByText('In force.').waitFor();
   await sheetOf(page).getByRole('button', { name: 'Close', exact: true }).click();
   await page.getByText('reverts by itself in').waitFor({ timeout: 8000 });

@@ -5,9 +5,10 @@
 //     title: 'Halt BTC/USD',
 //     direction: 'TIGHTEN' | 'LOOSEN' | 'NEUTRAL',     as expected; where the server can be asked, its word replaces it
 //     before, after: text or markup; left out where the dry run tells
-//     call: { method, path, body: {...} | (why) => ({...}), ifMatch, dryRun: false to ask for none, bare: true for no reason }
+//     call: { method, path, body: {...} | (why) => ({...}), ifMatch, dryRun: false to ask for none, bare: true for no reason,
+//             confirm: true where there is no dry run and the gateway compares what was typed all the same }
 //     read: path of what is to change (the call's own path for PUT); its ETag goes into If-Match, also of a POST that loosens
-//     typed: 'BTC/USD' | 'ALL' | 'KILL' ...            what has to be typed
+//     typed: 'BTC/USD' | 'ALL' | 'KILL' ...            what has to be typed, as expected; a dry run's word replaces it
 //     portctl: 'portctl halt BTC/USD' | (why) => text  a text gets --reason and --ticket
 //     radius: [[name, value], ...]                     where there is no dry run
 //     verb: text of the button; note: markup; undo: () => spec; done: (answer) => ..., result: (answer) => markup

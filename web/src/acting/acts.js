@@ -86,7 +86,7 @@ export function cancelAllSheet(symbol) {
   return {
     title: all ? 'Cancel all orders of all symbols' : `Cancel all orders of ${symbol}`, direction: 'TIGHTEN', typed: all ? 'ALL' : symbol, verb: 'Ask the core', read: null,
     before: 'open orders stand', after: 'the core is asked to cancel them; it says what it did', radius: [['Symbols', all ? 'all' : '1'], ['Orders', 'the core counts them']],
-    call: { method: 'POST', path: `/v1/symbols/${encodeURIComponent(symbol)}/cancel-all`, dryRun: false }, portctl: `portctl cancel-all ${all ? '--all' : shell(symbol)}`,
+    call: { method: 'POST', path: `/v1/symbols/${encodeURIComponent(symbol)}/cancel-all`, dryRun: false, confirm: true }, portctl: `portctl cancel-all ${all ? '--all' : shell(symbol)}`,
   };
 }
 

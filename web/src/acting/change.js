@@ -14,15 +14,15 @@ import { changeSheet, closeSheet, roleSheet, shell } from './acting.js';
 import { pending, usePending, useRolePending } from './pending.js';
 import { howWords, roleTitle } from './role_words.js';
 import { movedSince } from './moved.js';
-import { Command, Diff, effectWords, Problem, Radius, Typed, Why, whole } from './sheet.js';
-import { Direction, subject, Value, wordFor } from './words.js';
+import { Command, count, Diff, effectWords, Problem, Radius, radiusRows, Typed, Why, whole } from './sheet.js';
+import { Direction, subject, Value } from './words.js';
 
 // As the gateway counts it now, and as it was counted when it was asked for, where that differs.
-function radiusRows({ asked, now: is }) {
+function askedRows({ asked, now: is }) {
   const of = is ?? asked;
   if (!of) return null;
-  const text = (name) => `${whole(of[name])}${is && asked && asked[name] !== is[name] ? ` (${whole(asked[name])} when it was asked for)` : ''}`;
-  return [['Symbols', text('symbols')], ['Subscriptions of clients', text('subscriptions')], of.accounts > 0 && ['Accounts', text('accounts')], ['Counted at version', whole(of.version)]];
+  const text = (name) => `${count(of[name])}${is && asked && asked[name] !== is[name] ? ` (${count(asked[name])} when it was asked for)` : ''}`;
+  return radiusRows(of, text);
 }
 
 const ACTIONS = { 'symbol.mode': 'Set a mode', 'symbol.throttle': 'Change a throttle', 'kill.engage': 'Kill switch', 'kill.release': 'Release the kill switch', 'withdrawals.set': 'Resume withdrawals', 'account.trading': 'Let an account trade', 'fanout.profile': 'Fan-out profile', 'upstream.set': 'Choose the upstream' };
@@ -90,7 +90,7 @@ function Body({ change, values, set, mine, open }) {
     ]} />
     <div class="changes">${change.diff ? html`<${Diff} diff=${change.diff} label="when asked" now=${open && ((item) => html`<${Now} c=${c} item=${item} base=${change.base_version} />`)} />` : html`<p class="muted">no difference was kept</p>`}</div>
     ${open && html`<${Moved} c=${c} change=${change} />`}
-    <${Radius} rows=${radiusRows(change.blast_radius)} />
+    <${Radius} rows=${askedRows(change.blast_radius)} />
     ${open && html`<${Command} text=${mine ? `portctl cancel ${change.id}` : `portctl approve ${change.id}${values.reason ? ` --reason ${shell(values.reason)}` : ''}`} />`}`;
 }
 
@@ -102,10 +102,10 @@ export function ChangeSheet({ id }) {
   const { change } = state;
   const open = change?.state === 'pending' && Date.parse(change.expires_at) > now.value && !step.decided;
   const mine = change && isMe(change.requested_by);
-  const word = change?.diff?.changes?.length > 1 ? 'ALL' : change?.diff?.changes?.length ? wordFor(change.diff.changes[0].kind, change.diff.changes[0].target, change.diff.changes[0].after) : 'APPROVE';
+  const word = change?.confirm; // of one that waits
   const decide = (what) => async () => {
     setStep({ waiting: what });
-    const body = { ...(what === 'approve' ? { hash: change.hash } : {}), ...(values.reason.trim() ? { reason: values.reason.trim() } : {}) };
+    const body = { ...(what === 'approve' ? { hash: change.hash, confirm: values.typed } : {}), ...(values.reason.trim() ? { reason: values.reason.trim() } : {}) };
     const { status, json, problem } = await call('POST', `/v1/changes/${id}/${what}`, { body, once: `${once.current}-${what}` });
     if (status >= 200 && status < 300) setStep({ decided: { json, what } });
     else {
@@ -130,7 +130,7 @@ export function ChangeSheet({ id }) {
     </div>
     <div class="foot-line"><button type="button" class="btn" data-first onClick=${closeSheet}>${open ? 'Cancel' : 'Close'}</button>
       ${open && mine && html`<button type="button" class="btn danger" disabled=${busy} onClick=${decide('cancel')}>Take it back</button>`}
-      ${open && !mine && may('control.approve') && html`<button type="button" class="btn danger" disabled=${busy} onClick=${decide('reject')}>Refuse</button><button type="button" class="btn main" disabled=${busy || values.typed !== word} onClick=${decide('approve')}>Approve</button>`}</div>
+      ${open && !mine && may('control.approve') && html`<button type="button" class="btn danger" disabled=${busy} onClick=${decide('reject')}>Refuse</button><button type="button" class="btn main" disabled=${busy || !word || values.typed !== word} onClick=${decide('approve')}>Approve</button>`}</div>
   <//>`;
 }
 

@@ -41,7 +41,7 @@ export function fanoutSheet(profile = 'degraded', value = {}) {
     make: ({ profile: to, span, ...rest }) => {
       const own = to === 'normal' ? {} : figuresOf(rest);
       const option = ([id, , , name]) => (own?.[id] ? ` --${name} ${own[id]}` : '');
-      return { direction: 'NEUTRAL', typed: to.toUpperCase(), verb: 'Apply', permission: 'fanout.set', wrong: own === null,
+      return { direction: 'NEUTRAL', typed: 'ALL', verb: 'Apply', permission: 'fanout.set', wrong: own === null,
         call: { method: 'PUT', path: '/v1/fanout/profile', body: { profile: to, ...own, ...(to === 'normal' ? { expires_at: null } : { expires_at: inMinutes(SPAN[span]) }) } },
         portctl: `portctl fanout ${to}${to === 'normal' ? '' : ` --for ${span}${FIGURES.map(option).join('')}`}`,
         undo: ([c]) => (c?.before ? fanoutSheet(c.before.profile, c.before) : []) };

@@ -18,6 +18,11 @@ const REASON_LEAST = 10;
 
 export const whole = (n) => Number(n).toLocaleString('en-GB');
 
+// Whom it reaches, as [name, value]; what was not counted is not known. TEXT(name): the words of a count.
+const COUNTS = [['symbols', 'Symbols'], ['clients', 'Clients connected'], ['subscriptions', 'Subscriptions of clients'], ['keys', 'Keys'], ['accounts', 'Accounts']];
+export const count = (n) => (n === null || n === undefined ? 'not known' : whole(n));
+export const radiusRows = (radius, text = (name) => count(radius[name])) => [...COUNTS.map(([name, words]) => (name !== 'accounts' || radius.accounts > 0) && [words, text(name)]), ['Counted at version', whole(radius.version)]];
+
 const bodyOf = (spec, why) => {
   const { body = {}, bare } = spec.call;
   if (typeof body === 'function') return body(why);
@@ -61,8 +66,8 @@ async function previewOf(spec, why) {
   if (dryRun === false) return { phase: 'ok', current, etag };
   const answer = await call(method, path, { dryRun: true, ifMatch: etag, body: bodyOf(spec, { ...why, reason: why.reason.trim().length >= REASON_LEAST ? why.reason : PREVIEW.reason, ticket: why.ticket || PREVIEW.ticket }) });
   if (answer.status === 200 && answer.json?.dry_run) {
-    const { diff, needs, blast_radius } = answer.json;
-    return { phase: 'ok', current, etag, diff, needs, radius: blast_radius, direction: diff.direction };
+    const { diff, needs, blast_radius, confirm } = answer.json;
+    return { phase: 'ok', current, etag, diff, needs, radius: blast_radius, direction: diff.direction, typed: confirm };
   }
   return { phase: 'refused', current, etag, problem: answer.problem ?? { title: 'no answer' } };
 }
@@ -84,7 +89,7 @@ export function Diff({ diff, label = 'now', now }) {
 }
 
 export function Radius({ radius, rows }) {
-  const shown = rows ?? (radius ? [['Symbols', whole(radius.symbols)], ['Subscriptions of clients', whole(radius.subscriptions)], radius.accounts > 0 && ['Accounts', whole(radius.accounts)], ['Counted at version', whole(radius.version)]] : null);
+  const shown = rows ?? (radius ? radiusRows(radius) : null);
   return html`<section><h2>Whom it reaches</h2>${shown ? html`<${Facts} rows=${shown} />` : html`<p class="muted">not counted</p>`}</section>`;
 }
 
@@ -98,7 +103,7 @@ export function Problem({ problem, next }) {
     ${detail && html`<p>${detail}</p>`}${errors.filter((e) => e.detail !== detail).map((e) => html`<p><code>${e.pointer}</code> ${e.detail}</p>`)}${next && html`<p>${next}</p>`}</div></div>`;
 }
 
-// What has to be typed. It may be pasted, from the ticket say; the gateway compares what is sent.
+// What has to be typed. It may be pasted, from the ticket say; what is typed is sent, and the gateway compares it.
 export function Typed({ word, value, onInput }) {
   const wrong = value !== '' && !word.startsWith(value);
   return html`<label class="field"><span>Type <code class="typed">${word}</code> to confirm${wrong ? html` <span class="wrong">differs</span>` : ''}</span>
@@ -188,13 +193,16 @@ function Act({ spec: given }) {
   useEffect(() => { setRefused(preview.phase === 'refused' && preview.problem.status === 422); }, [preview]);
   const direction = preview.direction ?? spec.direction;
   const loosens = direction === 'LOOSEN';
-  const { bare } = spec.call;
-  const ready = state.step !== 'waiting' && (preview.phase === 'ok' || preview.phase === 'refused') && !spec.wrong && direction !== 'NONE' && (!spec.typed || values.typed === spec.typed)
+  const { bare, dryRun, confirm } = spec.call;
+  // the gateway's word, where it has told it of what is chosen now
+  const typed = preview.asking ? spec.typed ?? preview.typed : preview.typed ?? spec.typed;
+  const ready = state.step !== 'waiting' && (preview.phase === 'ok' || preview.phase === 'refused') && !spec.wrong && direction !== 'NONE' && (!typed || values.typed === typed)
     && (bare || (values.reason.trim().length >= REASON_LEAST && (!loosens || values.ticket.trim() !== '')));
 
   const act = async () => {
     const why = { ...values, reason: values.reason.trim(), ticket: values.ticket.trim() };
-    const body = bodyOf(spec, why);
+    const compared = typed && (dryRun !== false || confirm);
+    const body = { ...bodyOf(spec, why), ...(compared ? { confirm: values.typed } : {}) };
     const text = JSON.stringify(body);
     // the same text again is the same request
     if (text !== sent.current.text) sent.current = { text, once: crypto.randomUUID() };
@@ -246,7 +254,7 @@ function Act({ spec: given }) {
       ${spec.portctl && html`<${Command} text=${commandOf(spec, values)} />`}
       ${state.moved && html`<${Moved} moved=${state.moved} />`}
       ${state.step !== 'done' && preview.phase !== 'failed' && html`<${Why} values=${values} set=${set} loosens=${loosens} bare=${bare} />
-        ${spec.typed && html`<${Typed} word=${spec.typed} value=${values.typed} onInput=${(typed) => set({ ...values, typed })} />`}`}
+        ${typed && html`<${Typed} word=${typed} value=${values.typed} onInput=${(typed) => set({ ...values, typed })} />`}`}
       ${state.step === 'waiting' && html`<p role="status"><${Chip} kind="info" icon="wait">requested, not confirmed yet<//></p>`}
       ${state.problem && html`<${Problem} problem=${state.problem} />`}
       ${state.step === 'done' && html`<${Outcome} spec=${spec} answer=${state.answer} />`}

@@ -46,9 +46,3 @@ export function Direction({ direction, sure }) {
   const [kind, icon, text] = DIRECTION[direction] ?? ['off', 'off', 'direction unknown'];
   return html`<${Chip} kind=${kind} icon=${icon} title=${sure ? 'computed by the gateway' : 'as expected; the gateway is asked'}>${text}<//>`;
 }
-
-// What is typed to confirm, by what is changed.
-export function wordFor(kind, target, after = {}) {
-  if (kind === 'kill') return after.engaged && !after.released_percent && !after.released_symbols?.length ? 'KILL' : 'RELEASE';
-  return target === '*' ? 'ALL' : target;
-}

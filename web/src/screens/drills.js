@@ -21,7 +21,7 @@ function Result({ json }) {
 const smokeSheet = () => ({
   title: 'Smoke test G0', verb: 'Run', direction: 'NEUTRAL', typed: 'SMOKE', before: 'not run from here', after: 'one trade settled and published', radius: [['Settlement rows', 'one, in smoke_ledger_entries'], ['Clients', 'those that follow the smoke symbol']],
   note: 'For staging only: the gateway offers it when SMOKE_ENABLED=true, never in a production profile.',
-  call: { method: 'POST', path: '/v1/smoke/trades', body: {}, bare: true, dryRun: false }, portctl: () => 'portctl smoke g0', result: ({ json }) => html`<${Result} json=${json} />`,
+  call: { method: 'POST', path: '/v1/smoke/trades', body: {}, bare: true, dryRun: false, confirm: true }, portctl: () => 'portctl smoke g0', result: ({ json }) => html`<${Result} json=${json} />`,
 });
 
 const COMMANDS = ['tests/smoke_g0.sh', 'portctl smoke g0'];

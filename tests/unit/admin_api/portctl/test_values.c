@@ -1,4 +1,4 @@
-/* Control state in words, what has to be typed, and fields of an answer's head. */
+/* Control state in words, whom a change reaches, and fields of an answer's head. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,34 +45,29 @@ static void values(void **state)
     }
 }
 
-#define CHANGE(kind, target, direction)                                                            \
-    "{\"kind\":\"" kind "\",\"target\":\"" target "\",\"direction\":\"" direction "\"}"
-
-static void words_to_type(void **state)
+static void reached(void **state)
 {
     static const char *const cases[][2] = {
-        {CHANGE("mode", "BTC/USD", "TIGHTEN"), "BTC/USD"},
-        {CHANGE("mode", "*", "TIGHTEN"), "ALL"},
-        {CHANGE("kill", "global", "TIGHTEN"), "KILL"},
-        {CHANGE("kill", "adapter:fix1", "LOOSEN"), "RELEASE"},
-        {CHANGE("mode", "A/B", "LOOSEN") "," CHANGE("mode", "C/D", "LOOSEN"), "2 SYMBOLS"},
-        {CHANGE("account", "mm1\\u001b[2J", "TIGHTEN"),
-         "mm1\\u001b[2J"}, /* nothing a terminal obeys */
+        {"{\"symbols\":1,\"subscriptions\":8,\"clients\":7,\"keys\":3,\"accounts\":0,\"version\":"
+         "4}",
+         "reaches       symbols 1, clients 7, subscriptions 8, keys 3, at version 4\n"},
+        {"{\"symbols\":0,\"subscriptions\":0,\"clients\":2,\"keys\":2,\"accounts\":1,\"version\":"
+         "0}",
+         "reaches       symbols 0, clients 2, subscriptions 0, keys 2, accounts 1, at version 0\n"},
+        {"{\"symbols\":2,\"subscriptions\":9,\"clients\":null,\"accounts\":0,\"version\":4}",
+         "reaches       symbols 2, clients not known, subscriptions 9, keys not known, "
+         "at version 4\n"},
     };
 
     (void)state;
     for (size_t i = 0; i < GW_LEN(cases); i++) {
-        struct buf text = {0};
+        json_t *v = parsed(cases[i][0]);
         struct buf out = {0};
-        json_t *diff;
 
-        buf_printf(&text, "{\"changes\":[%s]}", cases[i][0]);
-        diff = parsed(buf_cstr(&text));
-        diff_word(&out, diff);
+        radius_put(&out, "reaches", v);
         assert_string_equal(buf_cstr(&out), cases[i][1]);
-        json_decref(diff);
-        buf_fini(&text);
         buf_fini(&out);
+        json_decref(v);
     }
 }
 
@@ -100,7 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
-        cmocka_unit_test(words_to_type),
+        cmocka_unit_test(reached),
         cmocka_unit_test(head_fields),
     };
 

@@ -56,7 +56,7 @@ export function closeSheetOf(c, reload) {
     note: 'The client is told (notice kick, code 4014), and again when it comes back. It is not kept out: for that its key is revoked.',
     before: html`<${Chip} kind=${c.stalled ? 'warn' : 'ok'}>${c.stalled ? 'stalled' : c.state.toLowerCase()}<//>`, after: html`<${Chip} kind="bad">closed, 4014<//>`,
     radius: [['Address', c.ip], ['Key', c.key ?? 'none was shown'], ['Subscriptions', whole(c.subscriptions)], ['Backlog', `${bytesText(c.backlog_bytes)}, ${whole(c.lag_ms)} ms`]],
-    call: { method: 'DELETE', path: `${PATH}/${c.id}`, dryRun: false }, portctl: `portctl connections kick ${c.id}`, done: reload,
+    call: { method: 'DELETE', path: `${PATH}/${c.id}`, dryRun: false, confirm: true }, portctl: `portctl connections kick ${c.id}`, done: reload,
     result: ({ json }) => html`<div class="said k-ok"><${Icon} name="ok" /><div><b>Closed.</b> <p>${json.closed.ip}, with ${bytesText(json.closed.backlog_bytes)} not sent.</p></div></div>`,
   });
 }

@@ -148,7 +148,7 @@ function stepSpec(i, step, given) {
   return {
     ...(RELEASE.test(path) ? { read: `/v1/kill-switch${body.scope ? `?scope=${encodeURIComponent(body.scope)}` : ''}` } : {}),
     direction: loosens(path, body) ? 'LOOSEN' : 'TIGHTEN', typed: typed || undefined, portctl: portctl || `portctl request ${method} ${shell(path)}`, incident: i.id,
-    call: { method, path, body, ...(CONTROL.test(path) ? {} : { dryRun: false }) }, note: html`Step of ${i.id} ${i.title}: ${step.text}`,
+    call: { method, path, body, ...(CONTROL.test(path) ? {} : { dryRun: false, confirm: /\/cancel-all$/.test(path) }) }, note: html`Step of ${i.id} ${i.title}: ${step.text}`,
     done: (answer) => tick(i, step, answer, { method, path }),
   };
 }

@@ -91,7 +91,7 @@ export async function rotateSheet(key) {
     make: (o) => ({
       read: `/v1/keys/${key.id}`, typed: key.id, wrong: (bare && networks(o.ip).length === 0) || (edwards && o.own && !goodKey(o.public_key)),
       before: (d) => html`<${Chip} kind="info">${d.key.state}, ends ${d.key.not_after?.slice(0, 10) ?? 'never'}<//>`, after: html`<${Chip} kind="ok">a successor; the old one ends ${o.overlap === '0' ? 'at once' : 'after the overlap'}<//>`,
-      call: { method: 'POST', path: `/v1/keys/${key.id}/rotate`, dryRun: false, body: { overlap_s: Number(o.overlap), ...(bare ? { ip_allow: networks(o.ip) } : {}), ...(edwards ? { public_key: o.own ? o.public_key.trim() : pair.publicKey } : {}) } },
+      call: { method: 'POST', path: `/v1/keys/${key.id}/rotate`, dryRun: false, confirm: true, body: { overlap_s: Number(o.overlap), ...(bare ? { ip_allow: networks(o.ip) } : {}), ...(edwards ? { public_key: o.own ? o.public_key.trim() : pair.publicKey } : {}) } },
       portctl: `portctl key rotate ${key.id} --overlap ${o.overlap}s${bare ? networks(o.ip).map((n) => ` --ip ${shell(n)}`).join('') : ''} --out key-2.pem`, result: ({ json }) => html`<${Made} json=${json} pair=${pair} own=${o.own} />`, done: () => refresh(`/v1/keys/${key.id}`),
     }),
   });
@@ -103,8 +103,8 @@ export async function revokeSheet(key) {
   openSheet({
     title: `Revoke ${key.id}`, direction: 'TIGHTEN', typed: key.id, verb: 'Revoke', note: 'For good: a revoked key cannot be used again. Its WebSocket connections are closed with 4003 on every gateway.',
     read: `/v1/keys/${key.id}`, before: (d) => html`<${Chip} kind=${d.key.state === 'active' ? 'ok' : 'off'}>${d.key.state}<//>`, after: html`<${Chip} kind="bad">revoked<//>`,
-    radius: [['Account', key.account], ['Its connections on this gateway', answer.status === 200 ? String(answer.json.matched) : 'not counted'], ['Scopes', String(key.scopes.length)]],
-    call: { method: 'POST', path: `/v1/keys/${key.id}/revoke`, dryRun: false }, portctl: `portctl key revoke ${key.id}`, done: () => refresh(`/v1/keys/${key.id}`),
+    radius: [['Keys', '1'], ['Account', key.account], ['Its connections on this gateway', answer.status === 200 ? String(answer.json.matched) : 'not counted'], ['Scopes', String(key.scopes.length)]],
+    call: { method: 'POST', path: `/v1/keys/${key.id}/revoke`, dryRun: false, confirm: true }, portctl: `portctl key revoke ${key.id}`, done: () => refresh(`/v1/keys/${key.id}`),
     result: () => html`<div class="said k-ok"><${Icon} name="ok" /><div><b>Revoked.</b><p>Every gateway knows it within a second.</p></div></div>`,
   });
 }

@@ -11,9 +11,9 @@ const SETTLED = ['done', 'failed', 'cancelled'];
 const SHOWN = 8;
 
 function giveUp(command) {
-  return { title: `Give the command up`, direction: 'NEUTRAL', typed: command.target ?? 'CANCEL', verb: 'Give it up', read: null,
+  return { title: `Give the command up`, direction: 'NEUTRAL', typed: command.target === '*' ? 'ALL' : command.target ?? 'CANCEL', verb: 'Give it up', read: null,
     before: `${command.kind} ${command.target ?? ''}: ${command.state}`, after: 'given up, once the core agrees', radius: [['Commands', '1']],
-    call: { method: 'POST', path: `/v1/commands/${command.id}/cancel`, dryRun: false }, portctl: `portctl command cancel ${command.id}` };
+    call: { method: 'POST', path: `/v1/commands/${command.id}/cancel`, dryRun: false, confirm: true }, portctl: `portctl command cancel ${command.id}` };
 }
 
 export function Core() {

@@ -30,7 +30,7 @@ function resetSheet(c) {
     title: core ? `Close ${c.name.slice(5)} of the core` : `Try ${c.name} now`, direction: core ? 'LOOSEN' : 'NEUTRAL', typed: c.name, verb: core ? (c.asked_by ? 'Ask the core' : 'Ask for it') : 'Try it now', read: null,
     note: core ? (c.asked_by ? `${c.asked_by.replace(/^\w+:/, '')} has asked for it: by another person it goes to the core.` : 'The core has opened it itself: closing it takes two persons.') : undefined,
     before: `${c.name}: ${STATES[c.state]?.[1] ?? c.state}`, after: core ? 'closed, once the core says so' : 'tried at once; it closes only when it answers', radius: [['Circuits', '1']],
-    call: { method: 'POST', path: `${PATH}/${encodeURIComponent(c.name)}/reset`, dryRun: false }, portctl: `portctl circuit reset ${shell(c.name)}`,
+    call: { method: 'POST', path: `${PATH}/${encodeURIComponent(c.name)}/reset`, dryRun: false, confirm: true }, portctl: `portctl circuit reset ${shell(c.name)}`,
     result: (answer) => html`<${Outcome} answer=${answer} />`, done: reload,
   });
 }

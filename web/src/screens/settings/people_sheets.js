@@ -33,7 +33,7 @@ export const resetSheet = (u) => openSheet({
   fields: (o, set) => html`<label class="check"><input type="checkbox" name="factor" checked=${o.factor} onChange=${(e) => set({ ...o, factor: e.target.checked })} /> Take her second factor as well: she enrols a new one</label>`,
   make: ({ factor }) => ({
     read: null, typed: u.name, before: html`<${Chip} kind="info">her own password${u.second_factor ? ', a second factor' : ''}<//>`, after: html`<${Chip} kind="warn">a temporary password${factor ? ', no second factor' : ''}<//>`,
-    call: { method: 'POST', path: `${user(u.name)}/reset`, dryRun: false, body: factor ? { second_factor: true } : {} }, portctl: `portctl user reset ${shell(u.name)}${factor ? ' --factor' : ''}`, done: refresh,
+    call: { method: 'POST', path: `${user(u.name)}/reset`, dryRun: false, confirm: true, body: factor ? { second_factor: true } : {} }, portctl: `portctl user reset ${shell(u.name)}${factor ? ' --factor' : ''}`, done: refresh,
     result: ({ json }) => html`<${Password} name=${u.name} json=${json} title=${`${u.name} is reset.`} />`,
   }),
 });
@@ -42,7 +42,7 @@ export const stateSheet = (u, enable) => openSheet({
   title: `${enable ? 'Enable' : 'Disable'} ${u.name}`, direction: enable ? 'GIVES' : 'TIGHTEN', verb: enable ? 'Enable' : 'Disable', typed: u.name, read: null,
   before: html`<${Chip} kind=${u.state === 'active' ? 'ok' : 'off'}>${u.state}<//>`, after: html`<${Chip} kind=${enable ? 'ok' : 'bad'}>${enable ? 'active' : 'disabled'}<//>`,
   note: enable ? 'She may sign in again, with the roles that she still holds.' : 'Her sessions and her keys end; their connections are closed. She cannot sign in.', radius: [['Roles', u.roles.map((r) => r.role).join(', ') || 'none']],
-  call: { method: 'POST', path: `${user(u.name)}/${enable ? 'enable' : 'disable'}`, dryRun: false }, portctl: `portctl user ${enable ? 'enable' : 'disable'} ${shell(u.name)}`, done: refresh, result: () => said(enable ? 'She may sign in.' : 'She is disabled.'),
+  call: { method: 'POST', path: `${user(u.name)}/${enable ? 'enable' : 'disable'}`, dryRun: false, confirm: true }, portctl: `portctl user ${enable ? 'enable' : 'disable'} ${shell(u.name)}`, done: refresh, result: () => said(enable ? 'She may sign in.' : 'She is disabled.'),
 });
 
 // It waits for another, who finds it under the approvals that are pending, or by its link.
@@ -59,7 +59,7 @@ export function grantSheet(u) {
       <label class="field"><span>Ends at the beginning of this day, UTC (empty: no end)</span><input class="input" type="date" name="until" min=${today} value=${o.until} onInput=${(e) => set({ ...o, until: e.target.value })} /></label>`,
     make: (o) => ({
       read: null, typed: o.role, before: html`<${Chip} kind="info">${u.roles.map((r) => r.role).join(', ') || 'no role'}<//>`, after: html`<${Chip} kind="info">${o.kind === 'eligible' ? 'may take up ' : ''}${o.role}${o.until ? ` until ${o.until}` : ''}<//>`,
-      call: { method: 'POST', path: `${user(u.name)}/roles`, dryRun: false, body: { role: o.role, kind: o.kind, ...(o.until ? { until: `${o.until}T00:00:00Z` } : {}) } },
+      call: { method: 'POST', path: `${user(u.name)}/roles`, dryRun: false, confirm: true, body: { role: o.role, kind: o.kind, ...(o.until ? { until: `${o.until}T00:00:00Z` } : {}) } },
       portctl: `portctl user grant ${shell(u.name)} ${o.role}${o.kind === 'eligible' ? ' --eligible' : ''}${o.until ? ` --until ${o.until}T00:00:00Z` : ''}`, done: refresh,
       result: ({ status, json }) => (status === 202 ? html`<${Waits} json=${json} />` : said(`${u.name} ${o.kind === 'eligible' ? 'may take it up' : 'holds it'}.`)),
     }),
@@ -69,7 +69,7 @@ export function grantSheet(u) {
 export const endRoleSheet = (u, role) => openSheet({
   title: `Take ${role} from ${u.name}`, direction: 'TIGHTEN', verb: 'Take it', typed: role, read: null, before: html`<${Chip} kind="info">${u.roles.map((r) => r.role).join(', ')}<//>`,
   after: html`<${Chip} kind="warn">${u.roles.filter((r) => r.role !== role).map((r) => r.role).join(', ') || 'no role'}<//>`, note: 'However it was held; what she has taken up of it ends as well.',
-  call: { method: 'DELETE', path: `${user(u.name)}/roles/${role}`, dryRun: false }, portctl: `portctl user revoke ${shell(u.name)} ${role}`, done: refresh, result: () => said('It is taken back.'),
+  call: { method: 'DELETE', path: `${user(u.name)}/roles/${role}`, dryRun: false, confirm: true }, portctl: `portctl user revoke ${shell(u.name)} ${role}`, done: refresh, result: () => said('It is taken back.'),
 });
 
 export const killSessionSheet = (s) => openSheet({
@@ -79,12 +79,12 @@ export const killSessionSheet = (s) => openSheet({
 
 export const killAllSheet = (name) => openSheet({
   title: `End all sessions of ${name}`, direction: 'TIGHTEN', verb: 'End them', typed: name, read: null, before: html`<${Chip} kind="ok">signed in<//>`, after: html`<${Chip} kind="warn">signed out everywhere<//>`,
-  call: { method: 'DELETE', path: `${user(name)}/sessions`, dryRun: false }, portctl: (why) => `# each of: portctl sessions list --user ${shell(name)}\nportctl sessions kill ID --reason ${why.reason ? shell(why.reason) : "'...'"}`, done: refresh, result: () => said('They have ended.'),
+  call: { method: 'DELETE', path: `${user(name)}/sessions`, dryRun: false, confirm: true }, portctl: (why) => `# each of: portctl sessions list --user ${shell(name)}\nportctl sessions kill ID --reason ${why.reason ? shell(why.reason) : "'...'"}`, done: refresh, result: () => said('They have ended.'),
 });
 
 export const signSheet = (review) => openSheet({
   title: 'Sign the access review', direction: 'NEUTRAL', verb: 'Sign', options: { note: '' }, note: 'What is signed is what was shown, by its hash. When anything has changed since, the signature is refused.',
   fields: (o, set) => html`<label class="field"><span>What was found</span><textarea class="input" name="note" rows="3" maxlength="500" value=${o.note} onInput=${(e) => set({ ...o, note: e.target.value })} placeholder="all as it should be"></textarea></label>`,
   make: ({ note }) => ({ read: null, typed: 'SIGN', wrong: note.trim() === '', radius: [['Users', String(review.content.users.length)], ['Keys', String(review.content.keys.length)], ['Hash', html`<code class="wrap">${review.hash}</code>`]],
-    call: { method: 'POST', path: '/v1/access/review/sign', dryRun: false, body: { hash: review.hash, note: note.trim() } }, portctl: `portctl review --sign ${shell(note.trim() || 'NOTE')}`, done: refresh, result: () => said('Signed.') }),
+    call: { method: 'POST', path: '/v1/access/review/sign', dryRun: false, confirm: true, body: { hash: review.hash, note: note.trim() } }, portctl: `portctl review --sign ${shell(note.trim() || 'NOTE')}`, done: refresh, result: () => said('Signed.') }),
 });
