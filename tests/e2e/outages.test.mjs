@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { onStage, sleep, until } from './harness/gateway.mjs';
 import { heldUp } from './harness/held_up.mjs';
+import { upToDate } from './harness/keys.mjs';
 import { Signer } from './harness/signer.mjs';
 import { addresses, Lane, wire } from './harness/wire.mjs';
 import { Client } from './harness/ws.mjs';
@@ -312,8 +313,11 @@ test('PostgreSQL stopped, then killed: known keys serve, changes are refused in 
     assert.ok(Math.max(...times.market) < 250);
     assert.ok(updates > 20 && worst < 1000, `${updates} updates, gap ${worst} ms`);
   };
-  const again = () => until('changes again', 10000, async () => (await stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason: 'PostgreSQL is back' })).status === 200);
+  // known here, too: else what is known is stale as soon as PostgreSQL has gone
+  const again = async () => { await changesAgain(); await upToDate(stage); };
+  const changesAgain = () => until('changes again', 10000, async () => (await stage.call(stage.admin, 'PUT', `/v1/keys/${bot.id}/limits`, { rate_class: 'default', reason: 'PostgreSQL is back' })).status === 200);
 
+  await upToDate(stage);
   await stage.stopPostgres();
   try {
     await phase('stopped');
