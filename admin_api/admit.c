@@ -463,11 +463,11 @@ static void admit_bearer(struct api_call *c, const char *token)
 
 /* Does PostgreSQL know whether a nonce is new, though Redis has forgotten it? Of what brings its nonce
  * in its own transaction, always. Of all else as long as each gateway's nonces reached it: another's
- * are not known here, so only one gateway that has the limits to itself can tell. */
+ * are not known here, so only the only gateway can tell. */
 static bool kept_at_store(const struct api_call *c)
 {
     return c->route->direction == API_WRITE ||
-           (c->api->opt.limits_config->gateways == 1 && spend_kept(c->api));
+           (spend_only_gateway(c->api) && spend_kept(c->api));
 }
 
 static void admit_signed(struct api_call *c)

@@ -187,6 +187,9 @@ void spend_fini(struct api *a);
 bool spend_nonce(struct api_call *c, enum spend_patience patience, spend_fn *done);
 /* PostgreSQL has every nonce that this gateway let in and that may still be good. */
 bool spend_kept(const struct api *a);
+/* Nobody else can be shown what this gateway has let in: it is configured to be the only one, and no other
+ * has reported at the database. */
+bool spend_only_gateway(const struct api *a);
 /* Wall clock: PostgreSQL alone cannot vouch for what was signed before. */
 int64_t spend_fence_ns(const struct api *a);
 

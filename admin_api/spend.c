@@ -329,8 +329,7 @@ static struct spend *begin(struct spends *s, const struct api_call *c, enum spen
 
 /* --- asking ------------------------------------------------------------------------------------ */
 
-/* Nobody else can be shown what this gateway has let in. */
-static bool only_gateway(const struct api *a)
+bool spend_only_gateway(const struct api *a)
 {
     return a->opt.limits_config->gateways == 1 && a->opt.only_gateway != NULL &&
            a->opt.only_gateway(a->opt.arg);
@@ -369,7 +368,7 @@ bool spend_nonce(struct api_call *c, enum spend_patience patience, spend_fn *don
                 (s->late == 0 && !s->missed);
     struct spend *p;
 
-    if (patience == SPEND_BUSY && s->count < BEHIND && only_gateway(c->api) && spend_behind(s, c)) {
+    if (patience == SPEND_BUSY && s->count < BEHIND && spend_only_gateway(c->api) && spend_behind(s, c)) {
         return false;
     }
     p = begin(s, c, patience);

@@ -161,6 +161,7 @@ static bool create_playbooks(struct authority *a, struct buf *why)
         .listen = a->opt.gate.name,
         .config = a->opt.playbooks,
         .paging = pager_paging(a->pager),
+        .limits = a->opt.limits,
         .on_died = on_died,
         .arg = a,
     };

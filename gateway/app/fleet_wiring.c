@@ -1,11 +1,14 @@
 #include "gateway/app/fleet_wiring.h"
 
 #include <stdlib.h>
+#include "gateway/runtime/log.h"
 
 struct fleet_wiring {
     struct fleet *fleet;
     struct playbook_wiring *playbooks;
     struct paging *paging;
+    const struct limits_config *limits;
+    bool told; /* that there are more than configured */
     void (*on_died)(void *arg);
     void *arg;
 };
@@ -25,6 +28,21 @@ static bool on_pages(void *arg)
     return paging_on(w->paging);
 }
 
+/* Too small a number lets each gateway admit too much while Redis is away. */
+static void compare_count(struct fleet_wiring *w)
+{
+    bool known;
+    unsigned count = fleet_others(w->fleet, &known) + 1;
+    bool more = known && count > w->limits->gateways;
+
+    if (more && !w->told) {
+        log_warn("fleet", "more_than_configured",
+                 "\"gateways\":%u,\"configured\":%u,\"next\":\"set limits.gateways\"", count,
+                 (unsigned)w->limits->gateways);
+    }
+    w->told = more || (w->told && !known);
+}
+
 static void on_read(void *arg, const struct fleet_counts *sum, const char *why)
 {
     struct fleet_wiring *w = arg;
@@ -32,6 +50,7 @@ static void on_read(void *arg, const struct fleet_counts *sum, const char *why)
     bool others = fleet_pages(w->fleet, &known);
 
     paging_others(w->paging, known, others);
+    compare_count(w);
     playbook_wiring_take(w->playbooks, sum, why);
 }
 
@@ -60,6 +79,7 @@ struct fleet_wiring *fleet_wiring_create(uv_loop_t *loop, const struct fleet_wir
     fleet_name(opt->listen, name);
     w->playbooks = opt->playbooks;
     w->paging = opt->paging;
+    w->limits = opt->limits;
     w->on_died = opt->on_died;
     w->arg = opt->arg;
     w->fleet = fleet_create(loop, &fleet);

@@ -8,6 +8,7 @@
 #define GATEWAY_APP_FLEET_WIRING_H
 #include "gateway/app/playbook_wiring.h"
 #include "gateway/paging/paging.h"
+#include "ratelimit/limits.h"
 
 struct fleet_wiring;
 
@@ -17,6 +18,7 @@ struct fleet_wiring_options {
     const struct playbooks_config *config;
     struct playbook_wiring *playbooks;
     struct paging *paging;
+    const struct limits_config *limits; /* live */
     void (*on_died)(void *arg); /* as of struct fleet_options */
     void *arg;
 };

@@ -162,7 +162,7 @@ test('the answer of a halt given while PostgreSQL was away is kept when it retur
 
 const fiu = spawnSync('fiu-run', ['-x', 'true']).status === 0;
 test('the disk of the journal fails: in force, and told as unaudited; in the chain all the same', { ...within, skip: fiu ? false : 'no fiu-run: install fiu-utils' },
-  () => withGate({}, async (stage) => {
+  () => withGate({ gate: { chain_wait: '5s' } }, async (stage) => {
     await stage.stopGateway();
     const run = stage.run.bind(stage);
     stage.run = (name, program, args, options) => (name === 'gateway' ? run(name, 'fiu-run', ['-x', program, ...args], options) : run(name, program, args, options));

@@ -32,6 +32,7 @@ test('cancel-all and its cancel: one effect and one answer for an Idempotency-Ke
   const other = await stage.replica(stage.overrides);
   await knows(other, other.ana);
   await linked(other);
+  await until('each says that limits.gateways is too small', 5000, () => [stage, other].every((s) => /more_than_configured.*"gateways":2,"configured":1/.test(s.gateway.errors)));
   refused(await post(stage, stage.ana, CANCEL, why, {}), 400, 'idempotency-key-missing');
   const key = once();
   const first = await post(stage, stage.ana, CANCEL, why, key);

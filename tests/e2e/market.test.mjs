@@ -72,6 +72,8 @@ const checkAll = async (stage) => {
   }
 };
 
+// Every engine batch is looked at: a client that the machine holds up is written all of them, later, not one merged.
+const patient = { lag_bytes: '64MiB', lag: '60s', ring_bytes: '64MiB', skip_bytes: '64MiB', skip_after: '60s' };
 const tapeA = ['--data', recordings() ?? '', '--sets', 'A', '--maxlen', '10000000'];
 
 // Follows one book subscription; every frame is kept with a copy of what the client then holds.
@@ -93,7 +95,7 @@ function followBook(client, symbol, depth, frames) {
 
 test('A: books at five depths, trades, candles and REST equal the oracles', { ...needsRecordings, timeout: 180000 }, () => onStage(async (stage) => {
   stage.writeSymbols(tapeA);
-  await stage.startGateway({ ws: { shards: 2, lag_bytes: '64MiB', lag: '60s', ring_bytes: '64MiB' } });
+  await stage.startGateway({ ws: { shards: 2, ...patient } });
   const feeder = stage.feed(...tapeA, '--speed', '60');
   const follow = [];
   for (const [symbol, depths] of [['BTC/USDT', [10, 25, 100, 500, 1000]], ['ETH/USDT', [10, 1000]]]) {
@@ -182,8 +184,7 @@ test('A: books at five depths, trades, candles and REST equal the oracles', { ..
 test('B: all 4,269 recorded checksums equal ours', { ...needsRecordings, timeout: 180000 }, () => onStage(async (stage) => {
   const tape = ['--data', recordings(), '--sets', 'B', '--maxlen', '10000000'];
   stage.writeSymbols(tape);
-  // every engine batch is looked at: a client that the machine holds up is written all of them, later, not one merged
-  await stage.startGateway({ ws: { lag_bytes: '64MiB', lag: '60s', ring_bytes: '64MiB', skip_bytes: '64MiB', skip_after: '60s' } });
+  await stage.startGateway({ ws: patient });
   const pairs = Object.values((await stage.json(`${stage.publicUrl}/0/public/AssetPairs`)).result).map((p) => p.wsname);
   assert.equal(pairs.length, 10);
   const client = await Client.connect(stage);

@@ -75,6 +75,7 @@ test('planted secrets are in no log, metric, answer or core', { timeout: 120000 
     const sign = createHmac('sha512', Buffer.from(kraken.secret, 'base64')).update(pathname).update(hash).digest('base64');
     return stage.send('POST', `${stage.publicUrl}${pathname}`, { 'api-key': kraken.key.id, 'api-sign': sign }, form);
   };
+  await until('the Kraken key', 5000, async () => JSON.parse((await askKraken(Date.now())).body).result);
   const tokens = [];
   for (let i = 0; i < 20; i++) {
     keep(await stage.call(bot, 'GET', '/v1/keys'));

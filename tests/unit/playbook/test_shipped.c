@@ -172,7 +172,7 @@ static void actions_are_held_against_the_routes(void **state)
     judged(false,
            (struct playbook_action){"PUT", "/v1/kill-switch", "control.tighten", "{\"on\":true}",
                                     "", "KILL"},
-           "body: /on unknown member; allowed: engaged scope reason ticket incident until");
+           "body: /on unknown member; allowed: engaged scope reason ticket incident until confirm");
     judged(false,
            (struct playbook_action){"PUT", "/v1/fanout/profile", "fanout.set",
                                     "{\"profile\":\"degraded\",\"expires_at\":\"{+99d}\"}", "",
