@@ -466,8 +466,7 @@ static void admit_bearer(struct api_call *c, const char *token)
  * are not known here, so only the only gateway can tell. */
 static bool kept_at_store(const struct api_call *c)
 {
-    return c->route->direction == API_WRITE ||
-           (spend_only_gateway(c->api) && spend_kept(c->api));
+    return c->route->direction == API_WRITE || (spend_only_gateway(c->api) && spend_kept(c->api));
 }
 
 static void admit_signed(struct api_call *c)

@@ -368,7 +368,8 @@ bool spend_nonce(struct api_call *c, enum spend_patience patience, spend_fn *don
                 (s->late == 0 && !s->missed);
     struct spend *p;
 
-    if (patience == SPEND_BUSY && s->count < BEHIND && spend_only_gateway(c->api) && spend_behind(s, c)) {
+    if (patience == SPEND_BUSY && s->count < BEHIND && spend_only_gateway(c->api) &&
+        spend_behind(s, c)) {
         return false;
     }
     p = begin(s, c, patience);

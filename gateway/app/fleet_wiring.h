@@ -19,7 +19,7 @@ struct fleet_wiring_options {
     struct playbook_wiring *playbooks;
     struct paging *paging;
     const struct limits_config *limits; /* live */
-    void (*on_died)(void *arg); /* as of struct fleet_options */
+    void (*on_died)(void *arg);         /* as of struct fleet_options */
     void *arg;
 };
 
