@@ -121,10 +121,10 @@ static bool send_once(struct core *c, const struct outbox_entry *e)
     size_t lens[GW_LEN(argv)];
 
     (void)snprintf(once, sizeof once, "control:once:%s", e->once);
-    for (size_t i = 0; i < GW_LEN(argv); i++) {
+    for (size_t i = 0; i < GW_LEN(argv) - 1; i++) {
         lens[i] = strlen(argv[i]);
     }
-    lens[6] = e->len;
+    lens[GW_LEN(argv) - 1] = e->len; /* it has no NUL */
     return redis_command(c->sender, (int)GW_LEN(argv), argv, lens, 0, on_sent, c);
 }
 

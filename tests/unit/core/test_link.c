@@ -166,6 +166,44 @@ static void a_command_to_its_end(void **state)
     linked_close(&gw);
 }
 
+/* Sent by a script: the whole entry and not a byte more, whatever its length. */
+static void commands_under_a_key(void **state)
+{
+    struct redis_fixture *f = fresh(state);
+    struct linked gw;
+    redisReply *all;
+
+    linked_open(&gw, f, "gw-1", 7);
+    UNTIL(core_linked(gw.core));
+    for (unsigned len = 1; len <= 40; len++) {
+        char by[48] = "user:";
+        struct core_once once = {"", "r"};
+        struct core_ask ask = {.kind = CORE_KIND_CANCEL_ALL,
+                               .target = "BTC/USD",
+                               .by = by,
+                               .deadline_ms = 5000,
+                               .once = &once};
+        const struct entry_verdict_row *wrong = NULL;
+        char id[CORE_ID_SIZE];
+        json_t *e;
+
+        memset(by + 5, 'a', len);
+        (void)snprintf(once.key, sizeof once.key, "%064u", len);
+        (void)snprintf(once.request, sizeof once.request, "%064u", len);
+        assert_int_equal(core_command(gw.core, &ask, NULL, NULL, id, &wrong), GW_OK);
+        UNTIL(stream_len(f, "control:commands") == len);
+        all = stream(f, "control:commands");
+        e = stream_entry(all, len - 1);
+        assert_string_equal(json_string_value(json_object_get(e, "id")), id);
+        assert_string_equal(json_string_value(json_object_get(e, "by")), by);
+        assert_string_equal(json_string_value(json_object_get(e, "once")), once.key);
+        assert_string_equal(json_string_value(json_object_get(e, "request")), once.request);
+        json_decref(e);
+        freeReplyObject(all);
+    }
+    linked_close(&gw);
+}
+
 static void late_answers(void **state)
 {
     struct redis_fixture *f = fresh(state);
@@ -339,6 +377,7 @@ int main(void)
         cmocka_unit_test(announcements_in_order),
         cmocka_unit_test(snapshots),
         cmocka_unit_test(a_command_to_its_end),
+        cmocka_unit_test(commands_under_a_key),
         cmocka_unit_test(late_answers),
         cmocka_unit_test(wrong_asks),
         cmocka_unit_test(several_gateways),
