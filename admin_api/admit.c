@@ -306,10 +306,11 @@ static bool spend_at_store(struct api_call *c)
     if (spend_nonce(c, c->nonce_unsure ? SPEND_ALONE : SPEND_BUSY, on_spent)) {
         return true;
     }
-    if (c->nonce_unsure) {
-        refuse_unknown(c);
+    if (!c->nonce_unsure) {
+        return false;
     }
-    return c->nonce_unsure;
+    refuse_unknown(c);
+    return true;
 }
 
 static void on_trip(void *arg, const struct limits_answer *answer)
