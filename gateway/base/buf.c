@@ -15,7 +15,7 @@ char *buf_room(struct buf *b, size_t extra)
     size_t need = b->len + extra;
 
     GW_ASSERT(need >= b->len);
-    if (need > b->cap) {
+    if (need > b->cap || b->data == NULL) { /* also for no byte: NULL + 0 is not defined */
         size_t cap = b->cap < 256 ? 256 : b->cap;
 
         while (cap < need) {
