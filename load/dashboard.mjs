@@ -19,6 +19,7 @@ usage: node load/dashboard.mjs [options]                 (default: five runs, ab
   --market WORD     recorded or synthetic (default: recorded where the recordings are, see docs/RECORDINGS.md)
   --soak MINUTES    instead of all that: the dashboard runs on live data for so long; each minute, after collecting garbage, the page's
                     heap, nodes and listeners and the gateway's memory; at the end what grows in the second half
+  --snapshots DIR   of a soak: the page's heap at half time and at the end, to be compared in chromium (Memory)
   --note TEXT       a remark on the machine, for the record ("shared with builds")
   --json FILE       the figures as JSON into FILE; "-": standard output instead of the table
   --record          writes the table into load/RESULTS.md
@@ -35,7 +36,7 @@ examples
   node load/dashboard.mjs --market synthetic --json dashboard.json
   node load/dashboard.mjs --soak 30 --record --note "machine shared"
 `;
-const settings = { runs: { type: 'string', default: '5' }, seconds: { type: 'string', default: '10' }, market: { type: 'string', default: 'auto' }, soak: { type: 'string' },
+const settings = { runs: { type: 'string', default: '5' }, seconds: { type: 'string', default: '10' }, market: { type: 'string', default: 'auto' }, soak: { type: 'string' }, snapshots: { type: 'string' },
   note: { type: 'string' }, json: { type: 'string' }, record: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } };
 const bounds = { runs: [1, 50], seconds: [2, 60], soak: [2, 1440] };
 const MARKETS = ['auto', 'recorded', 'synthetic'];
@@ -143,7 +144,7 @@ async function measure(o, say) {
   result.browser = theatre.version;
   result.sign_in_ms = await theatre.signIn();
   if (o.soak) {
-    result.samples = await soak(theatre, o.soak, (sample) => say(sampleText(sample)));
+    result.samples = await soak(theatre, o.soak, (sample) => say(sampleText(sample)), o.snapshots);
     result.verdict = verdictOf(result.samples);
   } else {
     result.bytes = await firstScreenBytes(theatre.stage);

@@ -44,7 +44,7 @@ static bool add_symbol(struct tape *t, const json_t *row)
         return false;
     }
     (void)snprintf(name, sizeof name, "%s/%s", base, quote);
-    info = &t->symbols[tape_symbol(t, name, false)].info;
+    (void)tape_symbol(t, name, false); /* may move them all */
     if (t->symbol_count != before) {
         info = &t->symbols[before].info;
         info->price_decimals = increment_decimals(filter_text(row, "PRICE_FILTER", "tickSize"));

@@ -1,6 +1,7 @@
 // The dashboard for a long time on live data: does anything grow? Once a minute, after garbage was collected: the page's heap
 // and nodes, and the memory of the gateway. Between two looks the page goes to the market and back, as a person would.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import path from 'node:path';
 import { live } from '../../tests/e2e/harness/browser.mjs';
 import { sleep } from '../../tests/e2e/harness/gateway.mjs';
 
@@ -50,13 +51,24 @@ async function look(page, cdp, theatre, minute) {
   return { minute, heap: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners'), documents: of('Documents'), rss: rssOf(theatre.stage.gateway.pid) };
 }
 
+// Into FOLDER, for chromium's Memory panel.
+async function snapshot(cdp, folder, minute) {
+  const file = openSync(path.join(folder, `minute-${minute}.heapsnapshot`), 'w');
+  const take = ({ chunk }) => writeSync(file, chunk);
+  cdp.on('HeapProfiler.addHeapSnapshotChunk', take);
+  await cdp.send('HeapProfiler.takeHeapSnapshot', { reportProgress: false });
+  cdp.off('HeapProfiler.addHeapSnapshotChunk', take);
+  closeSync(file);
+}
+
 const goTo = async (page, key) => {
   await page.keyboard.press(key);
   await live(page);
 };
 
-// For MINUTES; ONSAMPLE(sample) once a minute. Throws when the page says that something is wrong.
-export async function soak(theatre, minutes, onSample) {
+// For MINUTES; ONSAMPLE(sample) once a minute. SNAPSHOTS: a folder for two of the page's heap, at half time and at the end.
+// Throws when the page says that something is wrong.
+export async function soak(theatre, minutes, onSample, snapshots) {
   const page = await theatre.page();
   const cdp = await page.context().newCDPSession(page);
   const samples = [];
@@ -77,6 +89,7 @@ export async function soak(theatre, minutes, onSample) {
     }
     samples.push(await look(page, cdp, theatre, minute));
     onSample(samples.at(-1));
+    if (snapshots && (minute === Math.floor(minutes / 2) || minute === minutes)) await snapshot(cdp, snapshots, minute);
     if (page.wrong.length) throw new Error(`minute ${minute}: ${page.wrong[0]}`);
     if (theatre.feeder.exitCode !== null) throw new Error(`minute ${minute}: the feeder ended: ${theatre.feeder.errors.trim()}`);
   }
