@@ -81,7 +81,7 @@ function rowsOf(r) {
     const { plain, hmac, ed25519, hmac_of_two: ofTwo } = r.cost;
     rows.push(['GET /v1/time, unsigned', `p50 ${us(plain.p50_us)}, p99 ${us(plain.p99_us)}, CPU ${us(plain.cpu_us)}`, '']);
     for (const [name, k, aim] of [['HMAC', hmac, '15 us and one trip'], ['Ed25519', ed25519, '120 us and one trip'],
-      ['HMAC, at one of two gateways,', ofTwo, '15 us and one trip']]) {
+      ['HMAC at one of two gateways', ofTwo, '15 us and one trip']]) {
       rows.push([`GET signed by ${name}`, `p50 ${us(k.p50_us)}, p99 ${us(k.p99_us)}, CPU ${us(k.cpu_us)}; trip to Redis ${us(k.trip_us)}`, '']);
       rows.push([`${name} adds`, `p50 ${us(k.more_p50_us)}, of which besides the trip ${us(k.more_without_trip_us)}; CPU ${us(k.more_cpu_us)}`, aim]);
     }
