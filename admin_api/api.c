@@ -512,6 +512,27 @@ void call_invalid(struct api_call *c, const char *name, const char *detail)
                                           detail, name});
 }
 
+bool call_query_number(struct api_call *c, const char *name, uint64_t least, uint64_t most,
+                       const char *wanted, uint64_t *out)
+{
+    const char *text = http_query(c->req, name);
+    char range[64];
+
+    if (text == NULL ||
+        (u64_parse(text, strlen(text), out) == GW_OK && *out >= least && *out <= most)) {
+        return true;
+    }
+    (void)snprintf(range, sizeof range, "a whole number from %llu to %llu",
+                   (unsigned long long)least, (unsigned long long)most);
+    call_invalid(c, name, wanted != NULL ? wanted : range);
+    return false;
+}
+
+bool call_ticket_fits(const struct api_call *c, const char *ticket)
+{
+    return !c->api->ticket_set || regexec(&c->api->ticket, ticket, 0, NULL, 0) == 0;
+}
+
 void api_time(struct http_req *req, void *arg)
 {
     struct buf body = {0};

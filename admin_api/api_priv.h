@@ -150,6 +150,12 @@ struct api_problem {
 void call_problem(struct api_call *c, const struct api_problem *p);
 /* 422 of the field NAME. */
 void call_invalid(struct api_call *c, const char *name, const char *detail);
+/* The parameter NAME of the query, LEAST to MOST; absent: OUT stays. False: answered with WANTED (NULL: the
+ * range). */
+bool call_query_number(struct api_call *c, const char *name, uint64_t least, uint64_t most,
+                       const char *wanted, uint64_t *out);
+/* TICKET looks as configured; or nothing is configured. */
+bool call_ticket_fits(const struct api_call *c, const char *ticket);
 
 /* --- timers (api.c) --------------------------------------------------------------------------- */
 

@@ -89,18 +89,6 @@ static bool read_time(struct api_call *c, const char *name, int64_t *out)
     return false;
 }
 
-static bool read_number(struct api_call *c, const char *name, uint64_t most, uint64_t *out)
-{
-    const char *text = http_query(c->req, name);
-
-    if (text == NULL ||
-        (u64_parse(text, strlen(text), out) == GW_OK && *out >= 1 && *out <= most)) {
-        return true;
-    }
-    call_invalid(c, name, "a whole number within bounds");
-    return false;
-}
-
 static bool read_filter(struct api_call *c, struct audit_filter *f)
 {
     const char *order = http_query(c->req, "order");
@@ -123,8 +111,9 @@ static bool read_filter(struct api_call *c, struct audit_filter *f)
         return false;
     }
     if (!read_time(c, "from", &f->from_ns) || !read_time(c, "to", &f->to_ns) ||
-        !read_number(c, "limit", AUDIT_PAGE_MAX, &limit) ||
-        !read_number(c, "from_seq", INT64_MAX, &from_seq)) {
+        !call_query_number(c, "limit", 1, AUDIT_PAGE_MAX, "a whole number within bounds", &limit) ||
+        !call_query_number(c, "from_seq", 1, INT64_MAX, "a whole number within bounds",
+                           &from_seq)) {
         return false;
     }
     f->limit = (uint32_t)limit;

@@ -8,7 +8,6 @@
  * PostgreSQL is away: it takes the right to tighten. Closing a breaker of the core opens what the core
  * had closed: it is a loosening, of one person and another. */
 #include <inttypes.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -270,7 +269,7 @@ static bool ticket_ok(struct api_call *c)
         call_invalid(c, "ticket", "name the ticket it was decided in");
         return false;
     }
-    if (c->api->ticket_set && regexec(&c->api->ticket, c->ticket, 0, NULL, 0) != 0) {
+    if (!call_ticket_fits(c, c->ticket)) {
         (void)snprintf(wanted, sizeof wanted, "a ticket looks like %s (gate.ticket_pattern)",
                        c->api->opt.gate_config->ticket_pattern);
         call_invalid(c, "ticket", wanted);

@@ -47,22 +47,6 @@ static void ask(struct api_call *c, const struct connections_ask *a, connections
     v->ask(v->arg, a, cb, c);
 }
 
-static bool read_number(struct api_call *c, const char *name, uint64_t least, uint64_t most,
-                        uint64_t *out)
-{
-    const char *text = http_query(c->req, name);
-    char wanted[64];
-
-    if (text == NULL ||
-        (u64_parse(text, strlen(text), out) == GW_OK && *out >= least && *out <= most)) {
-        return true;
-    }
-    (void)snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu",
-                   (unsigned long long)least, (unsigned long long)most);
-    call_invalid(c, name, wanted);
-    return false;
-}
-
 void connections_list(struct api_call *c)
 {
     struct connections_ask a = {
@@ -76,8 +60,8 @@ void connections_list(struct api_call *c)
         call_invalid(c, "key", "the id of a key");
     } else if (a.ip != NULL && (a.ip[0] == '\0' || strlen(a.ip) > 45)) {
         call_invalid(c, "ip", "an address as the list shows it");
-    } else if (read_number(c, "min_backlog", 0, INT64_MAX, &a.min_backlog) &&
-               read_number(c, "limit", 1, CONNECTIONS_LIMIT_MAX, &limit)) {
+    } else if (call_query_number(c, "min_backlog", 0, INT64_MAX, NULL, &a.min_backlog) &&
+               call_query_number(c, "limit", 1, CONNECTIONS_LIMIT_MAX, NULL, &limit)) {
         a.limit = (uint32_t)limit;
         ask(c, &a, on_answer);
     }

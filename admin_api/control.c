@@ -6,7 +6,6 @@
  * 200: in force in every loop and in the chain; 202: in force, but somebody has not confirmed or the
  * chain does not have it yet; 202 with Location: it waits for a second person. */
 #include <inttypes.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 #include "admin_api/api_priv.h"
@@ -399,7 +398,7 @@ static bool ticket_ok(struct api_call *c, const struct control_diff *diff, struc
         (void)snprintf(p->pointer, sizeof p->pointer, "/ticket");
         return false;
     }
-    if (c->api->ticket_set && regexec(&c->api->ticket, ticket, 0, NULL, 0) != 0) {
+    if (!call_ticket_fits(c, ticket)) {
         (void)gate_fail(p, PROBLEM_VALIDATION, "a ticket looks like %s (gate.ticket_pattern)",
                         c->api->opt.gate_config->ticket_pattern);
         (void)snprintf(p->pointer, sizeof p->pointer, "/ticket");

@@ -54,20 +54,6 @@ static void on_list(void *arg, const struct gate_debt *debts, size_t count, bool
     buf_fini(&body);
 }
 
-/* A number of the query, 1 to MOST; absent: OUT stays. False: answered. */
-static bool read_number(struct api_call *c, const char *name, uint64_t most, const char *wanted,
-                        uint64_t *out)
-{
-    const char *text = http_query(c->req, name);
-
-    if (text == NULL ||
-        (u64_parse(text, strlen(text), out) == GW_OK && *out >= 1 && *out <= most)) {
-        return true;
-    }
-    call_invalid(c, name, wanted);
-    return false;
-}
-
 static bool read_filter(struct api_call *c, struct gate_debt_filter *f)
 {
     const char *paid = http_query(c->req, "paid");
@@ -84,8 +70,9 @@ static bool read_filter(struct api_call *c, struct gate_debt_filter *f)
         return false;
     }
     f->paid = paid != NULL && strcmp(paid, "true") == 0;
-    if (!read_number(c, "limit", GATE_DEBTS_MAX, "1 to 1000", &limit) ||
-        !read_number(c, "cursor", INT64_MAX, "as `next` of the page before has it", &f->before)) {
+    if (!call_query_number(c, "limit", 1, GATE_DEBTS_MAX, "1 to 1000", &limit) ||
+        !call_query_number(c, "cursor", 1, INT64_MAX, "as `next` of the page before has it",
+                           &f->before)) {
         return false;
     }
     f->limit = (uint32_t)limit;
@@ -155,7 +142,7 @@ static bool read_ticket(struct api_call *c)
         return false;
     }
     ok = ticket != NULL && len >= 1 && len <= 100 && audit_text_valid(ticket, len) &&
-         (!c->api->ticket_set || regexec(&c->api->ticket, ticket, 0, NULL, 0) == 0);
+         call_ticket_fits(c, ticket);
     if (ok) {
         (void)snprintf(c->ticket, sizeof c->ticket, "%s", ticket);
     } else if (c->api->ticket_set) {

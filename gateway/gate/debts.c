@@ -300,11 +300,7 @@ struct gate_wait *gate_debt_pay(struct gate *g, const struct gate_debt_pay *pay,
     j->debt = pay->audit;
     j->ticket = gw_strdup(pay->ticket);
     j->anybodys = pay->anybodys;
-    j->person = gw_strdup(pay->actor.person);
-    j->actor = gw_strdup(pay->actor.actor);
-    j->session = gw_strdup(pay->actor.session);
-    j->ip = gw_strdup(pay->actor.ip);
-    j->trace = gw_strdup(pay->actor.trace);
+    job_take_actor(j, &pay->actor);
     job_take_nonce(j, pay->nonce);
     job_start(j);
     return w;

@@ -505,11 +505,7 @@ void transact_decide(struct gate *g, const struct gate_decide *d, struct gate_wa
     answers_begin(g, &asked, false);
     j = job_create(g, &decide_row, w);
     j->decision = d->decision;
-    j->person = copy_text(d->actor.person);
-    j->actor = copy_text(d->actor.actor);
-    j->session = copy_text(d->actor.session);
-    j->ip = copy_text(d->actor.ip);
-    j->trace = copy_text(d->actor.trace);
+    job_take_actor(j, &d->actor);
     j->change_id = copy_text(d->change_id);
     j->hash = copy_text(d->hash);
     j->confirm = copy_text(d->confirm);

@@ -34,6 +34,15 @@ struct job *job_create(struct gate *g, const struct job_row *row, struct gate_wa
     return j;
 }
 
+void job_take_actor(struct job *j, const struct gate_actor *by)
+{
+    j->person = copy_text(by->person);
+    j->actor = copy_text(by->actor);
+    j->session = copy_text(by->session);
+    j->ip = copy_text(by->ip);
+    j->trace = copy_text(by->trace);
+}
+
 void job_take_nonce(struct job *j, const struct gate_nonce *n)
 {
     if (n != NULL && n->key_id != NULL) {

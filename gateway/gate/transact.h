@@ -67,6 +67,8 @@ struct job {
 };
 
 struct job *job_create(struct gate *g, const struct job_row *row, struct gate_wait *w);
+/* Who asks; copied. */
+void job_take_actor(struct job *j, const struct gate_actor *by);
 void job_take_nonce(struct job *j, const struct gate_nonce *n);
 void job_start(struct job *j);
 /* Refuses and ends J. */
