@@ -12,7 +12,8 @@ import fnmatch
 import os
 import re
 import sys
-import tempfile
+
+import runner
 
 PRODUCT = ("gateway", "ws", "ratelimit", "admin_api", "auth", "load")
 MAPS = {"docs/ARCHITECTURE.md": "", "docs/DASHBOARD.md": "web/src"}
@@ -151,45 +152,5 @@ EXPECTED = [
 ]
 
 
-def self_test():
-    with tempfile.TemporaryDirectory() as root:
-        for path, text in FIXTURE.items():
-            os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
-            with open(os.path.join(root, path), "w", encoding="utf-8") as out:
-                out.write(text)
-        _, found = check(root)
-    missed = [e for e in EXPECTED if not any(f.startswith(e) for f in found)]
-    extra = [f for f in found if not any(f.startswith(e) for e in EXPECTED)]
-    for line in missed:
-        print(f"not found: {line}", file=sys.stderr)
-    for line in extra:
-        print(f"found wrongly: {line}", file=sys.stderr)
-    if missed or extra:
-        return 1
-    print(f"self-test: all {len(EXPECTED)} violations found, nothing else")
-    return 0
-
-
-def main():
-    arguments = sys.argv[1:]
-    if "--help" in arguments or "-h" in arguments:
-        print(__doc__)
-        return 0
-    if arguments == ["--self-test"]:
-        return self_test()
-    if len(arguments) > 1 or (arguments and arguments[0].startswith("-")):
-        print("tree.py: see tree.py --help", file=sys.stderr)
-        return 2
-    root = arguments[0] if arguments else os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-    count, complaints = check(os.path.normpath(root))
-    for complaint in complaints:
-        print(complaint, file=sys.stderr)
-    if count == 0:
-        print(f"tree.py: no pages under {root}", file=sys.stderr)
-        return 1
-    print(f"{count} pages, {len(complaints)} complaints")
-    return 1 if complaints else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(runner.run(check, __doc__, FIXTURE, EXPECTED, "pages", "pages"))
